@@ -1,0 +1,1 @@
+//! One file per command; the only room that wires lanes and lab together. Level 9.

@@ -1,0 +1,1 @@
+//! Kernel twins: one stem a kernel, `scalar` is the meaning, `avx2` the speed. Level 2.

@@ -1,0 +1,37 @@
+//! Which instruction set the kernels use; chosen once at start.
+
+/// Instruction set of the kernel twins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Simd {
+    /// Plain Rust: the meaning.
+    Scalar,
+    /// AVX2 with FMA.
+    Avx2,
+}
+
+/// Environment variable that forces the scalar twins when set to `scalar`.
+pub const SIMD_VARIABLE: &str = "BOT4_SIMD";
+
+impl Simd {
+    /// The best set of this machine, unless `BOT4_SIMD=scalar` asks for less.
+    #[must_use]
+    pub fn detect() -> Simd {
+        if std::env::var(SIMD_VARIABLE).is_ok_and(|value| value == "scalar") {
+            return Simd::Scalar;
+        }
+        Simd::best()
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn best() -> Simd {
+        let has = std::is_x86_feature_detected!("avx2")
+            && std::is_x86_feature_detected!("fma")
+            && std::is_x86_feature_detected!("bmi2");
+        if has { Simd::Avx2 } else { Simd::Scalar }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn best() -> Simd {
+        Simd::Scalar
+    }
+}

@@ -1,0 +1,5 @@
+//! The machine: topology, placement, clock, memory, rings, the Plan cell, sockets. Level 1.
+
+pub mod clock;
+pub mod cpu;
+pub mod probe;

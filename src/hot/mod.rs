@@ -1,0 +1,1 @@
+//! The hot lane, one file per stage, and the loop that strings them. Level 7.

@@ -1,0 +1,1 @@
+//! Reads captured streams: gzip or plain, one message a line.

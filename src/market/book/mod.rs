@@ -1,0 +1,1 @@
+//! The L2 book: a flat tick ladder and its twin, a BTreeMap.

@@ -1,0 +1,1 @@
+//! Streaming indicators, O(1) per update; batch forms live in `compute`.

@@ -1,0 +1,65 @@
+//! The sequenced inputs of a lane. State + input gives state + output, and nothing else does.
+
+use super::{ExecutionReport, MarketEvent, Plan};
+use crate::units::{InstrumentId, Nanos};
+
+/// What an operator (or the guard) asks of a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Command {
+    /// Trade.
+    Activate = 0,
+    /// Only shrink positions.
+    Reduce = 1,
+    /// Cancel everything and stop trading.
+    Halt = 2,
+}
+
+/// A connection of the lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Link {
+    /// Market data.
+    Market = 0,
+    /// Orders and execution reports.
+    Orders = 1,
+}
+
+/// What became of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum LinkState {
+    /// Usable (for orders: logged on and reconciled).
+    Up = 0,
+    /// Lost.
+    Down = 1,
+}
+
+/// One input. The driver gives it a receive time and the lane a sequence number.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// A decoded market frame.
+    Market(MarketEvent<'a>),
+    /// A market frame that could not be decoded: the book of the instrument (or of all, when
+    /// unknown) is no longer to be trusted.
+    MarketFault(Option<InstrumentId>),
+    /// An execution report.
+    Execution(ExecutionReport),
+    /// Time passes; sent at a fixed period even when nothing else happens.
+    Timer,
+    /// An operator's command.
+    Command(Command),
+    /// A connection came up or went down.
+    Link(Link, LinkState),
+    /// A new plan; the lane stamps `adopted_at` with the input's time.
+    Plan(&'a Plan),
+}
+
+/// Receive time and sequence of an input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// Local monotonic receive time.
+    pub received: Nanos,
+    /// Position in the lane's input sequence, from 1.
+    pub sequence: u64,
+}

@@ -1,0 +1,19 @@
+//! Every record that crosses a thread, a disk or a socket. Plain data: no behaviour beyond access.
+//!
+//! Level 1: imports `units` only. Codes are append-only, so an old journal keeps its meaning.
+
+mod input;
+mod instrument;
+mod market;
+mod order;
+mod plan;
+mod verdict;
+
+pub use input::{Command, Input, Link, LinkState, Stamp};
+pub use instrument::{FeeSchedule, Filters, Instrument, InstrumentKind, Symbol, SymbolError};
+pub use market::{BookTicker, DepthDiff, DepthSnapshot, Level, MarketEvent, Trade};
+pub use order::{
+    ExecutionKind, ExecutionReport, Intent, OrderAction, OrderState, OrderType, TimeInForce,
+};
+pub use plan::{MakingParameters, PLAN_INSTRUMENTS_MAX, Plan, PlanEntry, PlanLimits};
+pub use verdict::Verdict;

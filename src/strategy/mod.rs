@@ -1,0 +1,1 @@
+//! Pure `decide` functions. Level 5.

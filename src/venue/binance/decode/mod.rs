@@ -1,0 +1,1 @@
+//! Market frames to fixed-point events: a fast decoder, a general one, and their checks.

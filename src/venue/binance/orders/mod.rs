@@ -1,0 +1,1 @@
+//! Order requests out, execution reports in.

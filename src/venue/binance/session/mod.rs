@@ -1,0 +1,1 @@
+//! Logon, signing, rate budgets, reconnects, REST requests.

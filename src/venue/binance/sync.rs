@@ -1,0 +1,1 @@
+//! The synchronisation rules: buffer, snapshot, bridge, chain, gap.
