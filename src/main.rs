@@ -1,1 +1,3 @@
+//! The binary: calls `cli` and nothing else.
+
 fn main() {}

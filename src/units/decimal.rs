@@ -252,12 +252,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn exact_division_equals_the_plain_one(step in 1i64..5_000_000_000, value in 0u64..i64::MAX as u64) {
+        fn exact_division_equals_the_plain_one(
+            step in 1i64..5_000_000_000,
+            value in 0u64..i64::MAX as u64,
+        ) {
             let grid = Grid::new(Decimal { mantissa: step, scale: 8 }, 8).unwrap();
-            let plain = if value % step as u64 == 0 { Ok((value / step as u64) as i64) } else { Err(GridError::OffGrid) };
-            prop_assert_eq!(grid.steps(value), plain);
-            let multiple = value / step as u64 * step as u64;
-            prop_assert_eq!(grid.steps(multiple), Ok((multiple / step as u64) as i64));
+            let quotient = (value / step as u64) as i64;
+            let exact = value % step as u64 == 0;
+            prop_assert_eq!(grid.steps(value), if exact { Ok(quotient) } else { Err(GridError::OffGrid) });
+            let multiple = quotient as u64 * step as u64;
+            prop_assert_eq!(grid.steps(multiple), Ok(quotient));
         }
     }
 }
