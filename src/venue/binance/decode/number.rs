@@ -60,3 +60,43 @@ pub(super) fn steps(text: &[u8], grid: &Grid) -> Result<i64, NumberError> {
         GridError::TooLarge => NumberError::TooLarge,
     })
 }
+
+/// A text without its point: `mantissa / 10^fraction`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Number {
+    pub(super) mantissa: u64,
+    pub(super) fraction: u32,
+}
+
+/// Powers of ten that 64 bits hold.
+const POW10: [u64; 20] = {
+    let mut table = [1u64; 20];
+    let mut i = 1;
+    while i < 20 {
+        table[i] = table[i - 1] * 10;
+        i += 1;
+    }
+    table
+};
+
+impl Number {
+    /// Steps of a grid, or `None` for whatever `steps` has to look at.
+    #[inline(always)]
+    pub(super) fn steps(self, grid: &Grid) -> Option<i64> {
+        let mantissa = if self.fraction == u32::from(grid.decimals()) {
+            self.mantissa
+        } else {
+            self.rescaled(u32::from(grid.decimals()))?
+        };
+        grid.steps(mantissa).ok()
+    }
+
+    /// The mantissa as if written with `decimals` digits after the point.
+    fn rescaled(self, decimals: u32) -> Option<u64> {
+        if self.fraction < decimals {
+            return self.mantissa.checked_mul(POW10[(decimals - self.fraction) as usize]);
+        }
+        let power = *POW10.get((self.fraction - decimals) as usize)?;
+        self.mantissa.is_multiple_of(power).then(|| self.mantissa / power)
+    }
+}
