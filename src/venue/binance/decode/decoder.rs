@@ -1,0 +1,214 @@
+//! The decoder a lane owns: a market frame -> a fixed-point event or a refusal.
+//!
+//! The fast reader either recognises a frame byte by byte and yields its event, or knows nothing of
+//! it; then the general one, over serde_json, has the word. Hence both give the same refusals, and
+//! whatever the fast one accepts the general one must accept as the same event (tests/ hold that).
+//! The fast reader allocates nothing; levels land in scratch made at construction.
+
+use super::error::DecodeError;
+use super::symbols::Symbols;
+use super::{fast, general, scalar};
+use crate::host::cpu::Simd;
+use crate::record::{BookTicker, DepthDiff, DepthSnapshot, Instrument, Level, MarketEvent, Trade};
+use crate::units::{Grid, InstrumentId, UnixNanos};
+use crate::venue::binance::Family;
+
+/// Levels per side that one frame may carry: the venue's largest snapshot.
+pub const LEVELS_MAX: usize = 5_000;
+
+/// What both readers know besides the frame.
+#[derive(Clone, Debug)]
+pub(super) struct Context {
+    pub(super) family: Family,
+    pub(super) instruments: Vec<Grids>,
+    pub(super) symbols: Symbols,
+}
+
+/// An instrument, as far as decoding needs it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grids {
+    pub(super) id: InstrumentId,
+    pub(super) tick: Grid,
+    pub(super) lot: Grid,
+}
+
+/// Where levels land.
+#[derive(Clone, Debug)]
+pub(super) struct Scratch {
+    pub(super) bids: Box<[Level]>,
+    pub(super) asks: Box<[Level]>,
+}
+
+/// An event whose levels lie in the scratch; the counts say how many of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Parsed {
+    Depth(DepthHead),
+    Snapshot(SnapshotHead),
+    Ticker(BookTicker),
+    Trade(Trade),
+    Other,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DepthHead {
+    pub(super) instrument: InstrumentId,
+    pub(super) first_update: u64,
+    pub(super) last_update: u64,
+    pub(super) previous_update: Option<u64>,
+    pub(super) event_time: UnixNanos,
+    pub(super) transaction_time: UnixNanos,
+    pub(super) bids: usize,
+    pub(super) asks: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SnapshotHead {
+    pub(super) instrument: InstrumentId,
+    pub(super) last_update: u64,
+    pub(super) bids: usize,
+    pub(super) asks: usize,
+}
+
+/// Decodes the market frames of one connection.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    context: Context,
+    scratch: Scratch,
+    simd: Simd,
+    fallbacks: u64,
+}
+
+impl Decoder {
+    /// A decoder of `instruments`, whose number parser is chosen here, once.
+    #[must_use]
+    pub fn new(family: Family, instruments: &[Instrument], simd: Simd) -> Decoder {
+        let side = || vec![Level::default(); LEVELS_MAX].into_boxed_slice();
+        let grids = |of: &Instrument| Grids { id: of.id, tick: of.tick, lot: of.lot };
+        Decoder {
+            context: Context {
+                family,
+                instruments: instruments.iter().map(grids).collect(),
+                symbols: Symbols::new(instruments),
+            },
+            scratch: Scratch { bids: side(), asks: side() },
+            simd: available(simd),
+            fallbacks: 0,
+        }
+    }
+
+    /// Decodes one frame: wrapped in `{"stream":…,"data":…}`, bare, or a snapshot.
+    ///
+    /// A snapshot that names no symbol is taken for the only instrument configured.
+    ///
+    /// # Errors
+    /// A `DecodeError` that names the byte or field; the book must then be resynchronised.
+    #[inline]
+    pub fn decode<'a>(&'a mut self, frame: &[u8]) -> Result<MarketEvent<'a>, DecodeError> {
+        self.read(frame, None)
+    }
+
+    /// Decodes the answer to a snapshot request for `instrument`.
+    ///
+    /// # Errors
+    /// As `decode`; an event of another kind comes back as it is.
+    pub fn decode_snapshot<'a>(
+        &'a mut self,
+        instrument: InstrumentId,
+        frame: &[u8],
+    ) -> Result<MarketEvent<'a>, DecodeError> {
+        self.read(frame, Some(instrument))
+    }
+
+    /// The slow obvious twin of `decode`; `instrument` as in `decode_snapshot`.
+    ///
+    /// # Errors
+    /// As `decode`.
+    pub fn decode_general<'a>(
+        &'a mut self,
+        instrument: Option<InstrumentId>,
+        frame: &[u8],
+    ) -> Result<MarketEvent<'a>, DecodeError> {
+        let parsed = general::read(&self.context, &mut self.scratch, instrument, frame)?;
+        Ok(self.scratch.event(parsed))
+    }
+
+    /// Frames that the engine has a use for, or that were refused, and that the fast reader did not
+    /// recognise. Zero on today's streams; a rise means that the venue changed a shape.
+    #[must_use]
+    pub const fn fallbacks(&self) -> u64 {
+        self.fallbacks
+    }
+
+    #[inline]
+    fn read<'a>(
+        &'a mut self,
+        frame: &[u8],
+        whose: Option<InstrumentId>,
+    ) -> Result<MarketEvent<'a>, DecodeError> {
+        let (context, scratch) = (&self.context, &mut self.scratch);
+        let known = match self.simd {
+            Simd::Scalar => fast::read::<scalar::Plain>(context, scratch, whose, frame),
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx2 => super::avx2::read(context, scratch, whose, frame),
+            #[cfg(not(target_arch = "x86_64"))]
+            Simd::Avx2 => fast::read::<scalar::Plain>(context, scratch, whose, frame),
+        };
+        let parsed = match known {
+            Some(parsed) => parsed,
+            None => self.read_general(frame, whose)?,
+        };
+        Ok(self.scratch.event(parsed))
+    }
+
+    #[cold]
+    fn read_general(
+        &mut self,
+        frame: &[u8],
+        whose: Option<InstrumentId>,
+    ) -> Result<Parsed, DecodeError> {
+        let parsed = general::read(&self.context, &mut self.scratch, whose, frame);
+        self.fallbacks += u64::from(!matches!(parsed, Ok(Parsed::Other)));
+        parsed
+    }
+}
+
+/// What was asked for where this machine has it, else scalar: the proof the SIMD reader rests on.
+#[cfg(target_arch = "x86_64")]
+fn available(simd: Simd) -> Simd {
+    let has = std::is_x86_feature_detected!("avx2")
+        && std::is_x86_feature_detected!("bmi1")
+        && std::is_x86_feature_detected!("bmi2");
+    if has { simd } else { Simd::Scalar }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn available(_: Simd) -> Simd {
+    Simd::Scalar
+}
+
+impl Scratch {
+    #[inline]
+    fn event(&self, parsed: Parsed) -> MarketEvent<'_> {
+        match parsed {
+            Parsed::Depth(head) => MarketEvent::Depth(DepthDiff {
+                instrument: head.instrument,
+                first_update: head.first_update,
+                last_update: head.last_update,
+                previous_update: head.previous_update,
+                event_time: head.event_time,
+                transaction_time: head.transaction_time,
+                bids: &self.bids[..head.bids],
+                asks: &self.asks[..head.asks],
+            }),
+            Parsed::Snapshot(head) => MarketEvent::Snapshot(DepthSnapshot {
+                instrument: head.instrument,
+                last_update: head.last_update,
+                bids: &self.bids[..head.bids],
+                asks: &self.asks[..head.asks],
+            }),
+            Parsed::Ticker(ticker) => MarketEvent::Ticker(ticker),
+            Parsed::Trade(trade) => MarketEvent::Trade(trade),
+            Parsed::Other => MarketEvent::Other,
+        }
+    }
+}

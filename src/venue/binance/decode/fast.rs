@@ -1,0 +1,360 @@
+//! The fast reader: frames of exactly the shape that the venue sends, byte by byte, or nothing.
+//!
+//! Every byte is compared with what it must be or is part of a checked number or name; nothing may
+//! follow the last brace. `None` says "not of my shape", never "wrong": the general reader decides.
+//! Number and name reading is a parameter (`scalar::Plain` or `avx2::Wide`), so that no call within
+//! a frame is dispatched. Key orders known: those of the captures under ../shared/data.
+
+use super::decoder::{Context, DepthHead, Grids, Parsed, Scratch, SnapshotHead};
+use super::number::Number;
+use super::symbols::Padded;
+use crate::record::{BookTicker, Level, Trade};
+use crate::units::{InstrumentId, Lots, Side, Ticks, UnixNanos};
+use crate::venue::binance::Family;
+
+/// Reads numbers and names at a position; `None` for anything that is not of the plain shape.
+pub(super) trait Numerals {
+    /// A JSON integer; returns it and where it ends.
+    fn whole(bytes: &[u8], at: usize) -> Option<(u64, usize)>;
+    /// Two number texts with `gap` between them (it begins with the first one's closing quote);
+    /// returns them and where the second one's closing quote stands.
+    fn pair(bytes: &[u8], at: usize, gap: &[u8]) -> Option<(Number, Number, usize)>;
+    /// Price and size of a level: `pair` with the gap `","`.
+    fn level(bytes: &[u8], at: usize) -> Option<(Number, Number, usize)>;
+    /// A string of plain ASCII; returns where its closing quote stands.
+    fn plain(bytes: &[u8], at: usize) -> Option<usize>;
+    /// A string of up to 32 bytes of any kind, padded with zeros, and where its quote stands.
+    fn symbol(bytes: &[u8], at: usize) -> Option<(Padded, usize)>;
+}
+
+/// A position in the frame.
+struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Cursor<'_> {
+    /// Steps over `literal`, or fails.
+    #[inline(always)]
+    fn expect<const N: usize>(&mut self, literal: &[u8; N]) -> Option<()> {
+        self.accept(literal).then_some(())
+    }
+
+    /// Steps over `literal` if it stands here.
+    #[inline(always)]
+    fn accept<const N: usize>(&mut self, literal: &[u8; N]) -> bool {
+        let here = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<N>());
+        let found = here == Some(literal);
+        self.at += if found { N } else { 0 };
+        found
+    }
+
+    #[inline(always)]
+    fn whole<R: Numerals>(&mut self) -> Option<u64> {
+        let (value, end) = R::whole(self.bytes, self.at)?;
+        self.at = end;
+        Some(value)
+    }
+
+    #[inline(always)]
+    fn time<R: Numerals>(&mut self) -> Option<UnixNanos> {
+        self.whole::<R>().map(UnixNanos::from_millis)
+    }
+
+    /// Steps over a plain string and its closing quote.
+    #[inline(always)]
+    fn skip_text<R: Numerals>(&mut self) -> Option<()> {
+        self.at = R::plain(self.bytes, self.at)? + 1;
+        Some(())
+    }
+
+    /// A symbol and its closing quote.
+    #[inline(always)]
+    fn instrument<'c, R: Numerals>(&mut self, context: &'c Context) -> Option<&'c Grids> {
+        let (name, end) = R::symbol(self.bytes, self.at)?;
+        // No configured name ends in the padding byte: a text that does is longer than its match.
+        if self.bytes[..end].last() == Some(&0) {
+            return None;
+        }
+        self.at = end + 1;
+        context.symbols.find(&name).map(|index| &context.instruments[index])
+    }
+
+    /// Price and size, each in its key, up to and including the last closing quote.
+    #[inline(always)]
+    fn touch<R: Numerals>(&mut self, gap: &[u8], grids: &Grids) -> Option<Level> {
+        let (price, size, end) = R::pair(self.bytes, self.at, gap)?;
+        self.at = end + 1;
+        Some(Level { price: Ticks(price.steps(&grids.tick)?), lots: Lots(size.steps(&grids.lot)?) })
+    }
+
+    /// Levels after the opening bracket, up to and including the closing one.
+    #[inline(always)]
+    fn levels<R: Numerals>(&mut self, grids: &Grids, out: &mut [Level]) -> Option<usize> {
+        if self.accept(b"]") {
+            return Some(0);
+        }
+        self.expect(b"[\"")?;
+        let mut count = 0;
+        loop {
+            let (price, size, end) = R::level(self.bytes, self.at)?;
+            let slot = out.get_mut(count)?;
+            slot.price = Ticks(price.steps(&grids.tick)?);
+            slot.lots = Lots(size.steps(&grids.lot)?);
+            count += 1;
+            self.at = end;
+            if !self.accept(b"\"],[\"") {
+                self.expect(b"\"]]")?;
+                return Some(count);
+            }
+        }
+    }
+}
+
+/// Reads a frame of the venue's own shape.
+#[inline(always)]
+pub(super) fn read<R: Numerals>(
+    context: &Context,
+    scratch: &mut Scratch,
+    whose: Option<InstrumentId>,
+    bytes: &[u8],
+) -> Option<Parsed> {
+    let mut cursor = Cursor { bytes, at: 0 };
+    let wrapped = cursor.accept(b"{\"stream\":\"");
+    if wrapped {
+        cursor.skip_text::<R>()?;
+        cursor.expect(b",\"data\":")?;
+    }
+    let parsed = if cursor.accept(b"{\"e\":\"") {
+        match cursor.bytes.get(cursor.at)? {
+            b'b' => ticker::<R>(&mut cursor, context, Opening::Event),
+            b'd' => depth::<R>(&mut cursor, context, scratch),
+            b't' => trade::<R>(&mut cursor, context),
+            b'a' => aggregate::<R>(&mut cursor, context),
+            _ => None,
+        }
+    } else if cursor.accept(b"{\"u\":") {
+        ticker::<R>(&mut cursor, context, Opening::Update)
+    } else if !wrapped && cursor.accept(b"{\"lastUpdateId\":") {
+        snapshot::<R>(&mut cursor, context, scratch, whose)
+    } else {
+        None
+    }?;
+    if wrapped {
+        cursor.expect(b"}")?;
+    }
+    (cursor.at == bytes.len()).then_some(parsed)
+}
+
+/// Which key a ticker begins with; the venue has used both.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Opening {
+    Event,
+    Update,
+}
+
+#[inline(always)]
+fn ticker<R: Numerals>(
+    cursor: &mut Cursor<'_>,
+    context: &Context,
+    opening: Opening,
+) -> Option<Parsed> {
+    let futures = context.family.is_futures();
+    if opening == Opening::Event {
+        cursor.expect(b"bookTicker\",\"u\":")?;
+    }
+    let update = cursor.whole::<R>()?;
+    if opening == Opening::Update && futures {
+        cursor.expect(b",\"e\":\"bookTicker\"")?;
+    }
+    cursor.expect(b",\"s\":\"")?;
+    let grids = cursor.instrument::<R>(context)?;
+    if futures && cursor.accept(b",\"ps\":\"") {
+        cursor.skip_text::<R>()?;
+    }
+    cursor.expect(b",\"b\":\"")?;
+    let bid = cursor.touch::<R>(b"\",\"B\":\"", grids)?;
+    cursor.expect(b",\"a\":\"")?;
+    let ask = cursor.touch::<R>(b"\",\"A\":\"", grids)?;
+    let (mut event_time, mut transaction_time) = (UnixNanos(0), UnixNanos(0));
+    if futures {
+        cursor.expect(b",\"T\":")?;
+        transaction_time = cursor.time::<R>()?;
+        cursor.expect(b",\"E\":")?;
+        event_time = cursor.time::<R>()?;
+    }
+    cursor.expect(b"}")?;
+    let instrument = grids.id;
+    Some(Parsed::Ticker(BookTicker { instrument, update, bid, ask, event_time, transaction_time }))
+}
+
+#[inline(always)]
+fn depth<R: Numerals>(
+    cursor: &mut Cursor<'_>,
+    context: &Context,
+    scratch: &mut Scratch,
+) -> Option<Parsed> {
+    let futures = context.family.is_futures();
+    cursor.expect(b"depthUpdate\",\"E\":")?;
+    let event_time = cursor.time::<R>()?;
+    let mut transaction_time = event_time;
+    if futures {
+        cursor.expect(b",\"T\":")?;
+        transaction_time = cursor.time::<R>()?;
+    }
+    cursor.expect(b",\"s\":\"")?;
+    let grids = cursor.instrument::<R>(context)?;
+    if futures && cursor.accept(b",\"ps\":\"") {
+        cursor.skip_text::<R>()?;
+    }
+    cursor.expect(b",\"U\":")?;
+    let first_update = cursor.whole::<R>()?;
+    cursor.expect(b",\"u\":")?;
+    let last_update = cursor.whole::<R>()?;
+    let mut previous_update = None;
+    if futures {
+        cursor.expect(b",\"pu\":")?;
+        previous_update = Some(cursor.whole::<R>()?);
+    }
+    cursor.expect(b",\"b\":[")?;
+    let bids = cursor.levels::<R>(grids, &mut scratch.bids)?;
+    cursor.expect(b",\"a\":[")?;
+    let asks = cursor.levels::<R>(grids, &mut scratch.asks)?;
+    cursor.expect(b"}")?;
+    Some(Parsed::Depth(DepthHead {
+        instrument: grids.id,
+        first_update,
+        last_update,
+        previous_update,
+        event_time,
+        transaction_time,
+        bids,
+        asks,
+    }))
+}
+
+#[inline(always)]
+fn snapshot<R: Numerals>(
+    cursor: &mut Cursor<'_>,
+    context: &Context,
+    scratch: &mut Scratch,
+    whose: Option<InstrumentId>,
+) -> Option<Parsed> {
+    let last_update = cursor.whole::<R>()?;
+    if cursor.accept(b",\"E\":") {
+        cursor.whole::<R>()?;
+        cursor.expect(b",\"T\":")?;
+        cursor.whole::<R>()?;
+    }
+    let mut named = None;
+    if cursor.accept(b",\"symbol\":\"") {
+        named = Some(cursor.instrument::<R>(context)?);
+        cursor.expect(b",\"pair\":\"")?;
+        cursor.skip_text::<R>()?;
+    }
+    let grids = match (whose, named, context.instruments.as_slice()) {
+        (Some(id), _, all) => all.iter().find(|grids| grids.id == id)?,
+        (None, Some(named), _) => named,
+        (None, None, [only]) => only,
+        (None, None, _) => return None,
+    };
+    cursor.expect(b",\"bids\":[")?;
+    let bids = cursor.levels::<R>(grids, &mut scratch.bids)?;
+    cursor.expect(b",\"asks\":[")?;
+    let asks = cursor.levels::<R>(grids, &mut scratch.asks)?;
+    cursor.expect(b"}")?;
+    Some(Parsed::Snapshot(SnapshotHead { instrument: grids.id, last_update, bids, asks }))
+}
+
+/// `true` or `false`.
+#[inline(always)]
+fn flag(cursor: &mut Cursor<'_>) -> Option<bool> {
+    if cursor.accept(b"true") {
+        return Some(true);
+    }
+    cursor.expect(b"false")?;
+    Some(false)
+}
+
+#[inline(always)]
+fn trade<R: Numerals>(cursor: &mut Cursor<'_>, context: &Context) -> Option<Parsed> {
+    cursor.expect(b"trade\",\"E\":")?;
+    let event_time = cursor.time::<R>()?;
+    let spot = context.family == Family::Spot;
+    let mut transaction_time = event_time;
+    if !spot {
+        cursor.expect(b",\"T\":")?;
+        transaction_time = cursor.time::<R>()?;
+    }
+    cursor.expect(b",\"s\":\"")?;
+    let grids = cursor.instrument::<R>(context)?;
+    cursor.expect(b",\"t\":")?;
+    let id = cursor.whole::<R>()?;
+    cursor.expect(b",\"p\":\"")?;
+    let struck = cursor.touch::<R>(b"\",\"q\":\"", grids)?;
+    if spot {
+        cursor.expect(b",\"T\":")?;
+        transaction_time = cursor.time::<R>()?;
+    } else {
+        cursor.expect(b",\"X\":\"MARKET\"")?;
+    }
+    cursor.expect(b",\"m\":")?;
+    let buyer_made = flag(cursor)?;
+    if cursor.accept(b",\"M\":") {
+        flag(cursor)?;
+    }
+    cursor.expect(b"}")?;
+    Some(Parsed::Trade(Trade {
+        instrument: grids.id,
+        id,
+        price: struck.price,
+        lots: struck.lots,
+        aggressor: if buyer_made { Side::Sell } else { Side::Buy },
+        aggregated: false,
+        on_book: true,
+        event_time,
+        transaction_time,
+    }))
+}
+
+#[inline(always)]
+fn aggregate<R: Numerals>(cursor: &mut Cursor<'_>, context: &Context) -> Option<Parsed> {
+    cursor.expect(b"aggTrade\",\"E\":")?;
+    let event_time = cursor.time::<R>()?;
+    let (id, grids);
+    if cursor.accept(b",\"a\":") {
+        id = cursor.whole::<R>()?;
+        cursor.expect(b",\"s\":\"")?;
+        grids = cursor.instrument::<R>(context)?;
+    } else {
+        cursor.expect(b",\"s\":\"")?;
+        grids = cursor.instrument::<R>(context)?;
+        cursor.expect(b",\"a\":")?;
+        id = cursor.whole::<R>()?;
+    }
+    cursor.expect(b",\"p\":\"")?;
+    let struck = cursor.touch::<R>(b"\",\"q\":\"", grids)?;
+    cursor.expect(b",\"f\":")?;
+    cursor.whole::<R>()?;
+    cursor.expect(b",\"l\":")?;
+    cursor.whole::<R>()?;
+    cursor.expect(b",\"T\":")?;
+    let transaction_time = cursor.time::<R>()?;
+    cursor.expect(b",\"m\":")?;
+    let buyer_made = flag(cursor)?;
+    if cursor.accept(b",\"M\":") {
+        flag(cursor)?;
+    }
+    cursor.expect(b"}")?;
+    Some(Parsed::Trade(Trade {
+        instrument: grids.id,
+        id,
+        price: struck.price,
+        lots: struck.lots,
+        aggressor: if buyer_made { Side::Sell } else { Side::Buy },
+        aggregated: true,
+        on_book: true,
+        event_time,
+        transaction_time,
+    }))
+}

@@ -1,0 +1,93 @@
+//! Numbers and names byte by byte: the meaning of the SIMD readers, and their stand-in without AVX2.
+
+use super::fast::Numerals;
+use super::number::Number;
+use super::symbols::{Padded, SYMBOL_MAX};
+
+/// Plain Rust.
+pub(super) struct Plain;
+
+impl Numerals for Plain {
+    #[inline(always)]
+    fn whole(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
+        let mut end = at;
+        let mut value: u64 = 0;
+        while let Some(digit) = digit(bytes, end) {
+            value = value.checked_mul(10)?.checked_add(digit)?;
+            end += 1;
+        }
+        let leading_zero = end - at > 1 && bytes[at] == b'0';
+        (end > at && !leading_zero).then_some((value, end))
+    }
+
+    #[inline(always)]
+    fn pair(bytes: &[u8], at: usize, gap: &[u8]) -> Option<(Number, Number, usize)> {
+        let (first, end) = number(bytes, at)?;
+        if bytes.get(end..end + gap.len())? != gap {
+            return None;
+        }
+        let (second, end) = number(bytes, end + gap.len())?;
+        Some((first, second, end))
+    }
+
+    #[inline(always)]
+    fn level(bytes: &[u8], at: usize) -> Option<(Number, Number, usize)> {
+        Plain::pair(bytes, at, b"\",\"")
+    }
+
+    #[inline(always)]
+    fn plain(bytes: &[u8], at: usize) -> Option<usize> {
+        let rest = bytes.get(at..)?;
+        let end = rest.iter().position(|byte| !is_plain(*byte))?;
+        (rest[end] == b'"').then_some(at + end)
+    }
+
+    #[inline(always)]
+    fn symbol(bytes: &[u8], at: usize) -> Option<(Padded, usize)> {
+        let rest = bytes.get(at..)?;
+        let len = rest.iter().take(SYMBOL_MAX + 1).position(|byte| *byte == b'"')?;
+        let mut name = [0u8; SYMBOL_MAX];
+        name[..len].copy_from_slice(&rest[..len]);
+        Some((bytemuck::cast(name), at + len))
+    }
+}
+
+/// A byte that stands for itself inside a JSON string: ASCII, no control, quote or backslash.
+#[inline(always)]
+fn is_plain(byte: u8) -> bool {
+    (0x20..0x80).contains(&byte) && byte != b'"' && byte != b'\\'
+}
+
+#[inline(always)]
+fn digit(bytes: &[u8], at: usize) -> Option<u64> {
+    let value = bytes.get(at)?.wrapping_sub(b'0');
+    (value <= 9).then_some(u64::from(value))
+}
+
+/// A number text that ends in a quote; returns where the quote stands.
+#[inline(always)]
+pub(super) fn number(bytes: &[u8], at: usize) -> Option<(Number, usize)> {
+    let mut mantissa: u64 = 0;
+    let mut end = at;
+    while let Some(digit) = digit(bytes, end) {
+        mantissa = mantissa.checked_mul(10)?.checked_add(digit)?;
+        end += 1;
+    }
+    let leading_zero = end - at > 1 && bytes[at] == b'0';
+    if end == at || leading_zero {
+        return None;
+    }
+    let mut fraction = 0;
+    if *bytes.get(end)? == b'.' {
+        end += 1;
+        while let Some(digit) = digit(bytes, end) {
+            mantissa = mantissa.checked_mul(10)?.checked_add(digit)?;
+            end += 1;
+            fraction += 1;
+        }
+        if fraction == 0 {
+            return None;
+        }
+    }
+    (*bytes.get(end)? == b'"').then_some((Number { mantissa, fraction }, end))
+}
