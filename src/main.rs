@@ -1,3 +1,10 @@
 //! The binary: calls `cli` and nothing else.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    bot4::cli::main()
+}

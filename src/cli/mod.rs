@@ -1,1 +1,40 @@
 //! One file per command; the only room that wires lanes and lab together. Level 9.
+//!
+//! Exit codes: 0 done, 1 failed (the message says what, where and what to do), 2 wrong arguments.
+
+pub mod book;
+
+use clap::{Parser, Subcommand};
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Bot4: market bytes to orders in microseconds, on a machine you can see through.
+#[derive(Debug, Parser)]
+#[command(name = "bot4", version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Rebuild the books of captured streams and print what they hold
+    Book(book::BookArgs),
+}
+
+/// Runs the command line and turns its outcome into an exit code.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let stdout = std::io::stdout();
+    let mut out = std::io::BufWriter::new(stdout.lock());
+    let outcome = match &arguments.command {
+        Command::Book(args) => book::run(args, &mut out).map_err(anyhow::Error::from),
+    };
+    match outcome.and_then(|()| Ok(out.flush()?)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bot4: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -14,6 +14,16 @@ pub enum Family {
 }
 
 impl Family {
+    /// The name used in configuration and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Family::Spot => "spot",
+            Family::UsdM => "usd-m",
+            Family::CoinM => "coin-m",
+        }
+    }
+
     /// Whether diffs carry `pu` and messages carry `T`.
     #[must_use]
     pub const fn is_futures(self) -> bool {
