@@ -4,4 +4,5 @@
 //! write, so every split of the stream can be tested in memory.
 
 pub mod http;
+pub mod tls;
 pub mod websocket;
