@@ -48,7 +48,13 @@ struct Seen {
     closed: bool,
 }
 
-fn feed(tls: &mut Tls, bytes: &[u8], pieces: &[usize], out: &mut Vec<u8>, seen: &mut Seen) -> Result<(), Error> {
+fn feed(
+    tls: &mut Tls,
+    bytes: &[u8],
+    pieces: &[usize],
+    out: &mut Vec<u8>,
+    seen: &mut Seen,
+) -> Result<(), Error> {
     let mut at = 0;
     for n in pieces.iter().cycle() {
         if at == bytes.len() {
@@ -101,7 +107,12 @@ fn open_pair(suite: usize, pieces: &[usize]) -> (Tls, ServerConnection) {
 }
 
 /// Data both ways, with renewals on the way; what each side read.
-fn exchange(suite: usize, pieces: &[usize], sizes: &[usize], renew: bool) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
+fn exchange(
+    suite: usize,
+    pieces: &[usize],
+    sizes: &[usize],
+    renew: bool,
+) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
     let (mut client, mut server) = open_pair(suite, pieces);
     let (mut sent, mut at_server, mut seen) = (Vec::new(), Vec::new(), Seen::default());
     for (i, size) in sizes.iter().enumerate() {
@@ -250,6 +261,12 @@ fn what_is_no_tls_is_refused() {
     let mut client = our_client("venue.test");
     let mut out = Vec::new();
     client.opening(&mut out).expect("hello");
-    let result = feed(&mut client, b"HTTP/1.1 400 Bad Request\r\n\r\n", &[5], &mut out, &mut Seen::default());
+    let result = feed(
+        &mut client,
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        &[5],
+        &mut out,
+        &mut Seen::default(),
+    );
     assert!(result.is_err());
 }
