@@ -2,17 +2,16 @@
 //! calls per message when many connections speak at once.
 //!
 //! Two threads, pinned to two cores where there are two; the client measures from just before its
-//! send to the last byte of the echo. Closed loop: one message in flight, so the figures are service
-//! times, not latencies under load. `cargo bench --bench loopback -- [ROUNDS]`.
+//! send to the last byte of the echo. Closed loop: one message in flight, so the figures are
+//! service times, not latencies under load. `cargo bench --bench loopback -- [ROUNDS]`.
 
 use bot4::host::net::{ConnId, Net, NetEvent, NetKind, NetSettings, Wait, open};
 use hdrhistogram::Histogram;
 use std::hint::black_box;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 use std::time::Instant;
 
@@ -24,10 +23,12 @@ const BURST_ROUNDS: usize = 500;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// Pins the calling thread. The cores are listed once, by the first caller: a pinned thread sees
+/// only its own, and so do the threads that it starts.
 fn pin(index: usize) {
-    if let Some(cores) = core_affinity::get_core_ids()
-        && cores.len() > 1
-    {
+    static CORES: OnceLock<Vec<core_affinity::CoreId>> = OnceLock::new();
+    let cores = CORES.get_or_init(|| core_affinity::get_core_ids().unwrap_or_default());
+    if cores.len() > 1 {
         core_affinity::set_for_current(cores[index % cores.len()]);
     }
 }

@@ -154,7 +154,10 @@ proptest! {
     fn agrees_with_rustls(
         suite in 0..3_usize,
         pieces in prop::collection::vec(1..4_000_usize, 1..9),
-        sizes in prop::collection::vec(prop_oneof![1..300_usize, 16_380..16_390_usize, 40_000..40_010_usize], 1..6),
+        sizes in prop::collection::vec(
+            prop_oneof![1..300_usize, 16_380..16_390_usize, 40_000..40_010_usize],
+            1..6,
+        ),
         renew in any::<bool>(),
     ) {
         let (sent, at_server, at_client) = exchange(suite, &pieces, &sizes, renew);
@@ -164,7 +167,9 @@ proptest! {
     /// A flipped bit anywhere ends the session with an error and an alert; no plaintext of that
     /// record or a later one comes out.
     #[test]
-    fn tampered_records_are_refused(at in any::<prop::sample::Index>(), bit in 0..8_u32, piece in 1..99_usize) {
+    fn tampered_records_are_refused(
+        at in any::<prop::sample::Index>(), bit in 0..8_u32, piece in 1..99_usize,
+    ) {
         let (mut client, mut server) = open_pair(0, &[500]);
         server.writer().write_all(b"price 100").expect("memory");
         let mut bytes = drain(&mut server);
@@ -180,7 +185,9 @@ proptest! {
     }
 
     #[test]
-    fn mutated_handshakes_never_panic(at in any::<prop::sample::Index>(), value in 1_u8.., piece in 1..999_usize) {
+    fn mutated_handshakes_never_panic(
+        at in any::<prop::sample::Index>(), value in 1_u8.., piece in 1..999_usize,
+    ) {
         let (mut client, mut server) = (our_client("venue.test"), rustls_server(0));
         let mut up = Vec::new();
         client.opening(&mut up).expect("hello");

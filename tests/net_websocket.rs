@@ -140,7 +140,8 @@ proptest! {
         messages in prop::collection::vec(message(), 0..12),
         pieces in prop::collection::vec(prop_oneof![1..4_usize, 1..5_000_usize], 1..20),
     ) {
-        let (client, server) = pair(Settings { frame_max: 70_000, message_max: 220_000, utf8: false });
+        let bounds = Settings { frame_max: 70_000, message_max: 220_000, utf8: false };
+        let (client, server) = pair(bounds);
         for (mut socket, masked) in [(client, false), (server, true)] {
             let (mut stream, mut expected) = (Vec::new(), Vec::new());
             for message in &messages {

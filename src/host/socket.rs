@@ -105,7 +105,7 @@ pub(super) fn tcp_socket(to: SocketAddr, nonblocking: bool) -> Result<OwnedFd, N
     Ok(fd)
 }
 
-/// Starts connecting a non-blocking socket: `Ok(true)` when done at once, `Ok(false)` when under way.
+/// Starts connecting a non-blocking socket: `true` when done at once, `false` when under way.
 pub(super) fn start_connect(fd: RawFd, to: &RawAddr) -> io::Result<bool> {
     // SAFETY: `to` holds an address of the given length.
     let rc = unsafe { libc::connect(fd, to.as_ptr(), to.len()) };

@@ -1,4 +1,4 @@
-//! TLS 1.3, both ends, as a state machine: rustls shakes hands, a record layer of ours does the rest.
+//! TLS 1.3, both ends, as a state machine: rustls shakes hands, a record layer of ours follows.
 //!
 //! After the handshake the secrets are taken out and each record is opened where it lies and sealed
 //! where it is written: nothing is allocated per record, which rustls's own path does. Input: bytes
