@@ -2,4 +2,8 @@
 
 pub mod clock;
 pub mod cpu;
+pub mod epoll;
+pub mod net;
 pub mod probe;
+mod socket;
+pub mod uring;
