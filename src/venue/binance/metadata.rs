@@ -300,7 +300,7 @@ mod tests {
         let mut text = String::new();
         GzDecoder::new(file).read_to_string(&mut text).expect("a whole gzip file");
         let line = text.lines().find(|line| line.contains("exchangeInfo -> "))?;
-        Some(line[line.find('{')?..].as_bytes().to_vec())
+        Some(line.as_bytes()[line.find('{')?..].to_vec())
     }
 
     #[test]
