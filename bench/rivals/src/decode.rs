@@ -146,7 +146,7 @@ fn compare(name: &str, kind: Kind, stream: &Stream) -> Option<Row> {
     let mut times = [Vec::new(), Vec::new(), Vec::new()];
     for round in 0..=measure::ROUNDS {
         copy.copy_from_slice(&pristine);
-        let mut clock = |side: &mut dyn FnMut() -> u64| {
+        let clock = |side: &mut dyn FnMut() -> u64| {
             let start = Instant::now();
             std::hint::black_box(side());
             start.elapsed().as_nanos() as f64 / frames.len() as f64
