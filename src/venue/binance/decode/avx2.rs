@@ -115,11 +115,11 @@ unsafe fn load(bytes: &[u8], at: usize) -> __m128i {
 
 /// # Safety
 /// The CPU must have AVX2.
-#[inline(never)]
-#[target_feature(enable = "avx2")]
+#[inline(always)]
 unsafe fn load_tail(bytes: &[u8], at: usize) -> __m128i {
     let (Some(last), true) = (bytes.last_chunk::<WINDOW>(), at < bytes.len()) else {
-        return _mm_setzero_si128();
+        // SAFETY: needs SSE2 only.
+        return unsafe { _mm_setzero_si128() };
     };
     let slide = at + WINDOW - bytes.len(); // 1..=15, since at < len and at + 16 > len
     let control = &SLIDE[slide..slide + WINDOW];
@@ -250,6 +250,15 @@ fn slow_pair<const GAP: usize>(
     Plain::pair(bytes, at, gap)
 }
 
+/// Takes an answer of a called function apart, so that the answers of inlined ones, which flow
+/// together with it, need not go through memory.
+#[inline(always)]
+fn in_registers(answer: Option<(Number, Number, usize)>) -> Option<(Number, Number, usize)> {
+    let (one, two, end) = answer?;
+    let number = |of: Number| Number { mantissa: of.mantissa, fraction: of.fraction };
+    Some((number(one), number(two), end))
+}
+
 #[cold]
 #[inline(never)]
 fn slow_plain(bytes: &[u8], at: usize) -> Option<usize> {
@@ -299,7 +308,7 @@ impl Numerals for Wide {
             let first = load(bytes, at);
             let first_len = length(first);
             if first_len == WINDOW {
-                return slow_pair(bytes, at, gap);
+                return in_registers(slow_pair(bytes, at, gap));
             }
             let middle = at + first_len;
             let then = middle + GAP;
@@ -309,7 +318,7 @@ impl Numerals for Wide {
             let second = load(bytes, then);
             let second_len = length(second);
             if second_len == WINDOW {
-                return slow_pair(bytes, at, gap);
+                return in_registers(slow_pair(bytes, at, gap));
             }
             let firsts = [*bytes.get(at)?, *bytes.get(then)?];
             let (one, two) = convert([first, second], [first_len, second_len], firsts)?;
@@ -334,7 +343,7 @@ impl Numerals for Wide {
             let then = after_first.trailing_zeros() as usize + 1;
             let end = after_second.trailing_zeros() as usize;
             if after_second == 0 || first_len >= WINDOW || end - then >= WINDOW {
-                return slow_pair(bytes, at, b"\",\"");
+                return in_registers(slow_pair(bytes, at, b"\",\""));
             }
             let second = load(bytes, at + then);
             let comma = *bytes.get(at + first_len + 1)? == b',';
