@@ -84,7 +84,9 @@ fn read(family: Family, folder: &Path, name: &str) -> Option<Stream> {
     GzDecoder::new(file).read_to_end(&mut text).ok()?;
     let frames = text
         .split(|byte| *byte == b'\n')
-        .filter_map(|line| line.iter().position(|byte| *byte == b' ').map(|gap| line[gap + 1..].to_vec()))
+        .filter_map(|line| {
+            line.iter().position(|byte| *byte == b' ').map(|gap| line[gap + 1..].to_vec())
+        })
         .collect();
     Some(Stream::new(family, name, frames))
 }
@@ -112,7 +114,8 @@ fn generated(family: Family) -> Stream {
         digits => format!("{}.{:03}{}", lots / 1000, lots % 1000, "0".repeat(digits - 3)),
     };
     let stream = symbol.to_lowercase();
-    let (mut frames, mut touch, mut update, mut time) = (Vec::new(), 618_000u64, 1_000u64, 1_723_161_256_000u64);
+    let (mut frames, mut touch, mut update, mut time) =
+        (Vec::new(), 618_000u64, 1_000u64, 1_723_161_256_000u64);
     for round in 0..20_000u64 {
         touch = touch + draw(3) - 1;
         update += 1 + draw(50);
@@ -131,7 +134,8 @@ fn generated(family: Family) -> Stream {
                 };
                 let (bids, asks) = (side(-1), side(1));
                 let transaction = if spot { String::new() } else { format!(r#""T":{time},"#) };
-                let previous = if spot { String::new() } else { format!(r#""pu":{},"#, update - 1) };
+                let previous =
+                    if spot { String::new() } else { format!(r#""pu":{},"#, update - 1) };
                 format!(
                     r#"{{"stream":"{stream}@depth@100ms","data":{{"e":"depthUpdate","E":{time},{transaction}"s":"{symbol}",{pair}"U":{update},"u":{update},{previous}"b":[{bids}],"a":[{asks}]}}}}"#
                 )
@@ -139,9 +143,13 @@ fn generated(family: Family) -> Stream {
             1 => {
                 let (p, q) = (price(touch), size(1 + draw(5_000)));
                 let fields = if spot {
-                    format!(r#""E":{time},"s":"{symbol}","t":{round},"p":"{p}","q":"{q}","T":{time},"m":true,"M":true"#)
+                    format!(
+                        r#""E":{time},"s":"{symbol}","t":{round},"p":"{p}","q":"{q}","T":{time},"m":true,"M":true"#
+                    )
                 } else {
-                    format!(r#""E":{time},"T":{time},"s":"{symbol}","t":{round},"p":"{p}","q":"{q}","X":"MARKET","m":false"#)
+                    format!(
+                        r#""E":{time},"T":{time},"s":"{symbol}","t":{round},"p":"{p}","q":"{q}","X":"MARKET","m":false"#
+                    )
                 };
                 format!(r#"{{"stream":"{stream}@trade","data":{{"e":"trade",{fields}}}}}"#)
             }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 /// Rounds of each side; odd, so that the median is one of them.
-const ROUNDS: usize = 21;
+pub const ROUNDS: usize = 21;
 
 /// Median nanoseconds per item of each side. A side runs over all its items once per call.
 pub fn medians(items: usize, sides: &mut [&mut dyn FnMut()]) -> Vec<f64> {
@@ -18,11 +18,11 @@ pub fn medians(items: usize, sides: &mut [&mut dyn FnMut()]) -> Vec<f64> {
             times.push(start.elapsed().as_nanos() as f64 / items as f64);
         }
     }
-    times
-        .iter_mut()
-        .map(|times| {
-            times.sort_by(f64::total_cmp);
-            times[ROUNDS / 2]
-        })
-        .collect()
+    times.into_iter().map(median).collect()
+}
+
+/// The middle of the times.
+pub fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
 }

@@ -48,6 +48,9 @@ unsafe fn read_wide(
 /// AVX2, inlined into `read_wide`.
 struct Wide;
 
+/// Digits of a time in milliseconds, from 2001 to 2286.
+const TIME_DIGITS: usize = 13;
+
 /// Bytes of one window.
 const WINDOW: usize = 16;
 
@@ -197,47 +200,125 @@ fn joined(eights: u64) -> u64 {
     (eights & 0xFFFF_FFFF) * 100_000_000 + (eights >> 32)
 }
 
+/// The window's digit values, and how many digits it begins with.
+///
+/// # Safety
+/// The CPU must have AVX2.
+#[inline(always)]
+unsafe fn leading_digits(bytes: &[u8], at: usize) -> (__m128i, usize) {
+    // SAFETY: same features as here; otherwise register operations.
+    unsafe {
+        let digits = _mm_sub_epi8(load(bytes, at), _mm_set1_epi8(b'0' as i8));
+        let no_digit = _mm_cmpeq_epi8(_mm_max_epu8(digits, _mm_set1_epi8(10)), digits);
+        let odd = _mm_movemask_epi8(no_digit) as u32;
+        (digits, (odd | (1 << WINDOW)).trailing_zeros() as usize)
+    }
+}
+
+/// The first `len` digits as a number.
+///
+/// # Safety
+/// The CPU must have AVX2.
+#[inline(always)]
+unsafe fn fold(digits: __m128i, len: usize) -> u64 {
+    // SAFETY: register operations, and a load of a 16-byte row of a table.
+    unsafe {
+        let control = _mm_loadu_si128(SHUFFLE[len][len].as_ptr().cast());
+        let digits = _mm_shuffle_epi8(digits, control);
+        let twos = _mm_maddubs_epi16(digits, _mm_set1_epi16(0x010A)); // 10, 1
+        let fours = _mm_madd_epi16(twos, _mm_set1_epi32(0x0001_0064)); // 100, 1
+        let packed = _mm_packus_epi32(fours, fours);
+        let eights = _mm_madd_epi16(packed, _mm_set1_epi32(0x0001_2710)); // 10 000, 1
+        joined(_mm_cvtsi128_si64(eights) as u64)
+    }
+}
+
+/// What does not fit a window, out of the way of what does.
+#[cold]
+#[inline(never)]
+fn slow_whole(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
+    Plain::whole(bytes, at)
+}
+
+#[cold]
+#[inline(never)]
+fn slow_pair<const GAP: usize>(
+    bytes: &[u8],
+    at: usize,
+    gap: &[u8; GAP],
+) -> Option<(Number, Number, usize)> {
+    Plain::pair(bytes, at, gap)
+}
+
+/// Takes an answer of a called function apart, so that the answers of inlined ones, which flow
+/// together with it, need not go through memory.
+#[inline(always)]
+fn in_registers(answer: Option<(Number, Number, usize)>) -> Option<(Number, Number, usize)> {
+    let (one, two, end) = answer?;
+    let number = |of: Number| Number { mantissa: of.mantissa, fraction: of.fraction };
+    Some((number(one), number(two), end))
+}
+
+#[cold]
+#[inline(never)]
+fn slow_plain(bytes: &[u8], at: usize) -> Option<usize> {
+    Plain::plain(bytes, at)
+}
+
+#[cold]
+#[inline(never)]
+fn slow_symbol(bytes: &[u8], at: usize) -> Option<(Padded, usize)> {
+    Plain::symbol(bytes, at)
+}
+
 impl Numerals for Wide {
     #[inline(always)]
     fn whole(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
         // SAFETY: `Wide` is reachable through `read_wide` only, which has the features.
         unsafe {
-            let text = load(bytes, at);
-            let digits = _mm_sub_epi8(text, _mm_set1_epi8(b'0' as i8));
-            let no_digit = _mm_cmpeq_epi8(_mm_max_epu8(digits, _mm_set1_epi8(10)), digits);
-            let odd = _mm_movemask_epi8(no_digit) as u32;
-            let len = (odd | (1 << WINDOW)).trailing_zeros() as usize;
+            let (digits, len) = leading_digits(bytes, at);
             if len == 0 || len == WINDOW || (bytes.get(at) == Some(&b'0') && len > 1) {
-                return Plain::whole(bytes, at);
+                return slow_whole(bytes, at);
             }
-            let control = _mm_loadu_si128(SHUFFLE[len][len].as_ptr().cast());
-            let digits = _mm_shuffle_epi8(digits, control);
-            let twos = _mm_maddubs_epi16(digits, _mm_set1_epi16(0x010A));
-            let fours = _mm_madd_epi16(twos, _mm_set1_epi32(0x0001_0064));
-            let packed = _mm_packus_epi32(fours, fours);
-            let eights = _mm_madd_epi16(packed, _mm_set1_epi32(0x0001_2710));
-            Some((joined(_mm_cvtsi128_si64(eights) as u64), at + len))
+            Some((fold(digits, len), at + len))
+        }
+    }
+
+    /// The length is branched on, so that what follows does not wait for the mask.
+    #[inline(always)]
+    fn time(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
+        // SAFETY: `Wide` is reachable through `read_wide` only, which has the features.
+        unsafe {
+            let (digits, len) = leading_digits(bytes, at);
+            if len != TIME_DIGITS || bytes.get(at) == Some(&b'0') {
+                return slow_whole(bytes, at);
+            }
+            Some((fold(digits, TIME_DIGITS), at + TIME_DIGITS))
         }
     }
 
     #[inline(always)]
-    fn pair(bytes: &[u8], at: usize, gap: &[u8]) -> Option<(Number, Number, usize)> {
+    fn pair<const GAP: usize>(
+        bytes: &[u8],
+        at: usize,
+        gap: &[u8; GAP],
+    ) -> Option<(Number, Number, usize)> {
         // SAFETY: `Wide` is reachable through `read_wide` only, which has the features.
         unsafe {
             let first = load(bytes, at);
             let first_len = length(first);
             if first_len == WINDOW {
-                return Plain::pair(bytes, at, gap);
+                return in_registers(slow_pair(bytes, at, gap));
             }
             let middle = at + first_len;
-            let then = middle + gap.len();
-            if bytes.get(middle..then)? != gap {
+            let then = middle + GAP;
+            if bytes.get(middle..)?.first_chunk()? != gap {
                 return None;
             }
             let second = load(bytes, then);
             let second_len = length(second);
             if second_len == WINDOW {
-                return Plain::pair(bytes, at, gap);
+                return in_registers(slow_pair(bytes, at, gap));
             }
             let firsts = [*bytes.get(at)?, *bytes.get(then)?];
             let (one, two) = convert([first, second], [first_len, second_len], firsts)?;
@@ -262,7 +343,7 @@ impl Numerals for Wide {
             let then = after_first.trailing_zeros() as usize + 1;
             let end = after_second.trailing_zeros() as usize;
             if after_second == 0 || first_len >= WINDOW || end - then >= WINDOW {
-                return Plain::level(bytes, at);
+                return in_registers(slow_pair(bytes, at, b"\",\""));
             }
             let second = load(bytes, at + then);
             let comma = *bytes.get(at + first_len + 1)? == b',';
@@ -283,7 +364,7 @@ impl Numerals for Wide {
             let high = load(bytes, at + WINDOW);
             let stops = stops(low) | (stops(high) << WINDOW);
             if stops == 0 {
-                return Plain::plain(bytes, at);
+                return slow_plain(bytes, at);
             }
             let end = at + stops.trailing_zeros() as usize;
             (*bytes.get(end)? == b'"').then_some(end)
@@ -297,7 +378,7 @@ impl Numerals for Wide {
             let text = load(bytes, at);
             let len = length(text);
             if len == WINDOW {
-                return Plain::symbol(bytes, at);
+                return slow_symbol(bytes, at);
             }
             let keep = _mm_loadu_si128(KEEP[WINDOW - len..].as_ptr().cast());
             let mut words = [0u64; 4];

@@ -16,9 +16,15 @@ use crate::venue::binance::Family;
 pub(super) trait Numerals {
     /// A JSON integer; returns it and where it ends.
     fn whole(bytes: &[u8], at: usize) -> Option<(u64, usize)>;
+    /// As `whole`, for a time in milliseconds, which has 13 digits until the year 2286.
+    fn time(bytes: &[u8], at: usize) -> Option<(u64, usize)>;
     /// Two number texts with `gap` between them (it begins with the first one's closing quote);
     /// returns them and where the second one's closing quote stands.
-    fn pair(bytes: &[u8], at: usize, gap: &[u8]) -> Option<(Number, Number, usize)>;
+    fn pair<const GAP: usize>(
+        bytes: &[u8],
+        at: usize,
+        gap: &[u8; GAP],
+    ) -> Option<(Number, Number, usize)>;
     /// Price and size of a level: `pair` with the gap `","`.
     fn level(bytes: &[u8], at: usize) -> Option<(Number, Number, usize)>;
     /// A string of plain ASCII; returns where its closing quote stands.
@@ -58,7 +64,9 @@ impl Cursor<'_> {
 
     #[inline(always)]
     fn time<R: Numerals>(&mut self) -> Option<UnixNanos> {
-        self.whole::<R>().map(UnixNanos::from_millis)
+        let (millis, end) = R::time(self.bytes, self.at)?;
+        self.at = end;
+        Some(UnixNanos::from_millis(millis))
     }
 
     /// Steps over a plain string and its closing quote.
@@ -82,7 +90,7 @@ impl Cursor<'_> {
 
     /// Price and size, each in its key, up to and including the last closing quote.
     #[inline(always)]
-    fn touch<R: Numerals>(&mut self, gap: &[u8], grids: &Grids) -> Option<Level> {
+    fn touch<R: Numerals>(&mut self, gap: &[u8; 7], grids: &Grids) -> Option<Level> {
         let (price, size, end) = R::pair(self.bytes, self.at, gap)?;
         self.at = end + 1;
         Some(Level { price: Ticks(price.steps(&grids.tick)?), lots: Lots(size.steps(&grids.lot)?) })

@@ -21,12 +21,21 @@ impl Numerals for Plain {
     }
 
     #[inline(always)]
-    fn pair(bytes: &[u8], at: usize, gap: &[u8]) -> Option<(Number, Number, usize)> {
+    fn time(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
+        Plain::whole(bytes, at)
+    }
+
+    #[inline(always)]
+    fn pair<const GAP: usize>(
+        bytes: &[u8],
+        at: usize,
+        gap: &[u8; GAP],
+    ) -> Option<(Number, Number, usize)> {
         let (first, end) = number(bytes, at)?;
-        if bytes.get(end..end + gap.len())? != gap {
+        if bytes.get(end..)?.first_chunk()? != gap {
             return None;
         }
-        let (second, end) = number(bytes, end + gap.len())?;
+        let (second, end) = number(bytes, end + GAP)?;
         Some((first, second, end))
     }
 
