@@ -1,1 +1,17 @@
-//! Logon, signing, rate budgets, reconnects, REST requests.
+//! Logon, signing, rate budgets, reconnects, REST requests and answers. Plain data and pure state:
+//! sockets, files and clocks belong to the driver.
+
+pub mod answer;
+mod budget;
+mod encoding;
+mod lifecycle;
+pub mod logon;
+pub mod rest;
+mod signing;
+
+#[cfg(test)]
+mod tests;
+
+pub use budget::{Budget, Cost, Wait, own_orders_per_second};
+pub use lifecycle::{Event, Line, Output, Phase, Session, Settings};
+pub use signing::{KeyError, SignatureText, Signer};
