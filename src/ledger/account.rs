@@ -185,7 +185,7 @@ impl Account {
         }
     }
 
-    pub(super) fn hash(&self, hash: &mut StateHash) {
+    pub(super) fn mix_into(&self, hash: &mut StateHash) {
         hash.word(self.position.0 as u64);
         hash.word(self.working_buys.0 as u64);
         hash.word(self.working_sells.0 as u64);
@@ -230,7 +230,7 @@ impl Fees {
         self.overflowed
     }
 
-    pub(super) fn hash(&self, hash: &mut StateHash) {
+    pub(super) fn mix_into(&self, hash: &mut StateHash) {
         for (currency, fee) in self.entries() {
             hash.word(u64::from_le_bytes(currency.0));
             hash.money(*fee);

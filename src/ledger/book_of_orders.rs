@@ -71,7 +71,7 @@ impl Order {
         }
     }
 
-    pub(super) fn hash(&self, hash: &mut StateHash) {
+    pub(super) fn mix_into(&self, hash: &mut StateHash) {
         hash.word(self.id.0);
         hash.word(self.state as u64 | u64::from(self.change_pending) << 8);
         hash.word(u64::from(self.instrument.0) << 8 | self.side as u64);

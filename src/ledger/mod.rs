@@ -311,9 +311,9 @@ impl Ledger {
     }
 
     /// Mixes the whole state into `hash`.
-    pub fn hash(&self, hash: &mut StateHash) {
-        self.orders.iter().for_each(|order| order.hash(hash));
-        self.accounts.iter().for_each(|account| account.hash(hash));
-        self.fees.hash(hash);
+    pub fn mix_into(&self, hash: &mut StateHash) {
+        self.orders.iter().for_each(|order| order.mix_into(hash));
+        self.accounts.iter().for_each(|account| account.mix_into(hash));
+        self.fees.mix_into(hash);
     }
 }
