@@ -130,11 +130,9 @@ fn a_filled_quote_is_placed_again_until_the_position_limit() {
     small.entries[0].position_lots_max = Lots(30);
     small.entries[0].making.levels = 1;
     let mut placed = rig.open(&small);
-    let mut trade = 0;
-    for _ in 0..10 {
+    for trade in 1..=10 {
         let Some(bid) = placed.iter().find(|i| i.side == Side::Buy).copied() else { break };
         rig.acknowledge(&placed);
-        trade += 1;
         let fill = ExecutionReport {
             trade_id: trade,
             last_lots: bid.lots,
@@ -160,11 +158,16 @@ fn walk<B: Book + Default>(rig: &mut Rig<B>, seed: u64, steps: u64) -> (u64, u64
         let kind = draw(10);
         let intents = if kind < 6 || working.is_empty() {
             middle += draw(9) as i64 - 4;
-            let bids = [level(middle - 1 - draw(20) as i64, draw(5) as i64), level(middle - 1, 3)];
-            let asks = [level(middle + 1 + draw(20) as i64, draw(5) as i64), level(middle + 1, 3)];
-            let gone_bid = level(middle + 1, 0);
-            let gone_ask = level(middle - 1, 0);
-            let (bids, asks) = ([bids[0], bids[1], gone_bid], [asks[0], asks[1], gone_ask]);
+            // the touch moves by four ticks at most: clear what it left on the wrong side
+            let mut bids = [level(0, 0); 11];
+            let mut asks = [level(0, 0); 11];
+            for at in 0..9 {
+                bids[at] = level(middle + at as i64, 0);
+                asks[at] = level(middle - at as i64, 0);
+            }
+            bids[9] = level(middle - 1 - draw(20) as i64, draw(5) as i64);
+            asks[9] = level(middle + 1 + draw(20) as i64, draw(5) as i64);
+            (bids[10], asks[10]) = (level(middle - 1, 3), level(middle + 1, 3));
             let event = diff(0, update, update + 1, &bids, &asks);
             update += 1;
             rig.step(Input::Market(MarketEvent::Depth(event)))
