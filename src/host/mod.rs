@@ -1,5 +1,16 @@
 //! The machine: topology, placement, clock, memory, rings, the Plan cell, sockets. Level 1.
 
+pub mod allocation;
+pub mod cell;
 pub mod clock;
 pub mod cpu;
+pub mod cpulist;
+pub mod histogram;
+pub mod memory;
+pub mod pin;
 pub mod probe;
+pub mod ring;
+pub mod signal;
+mod stage_probe;
+pub mod steal;
+mod tsc;
