@@ -13,4 +13,5 @@ pub mod ring;
 pub mod signal;
 mod stage_probe;
 pub mod steal;
+pub mod topology;
 mod tsc;
