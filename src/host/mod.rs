@@ -8,6 +8,7 @@ pub mod cpulist;
 pub mod histogram;
 pub mod memory;
 pub mod pin;
+pub mod placement;
 pub mod probe;
 pub mod ring;
 pub mod signal;
