@@ -1,9 +1,22 @@
 //! The machine: topology, placement, clock, memory, rings, the Plan cell, sockets. Level 1.
 
+pub mod allocation;
+pub mod cell;
 pub mod clock;
 pub mod cpu;
+pub mod cpulist;
 pub mod epoll;
+pub mod histogram;
+pub mod memory;
 pub mod net;
+pub mod pin;
+pub mod placement;
 pub mod probe;
+pub mod ring;
+pub mod signal;
 mod socket;
+mod stage_probe;
+pub mod steal;
+pub mod topology;
+mod tsc;
 pub mod uring;

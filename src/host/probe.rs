@@ -1,5 +1,7 @@
 //! Time stamps between the stages of the hot lane.
 
+pub use super::stage_probe::StageProbe;
+
 /// A stage of the hot lane, in the order data passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]

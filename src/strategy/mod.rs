@@ -1,1 +1,3 @@
 //! Pure `decide` functions. Level 5.
+
+pub mod making;

@@ -23,7 +23,7 @@ pub fn steps(steps: i128, grid: &Grid) -> Option<String> {
 }
 
 /// `numerator / denominator / 10^scale`, both positive: exact where it ends within 18 digits after
-/// the point, otherwise rounded half to even there. `None` when it overflows.
+/// the point, otherwise cut off there. `None` when it overflows.
 pub fn quotient(numerator: i128, denominator: i128, scale: u32) -> Option<String> {
     if denominator <= 0 || numerator < 0 {
         return None;
@@ -44,9 +44,7 @@ pub fn quotient(numerator: i128, denominator: i128, scale: u32) -> Option<String
     if rest == 0 {
         return Some(decimal(whole * 10i128.pow(QUOTIENT_DIGITS) + fraction, QUOTIENT_DIGITS));
     }
-    let twice = rest.checked_mul(2)?;
-    let up = twice > denominator || (twice == denominator && fraction % 2 != 0);
-    let total = whole.checked_mul(10i128.pow(QUOTIENT_DIGITS))? + fraction + i128::from(up);
+    let total = whole.checked_mul(10i128.pow(QUOTIENT_DIGITS))? + fraction;
     let one = 10i128.pow(QUOTIENT_DIGITS);
     Some(format!("{}.{:0width$}", total / one, total % one, width = QUOTIENT_DIGITS as usize))
 }
@@ -64,9 +62,9 @@ mod tests {
     }
 
     #[test]
-    fn quotients_end_or_are_rounded() {
+    fn quotients_end_or_are_cut() {
         assert_eq!(quotient(1, 8, 0).unwrap(), "0.125");
-        assert_eq!(quotient(2, 3, 0).unwrap(), "0.666666666666666667");
+        assert_eq!(quotient(2, 3, 0).unwrap(), "0.666666666666666666");
         assert_eq!(quotient(1, 3, 1).unwrap(), "0.033333333333333333");
         assert_eq!(quotient(1, 0, 0), None);
         assert_eq!(quotient(i128::MAX, i128::MAX, 30), None, "no silent wrap");

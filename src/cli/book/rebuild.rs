@@ -12,21 +12,23 @@ use crate::venue::binance::Family;
 use crate::venue::binance::decode::infer::GridGuess;
 use crate::venue::binance::decode::{DecodeError, Decoder};
 use crate::venue::binance::sync::{DiffStep, SnapshotStep, Sync};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Frames looked at before the first decoder is built.
 const FRAMES_AHEAD: usize = 64;
 
-/// What a file leaves to the next: the grids seen so far and each synchronised book.
+/// What a file leaves to the next: the grids seen so far, each synchronised book, and the REST
+/// snapshots that wait for their stream.
 pub struct Carry {
     guess: GridGuess,
     books: BTreeMap<String, CarriedBook>,
+    snapshots: BTreeMap<String, Vec<u8>>,
 }
 
 impl Default for Carry {
     fn default() -> Carry {
-        Carry { guess: GridGuess::new(None), books: BTreeMap::new() }
+        Carry { guess: GridGuess::new(None), books: BTreeMap::new(), snapshots: BTreeMap::new() }
     }
 }
 
@@ -49,15 +51,15 @@ struct SymbolPass {
     synchronised: Ladder,
     sync: Sync,
     mode: Option<Mode>,
-    early: Option<(u64, Vec<Level>, Vec<Level>)>,
     previous: Option<u64>,
     gaps: u64,
     depth_events: u64,
     trades: Sums,
     aggregates: Sums,
-    tickers: VecDeque<(u64, Top)>,
-    last_ticker: Option<Top>,
-    check: CrossCheck,
+    /// Update id and touch after each depth event, and of each ticker; compared when all are known,
+    /// since either may arrive first.
+    touches: Vec<(u64, Top)>,
+    tickers: Vec<(u64, Top)>,
 }
 
 #[derive(Default)]
@@ -86,6 +88,11 @@ pub fn file(
 ) -> Result<FileFacts, BookError> {
     for frame in capture.frames().take(FRAMES_AHEAD) {
         observe(&mut carry.guess, &frame).map_err(|e| refusal(capture, frame.line, e))?;
+    }
+    for frame in capture.frames().filter(is_market) {
+        if let Some(symbol) = asked_for(&frame) {
+            carry.snapshots.entry(symbol.to_string()).or_insert_with(|| frame.bytes.to_vec());
+        }
     }
     let until = after_lines.unwrap_or(u64::MAX);
     let cut = pass(capture, until, carry)?;
@@ -140,32 +147,34 @@ fn attempt(capture: &Capture, until: u64, carry: &mut Carry) -> Result<Pass, Sto
         messages: BTreeMap::new(),
         symbols: instruments.iter().map(|i| SymbolPass::new(*i, family, carry)).collect(),
     };
+    for (symbol, instrument) in pass.symbols.iter_mut().zip(&instruments) {
+        let Some(body) = carry.snapshots.get(instrument.symbol.as_str()) else { continue };
+        match decoder.decode_snapshot(instrument.id, body) {
+            Ok(MarketEvent::Snapshot(snapshot)) if symbol.mode.is_none() => {
+                symbol.on_snapshot(&snapshot);
+            }
+            Ok(_) => {}
+            Err(error) => return Err(widen(&mut carry.guess, body, 1, error)),
+        }
+    }
     for frame in capture.frames().take_while(|frame| frame.line <= until) {
-        if !is_market(&frame) {
+        if frame.source != Source::Stream {
+            pass.count(if is_market(&frame) { "snapshot" } else { "rest" });
             continue;
         }
-        let asked = asked_for(&frame);
-        let of = |name: &str| instruments.iter().find(|i| i.symbol.as_str() == name).map(|i| i.id);
-        let event = match asked {
-            None => decoder.decode(frame.bytes),
-            Some(name) => match of(name) {
-                Some(id) => decoder.decode_snapshot(id, frame.bytes),
-                None => continue, // a snapshot of a symbol that never streamed
-            },
-        };
-        match event {
+        match decoder.decode(frame.bytes) {
             Ok(event) => pass.take(&event, frame.bytes),
-            Err(error) => return Err(widen(&mut carry.guess, &frame, error)),
+            Err(error) => return Err(widen(&mut carry.guess, frame.bytes, frame.line, error)),
         }
     }
     Ok(pass)
 }
 
 /// Lets the guess see a frame that was refused: a finer grid or a new symbol starts the file over.
-fn widen(guess: &mut GridGuess, frame: &Frame<'_>, error: DecodeError) -> Stop {
+fn widen(guess: &mut GridGuess, frame: &[u8], line: u64, error: DecodeError) -> Stop {
     let curable = matches!(error, DecodeError::OffGrid { .. } | DecodeError::UnknownSymbol { .. });
     if !curable {
-        return Stop::Fail(frame.line, error);
+        return Stop::Fail(line, error);
     }
     let shape = |guess: &GridGuess| {
         let symbols: Vec<_> =
@@ -173,40 +182,42 @@ fn widen(guess: &mut GridGuess, frame: &Frame<'_>, error: DecodeError) -> Stop {
         (guess.family(), symbols)
     };
     let before = shape(guess);
-    match guess.observe(frame.bytes) {
+    match guess.observe(frame) {
         Ok(()) if shape(guess) != before => Stop::Widen,
-        _ => Stop::Fail(frame.line, error),
+        _ => Stop::Fail(line, error),
     }
 }
 
 /// The venue's name of an event type, for counting.
-fn type_name(event: &MarketEvent<'_>, frame: &[u8]) -> String {
-    let known = match event {
+fn type_name<'a>(event: &MarketEvent<'_>, frame: &'a [u8]) -> &'a str {
+    match event {
         MarketEvent::Depth(_) => "depthUpdate",
         MarketEvent::Snapshot(_) => "snapshot",
         MarketEvent::Ticker(_) => "bookTicker",
         MarketEvent::Trade(trade) if trade.aggregated => "aggTrade",
         MarketEvent::Trade(_) => "trade",
-        MarketEvent::Other => return other_name(frame),
-    };
-    known.to_string()
+        MarketEvent::Other => other_name(frame),
+    }
 }
 
-fn other_name(frame: &[u8]) -> String {
-    let text = String::from_utf8_lossy(frame);
+fn other_name(frame: &[u8]) -> &str {
+    let text = std::str::from_utf8(frame).unwrap_or_default();
     let after = text.split_once("\"e\":\"").map(|(_, after)| after);
-    let name = after.and_then(|after| after.split('"').next()).unwrap_or("other");
-    name.chars().filter(char::is_ascii_alphanumeric).take(32).collect()
+    after.and_then(|after| after.split('"').next()).unwrap_or("other")
 }
 
 impl Pass {
-    fn take(&mut self, event: &MarketEvent<'_>, frame: &[u8]) {
-        match self.messages.get_mut(type_name(event, frame).as_str()) {
+    fn count(&mut self, name: &str) {
+        match self.messages.get_mut(name) {
             Some(count) => *count += 1,
             None => {
-                self.messages.insert(type_name(event, frame), 1);
+                self.messages.insert(name.to_string(), 1);
             }
         }
+    }
+
+    fn take(&mut self, event: &MarketEvent<'_>, frame: &[u8]) {
+        self.count(type_name(event, frame));
         let instrument = match event {
             MarketEvent::Depth(diff) => diff.instrument,
             MarketEvent::Snapshot(snapshot) => snapshot.instrument,
@@ -234,15 +245,13 @@ impl SymbolPass {
             synchronised: Ladder::new(),
             sync: Sync::new(family),
             mode: None,
-            early: None,
             previous: None,
             gaps: 0,
             depth_events: 0,
             trades: Sums::default(),
             aggregates: Sums::default(),
-            tickers: VecDeque::new(),
-            last_ticker: None,
-            check: CrossCheck::default(),
+            touches: Vec::new(),
+            tickers: Vec::new(),
         };
         if let Some(carried) = carry.books.get(instrument.symbol.as_str()) {
             symbol.continue_from(carried);
@@ -294,11 +303,7 @@ impl SymbolPass {
         self.empty.apply(diff);
         if self.sync.on_diff(diff) == DiffStep::Apply {
             self.synchronised.apply(diff);
-            self.compare(diff.last_update);
-        }
-        if let Some((last_update, bids, asks)) = self.early.take() {
-            let instrument = self.instrument.id;
-            self.on_snapshot(&DepthSnapshot { instrument, last_update, bids: &bids, asks: &asks });
+            self.touches.push((diff.last_update, self.synchronised.top()));
         }
     }
 
@@ -316,23 +321,24 @@ impl SymbolPass {
 
     fn on_ticker(&mut self, ticker: &BookTicker) {
         let side = |level: Level| (level.lots.0 > 0).then_some(level);
-        let top = Top { bid: side(ticker.bid), ask: side(ticker.ask) };
-        self.tickers.push_back((ticker.update, top));
+        self.tickers.push((ticker.update, Top { bid: side(ticker.bid), ask: side(ticker.ask) }));
     }
 
-    /// After a depth event that ends at `update`: the last ticker of at most that id against the book.
-    fn compare(&mut self, update: u64) {
-        while let Some((id, top)) = self.tickers.front().copied() {
-            if id > update {
-                break;
+    /// Each depth event's touch against the last ticker of at most its id.
+    fn cross_check(&self) -> CrossCheck {
+        let mut check = CrossCheck::default();
+        let mut tickers = self.tickers.iter().peekable();
+        let mut last = None;
+        for (update, top) in &self.touches {
+            while let Some((_, ticker)) = tickers.next_if(|(id, _)| id <= update) {
+                last = Some(ticker);
             }
-            self.last_ticker = Some(top);
-            self.tickers.pop_front();
+            if let Some(ticker) = last {
+                check.compared += 1;
+                check.equal += u64::from(ticker == top);
+            }
         }
-        if let Some(ticker) = self.last_ticker {
-            self.check.compared += 1;
-            self.check.equal += u64::from(ticker == self.synchronised.top());
-        }
+        check
     }
 
     fn on_trade(&mut self, trade: &Trade) {
@@ -366,7 +372,7 @@ impl SymbolPass {
                 .aggregates
                 .facts(&self.instrument)
                 .ok_or(overflow("a sum of aggregate trades"))?,
-            bookticker_cross_check: CrossCheck { ..self.check },
+            bookticker_cross_check: self.cross_check(),
         })
     }
 }

@@ -1,34 +1,45 @@
-//! The book's speed: per side a flat window of slots around the touch, and a sorted cold overflow.
+//! The book's speed: per side a ring of slots around the touch, and a sorted cold overflow.
 //!
 //! A side stores keys that rise towards the touch (bids: price, asks: minus price), so both sides run
-//! the same code and "best" is the highest key. The window's slots hold lots; a bitmap of three
-//! storeys (slots, words, words of words) finds the next best level with three leading-zero counts.
+//! the same code and "best" is the highest key. The window covers `WINDOW_TICKS` keys from `base`, and
+//! a key's slot is its low bits: moving the window moves no level that stays inside. Slots hold lots;
+//! a bitmap of three storeys (slots, words, words of words) finds the next best level with at most
+//! three leading-zero counts.
 //!
 //! ```text
-//!  cold (sorted, ascending)  │ window: WINDOW_TICKS slots from `base`       │ empty, always
+//!  cold (sorted, ascending)  │ window: WINDOW_TICKS keys from `base`        │ empty, always
 //!  far from the touch        │ … 0 12 0 0 7 40 0 │ best │ 0 0 0 headroom …  │
 //! ```
 //!
-//! Invariant: no level stands above the window; a better one re-centres it first. Re-centring is
-//! linear in the levels held, and happens after the touch ran half a window away.
+//! Invariants: every key of `cold` is below `base`; no level stands above the window; while a side
+//! holds a level its best one is in the window; `base` is a multiple of 64, so that words of the
+//! bitmap leave the window whole.
+//! The window moves when a better level stands above it, and when a level below it changes while the
+//! best has sunk into its lowest quarter. A move costs what crosses its lower edge, once per level,
+//! and half a window must be crossed between two moves.
 //! Bound: `COLD_LEVELS_MAX` cold levels a side; beyond it the level furthest from the touch is
 //! dropped and counted, so memory stays fixed.
 
 use super::{Book, Top};
 use crate::record::Level;
 use crate::units::{Lots, Side, Ticks};
+use std::collections::VecDeque;
 
-/// Slots of the window of one side; 2^15 ticks are 3 277 dollars of BTCUSDT at 0.1, 512 KiB for two sides.
-pub const WINDOW_TICKS: usize = 1 << 15;
-/// Cold levels a side may hold.
+/// Keys in the window of one side: 2^16 ticks are 655 dollars of BTCUSDT at 0.01; 1 MiB for two sides,
+/// of which only the pages around the touch are ever read.
+pub const WINDOW_TICKS: usize = 1 << 16;
+/// Cold levels a side may hold unless the book was made with another bound.
 pub const COLD_LEVELS_MAX: usize = 1 << 16;
 
+const MASK: usize = WINDOW_TICKS - 1;
 const WORDS: usize = WINDOW_TICKS / 64;
 const STOREY: usize = WORDS / 64;
-/// Where the best level is put when the window is re-centred: a quarter of it is headroom.
+/// Where the best level is put when the window moves: a quarter of it is headroom.
 const HEADROOM: i64 = (WINDOW_TICKS / 4) as i64;
+/// No level: below every key, since prices are positive.
+const NONE: i64 = i64::MIN;
 
-/// A book in two flat windows.
+/// A book in two windows.
 #[derive(Clone, Debug)]
 pub struct Ladder {
     bids: Flank,
@@ -38,17 +49,18 @@ pub struct Ladder {
     refused: u64,
 }
 
-/// One side by key. `best` is meaningful while the window holds a level.
+/// One side by key. `best` is `NONE` exactly while the side is empty.
 #[derive(Clone, Debug)]
 struct Flank {
     base: i64,
-    best: usize,
+    best: i64,
     in_window: usize,
     lots: Box<[i64; WINDOW_TICKS]>,
     words: Box<[u64; WORDS]>,
     storey: [u64; STOREY],
-    cold: Vec<(i64, i64)>,
-    spare: Vec<(i64, i64)>,
+    roof: u64,
+    cold: VecDeque<(i64, i64)>,
+    cold_max: usize,
     dropped: u64,
 }
 
@@ -56,10 +68,17 @@ impl Ladder {
     /// An empty book; everything it will need is allocated here.
     #[must_use]
     pub fn new() -> Ladder {
-        Ladder { bids: Flank::new(), asks: Flank::new(), version: 0, last_update: 0, refused: 0 }
+        Ladder::with_cold_levels(COLD_LEVELS_MAX)
     }
 
-    /// Levels dropped at `COLD_LEVELS_MAX` since construction.
+    /// An empty book that holds up to `cold_max` levels a side outside its window (at least one).
+    #[must_use]
+    pub fn with_cold_levels(cold_max: usize) -> Ladder {
+        let flank = || Flank::new(cold_max.max(1));
+        Ladder { bids: flank(), asks: flank(), version: 0, last_update: 0, refused: 0 }
+    }
+
+    /// Levels dropped at the bound since construction; while it is zero the book is exact.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.bids.dropped + self.asks.dropped
@@ -79,19 +98,19 @@ impl Default for Ladder {
     }
 }
 
-/// Key of a price: rises towards the touch on both sides.
+/// Key of a price, and price of a key: rises towards the touch on both sides.
 #[inline(always)]
-const fn key_of(side: Side, price: i64) -> i64 {
+const fn mirrored(side: Side, price: i64) -> i64 {
     match side {
         Side::Buy => price,
-        Side::Sell => -price,
+        Side::Sell => price.saturating_neg(),
     }
 }
 
 impl Book for Ladder {
     #[inline(always)]
     fn set(&mut self, side: Side, level: Level) {
-        if level.price.0 <= 0 || level.lots.0 < 0 {
+        if (level.price.0 <= 0) | (level.lots.0 < 0) {
             self.refused += 1;
             return;
         }
@@ -115,7 +134,7 @@ impl Book for Ladder {
     }
 
     fn lots_at(&self, side: Side, price: Ticks) -> Lots {
-        Lots(self.flank(side).lots_at(key_of(side, price.0)))
+        Lots(self.flank(side).lots_at(mirrored(side, price.0)))
     }
 
     fn level_count(&self, side: Side) -> usize {
@@ -124,8 +143,7 @@ impl Book for Ladder {
     }
 
     fn visit(&self, side: Side, visit: &mut dyn FnMut(Level) -> bool) {
-        // a key is its own mirror: price of a bid, minus price of an ask
-        self.flank(side).visit(&mut |key, lots| visit(level(key_of(side, key), lots)));
+        self.flank(side).visit(&mut |key, lots| visit(level(mirrored(side, key), lots)));
     }
 
     fn version(&self) -> u64 {
@@ -151,186 +169,213 @@ const fn level(price: i64, lots: i64) -> Level {
     Level { price: Ticks(price), lots: Lots(lots) }
 }
 
+/// Slot of a key: its low bits, also for negative keys.
+#[inline(always)]
+const fn slot_of(key: i64) -> usize {
+    key as usize & MASK
+}
+
 impl Flank {
-    fn new() -> Flank {
+    fn new(cold_max: usize) -> Flank {
         Flank {
             base: 0,
-            best: 0,
+            best: NONE,
             in_window: 0,
             lots: zeroed(),
             words: zeroed(),
             storey: [0; STOREY],
-            cold: Vec::with_capacity(COLD_LEVELS_MAX + 1),
-            spare: Vec::with_capacity(COLD_LEVELS_MAX + WINDOW_TICKS),
+            roof: 0,
+            cold: VecDeque::with_capacity(cold_max),
+            cold_max,
             dropped: 0,
         }
     }
 
     #[inline(always)]
     fn set(&mut self, key: i64, lots: i64) {
-        let slot = key.wrapping_sub(self.base) as u64;
-        if slot < WINDOW_TICKS as u64 {
-            self.set_slot(slot as usize, lots);
+        if (key.wrapping_sub(self.base) as u64) < WINDOW_TICKS as u64 {
+            self.set_inside(key, lots);
+            let risen = if lots == 0 { NONE } else { key };
+            self.best = self.best.max(risen);
+            if (lots == 0) & (key == self.best) {
+                self.lower_best();
+            }
         } else {
             self.set_outside(key, lots);
         }
     }
 
+    /// Writes a slot and its bit. Half of all updates create or delete a level, so whether this one
+    /// does is nothing to branch on; whether a word of 64 ticks falls empty is.
     #[inline(always)]
-    fn set_slot(&mut self, slot: usize, lots: i64) {
-        let slot = slot & (WINDOW_TICKS - 1);
+    fn set_inside(&mut self, key: i64, lots: i64) {
+        let slot = slot_of(key);
         let held = std::mem::replace(&mut self.lots[slot], lots) != 0;
         let holds = lots != 0;
-        if held == holds {
-            return;
+        self.in_window = self.in_window.wrapping_add(usize::from(holds)) - usize::from(held);
+        let (word, bit) = (slot / 64, slot % 64);
+        let before = self.words[word];
+        let after = (before & !(1 << bit)) | (u64::from(holds) << bit);
+        self.words[word] = after;
+        if (before == 0) != (after == 0) {
+            self.mark(word, after != 0);
         }
-        let (word, bit) = (slot / 64, 1u64 << (slot % 64));
-        if holds {
-            self.words[word] |= bit;
-            self.storey[word / 64] |= 1 << (word % 64);
-            self.best = if self.in_window == 0 { slot } else { self.best.max(slot) };
-            self.in_window += 1;
-        } else {
-            self.words[word] &= !bit;
-            if self.words[word] == 0 {
-                self.storey[word / 64] &= !(1 << (word % 64));
-            }
-            self.in_window -= 1;
-            if slot == self.best {
-                self.find_best();
-            }
-        }
+    }
+
+    /// Notes in the upper storeys whether a word holds levels.
+    fn mark(&mut self, word: usize, holds: bool) {
+        let (storey, bit) = (word / 64, word % 64);
+        let bits = (self.storey[storey] & !(1 << bit)) | (u64::from(holds) << bit);
+        self.storey[storey] = bits;
+        self.roof = (self.roof & !(1 << storey)) | (u64::from(bits != 0) << storey);
     }
 
     /// After the best level went: the next one down, or what the cold levels hold.
-    fn find_best(&mut self) {
-        if let Some(slot) = self.highest() {
-            self.best = slot;
-        } else if let Some((key, _)) = self.cold.last().copied() {
-            self.recentre(key);
+    fn lower_best(&mut self) {
+        self.best = self.below(self.best).unwrap_or(NONE);
+        if self.best == NONE
+            && let Some((key, _)) = self.cold.back().copied()
+        {
+            self.move_to(key);
+            self.best = key;
         }
     }
 
-    /// Highest occupied slot.
-    fn highest(&self) -> Option<usize> {
-        let storey = self.storey.iter().rposition(|bits| *bits != 0)?;
-        let word = storey * 64 + 63 - self.storey[storey].leading_zeros() as usize;
-        Some(word * 64 + 63 - self.words[word].leading_zeros() as usize)
+    /// The highest level of the window below `key`, a key of the window.
+    ///
+    /// Slots are searched downwards and around: what is not found below `key`'s slot can only stand
+    /// above it in the ring, where the highest slot is the nearest key, unless it lies past `base`.
+    #[inline]
+    fn below(&self, key: i64) -> Option<i64> {
+        let slot = slot_of(key);
+        let (word, storey) = (slot / 64, slot / 4_096);
+        let bits = self.words[word] & lower(slot % 64);
+        let found = if bits != 0 {
+            word * 64 + highest(bits)
+        } else {
+            let words = self.storey[storey] & lower(word % 64);
+            let word = if words != 0 {
+                storey * 64 + highest(words)
+            } else {
+                let storeys = self.roof & lower(storey);
+                let storey = highest(if storeys != 0 { storeys } else { self.roof });
+                storey * 64 + highest(self.storey[storey & (STOREY - 1)])
+            };
+            word * 64 + highest(self.words[word & (WORDS - 1)])
+        };
+        let steps = (slot.wrapping_sub(found) & MASK) as i64;
+        // an empty window finds slot 0 or `key` itself
+        let level = steps > 0 && steps <= key - self.base && self.roof != 0;
+        level.then(|| key - steps)
     }
 
     #[cold]
     #[inline(never)]
     fn set_outside(&mut self, key: i64, lots: i64) {
         let above = key > self.base; // outside and not below, hence above the window
-        if above || self.in_window == 0 {
-            // an empty window is free to move wherever the best level is
-            let best = self.cold.last().map_or(i64::MIN, |(cold, _)| *cold);
-            if lots != 0 && (above || key > best) {
-                self.recentre(key);
-                self.set_slot((key - self.base) as usize, lots);
-                return;
+        if above || self.best == NONE {
+            if lots == 0 {
+                return; // no level stands there
             }
-            if above {
-                return; // deleting a level that cannot exist
+            self.move_to(key);
+            self.set_inside(key, lots);
+            self.best = self.best.max(key);
+            return;
+        }
+        let sunk = self.best.wrapping_sub(self.base) < HEADROOM;
+        if sunk {
+            self.move_to(self.best);
+            if key >= self.base {
+                self.set_inside(key, lots);
+                return;
             }
         }
         match self.cold.binary_search_by_key(&key, |(cold, _)| *cold) {
-            Ok(at) if lots == 0 => {
-                self.cold.remove(at);
-            }
+            Ok(at) if lots == 0 => _ = self.cold.remove(at),
             Ok(at) => self.cold[at].1 = lots,
             Err(_) if lots == 0 => {}
-            Err(at) => {
-                self.cold.insert(at, (key, lots));
-                self.trim();
+            Err(0) if self.cold.len() == self.cold_max => self.dropped += 1,
+            Err(at) if self.cold.len() == self.cold_max => {
+                self.cold.pop_front();
+                self.dropped += 1;
+                self.cold.insert(at - 1, (key, lots));
             }
+            Err(at) => self.cold.insert(at, (key, lots)),
         }
     }
 
-    /// Moves the window so that `key` stands below its headroom. Linear in the levels held.
-    fn recentre(&mut self, key: i64) {
-        self.spare.clear();
-        self.spare.extend_from_slice(&self.cold);
-        for storey in 0..STOREY {
-            let mut words = self.storey[storey];
-            while words != 0 {
-                let word = storey * 64 + words.trailing_zeros() as usize;
-                words &= words - 1;
-                let mut bits = self.words[word];
-                while bits != 0 {
-                    let slot = word * 64 + bits.trailing_zeros() as usize;
-                    bits &= bits - 1;
-                    self.spare.push((self.base + slot as i64, self.lots[slot]));
-                    self.lots[slot] = 0;
+    /// Moves the window so that `key`, at least as good as the best, stands below its headroom.
+    fn move_to(&mut self, key: i64) {
+        let base = key.saturating_add(HEADROOM).saturating_sub(WINDOW_TICKS as i64 - 1) & !63;
+        if base > self.base {
+            self.evict_below(base);
+        }
+        self.base = base;
+        while let Some((held, lots)) = self.cold.pop_back_if(|(held, _)| *held >= base) {
+            self.set_inside(held, lots);
+        }
+    }
+
+    /// Moves the levels of the window that stand below `edge` to the cold ones, which they top.
+    fn evict_below(&mut self, edge: i64) {
+        // as unsigned: a jump from one end of the numbers to the other does not fit 63 bits
+        let crossed = (edge.wrapping_sub(self.base) as u64).min(WINDOW_TICKS as u64) as usize;
+        for at in (0..crossed).step_by(64) {
+            let first = self.base + at as i64;
+            let word = slot_of(first) / 64;
+            let mut bits = std::mem::take(&mut self.words[word]);
+            if bits == 0 {
+                continue;
+            }
+            self.mark(word, false);
+            self.in_window -= bits.count_ones() as usize;
+            while bits != 0 {
+                let bit = bits.trailing_zeros();
+                bits &= bits - 1;
+                let key = first + i64::from(bit);
+                let lots = std::mem::take(&mut self.lots[slot_of(key)]);
+                if self.cold.len() == self.cold_max {
+                    self.cold.pop_front();
+                    self.dropped += 1;
                 }
-                self.words[word] = 0;
+                self.cold.push_back((key, lots));
             }
-            self.storey[storey] = 0;
-        }
-        self.in_window = 0;
-        self.cold.clear();
-        self.base = key.saturating_add(HEADROOM).saturating_sub(WINDOW_TICKS as i64 - 1);
-        // `spare` is ascending: cold levels lie below the old window, whose slots were read upwards
-        for at in 0..self.spare.len() {
-            let (held, lots) = self.spare[at];
-            let slot = held.wrapping_sub(self.base) as u64;
-            if slot < WINDOW_TICKS as u64 {
-                self.set_slot(slot as usize, lots);
-            } else {
-                self.cold.push((held, lots));
-                self.trim();
-            }
-        }
-    }
-
-    fn trim(&mut self) {
-        if self.cold.len() > COLD_LEVELS_MAX {
-            self.cold.remove(0);
-            self.dropped += 1;
         }
     }
 
     fn clear(&mut self) {
-        self.lots.fill(0);
-        self.words.fill(0);
-        self.storey.fill(0);
+        for (word, bits) in self.words.iter_mut().enumerate() {
+            if std::mem::take(bits) != 0 {
+                self.lots[word * 64..][..64].fill(0);
+            }
+        }
+        self.storey = [0; STOREY];
+        self.roof = 0;
         self.cold.clear();
         self.in_window = 0;
-        self.best = 0;
+        self.best = NONE;
     }
 
     #[inline(always)]
     fn best(&self) -> Option<(i64, i64)> {
-        (self.in_window > 0)
-            .then(|| (self.base + self.best as i64, self.lots[self.best & (WINDOW_TICKS - 1)]))
+        (self.best != NONE).then(|| (self.best, self.lots[slot_of(self.best)]))
     }
 
     fn lots_at(&self, key: i64) -> i64 {
-        let slot = key.wrapping_sub(self.base) as u64;
-        if slot < WINDOW_TICKS as u64 {
-            return self.lots[slot as usize];
+        if (key.wrapping_sub(self.base) as u64) < WINDOW_TICKS as u64 {
+            return self.lots[slot_of(key)];
         }
         self.cold.binary_search_by_key(&key, |(cold, _)| *cold).map_or(0, |at| self.cold[at].1)
     }
 
     /// Best first: the window downwards, then the cold levels downwards.
     fn visit(&self, visit: &mut dyn FnMut(i64, i64) -> bool) {
-        for storey in (0..STOREY).rev() {
-            let mut words = self.storey[storey];
-            while words != 0 {
-                let top = 63 - words.leading_zeros() as usize;
-                words &= !(1 << top);
-                let word = storey * 64 + top;
-                let mut bits = self.words[word];
-                while bits != 0 {
-                    let bit = 63 - bits.leading_zeros() as usize;
-                    bits &= !(1 << bit);
-                    let slot = word * 64 + bit;
-                    if !visit(self.base + slot as i64, self.lots[slot]) {
-                        return;
-                    }
-                }
+        let mut next = (self.best != NONE).then_some(self.best);
+        while let Some(key) = next {
+            if !visit(key, self.lots[slot_of(key)]) {
+                return;
             }
+            next = self.below(key);
         }
         for (key, lots) in self.cold.iter().rev() {
             if !visit(*key, *lots) {
@@ -338,6 +383,18 @@ impl Flank {
             }
         }
     }
+}
+
+/// The bits below `bit`, which is less than 64.
+#[inline(always)]
+const fn lower(bit: usize) -> u64 {
+    (1 << bit) - 1
+}
+
+/// Number of the highest bit set; at least one is.
+#[inline(always)]
+const fn highest(bits: u64) -> usize {
+    63 - (bits | 1).leading_zeros() as usize
 }
 
 /// A zeroed boxed array, made on the heap.

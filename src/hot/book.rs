@@ -1,0 +1,149 @@
+//! Stage two: a market event changes the book of its instrument, under the venue's rules.
+//!
+//! Invariant: `top` is `None` unless the book is synchronised, so nothing later can use a bad book.
+
+use crate::market::book::{Book, Top, Touch};
+use crate::record::{BookTicker, DepthDiff, DepthSnapshot};
+use crate::units::Nanos;
+use crate::venue::binance::Family;
+use crate::venue::binance::sync::{DiffStep, SnapshotStep, Sync};
+
+/// What an event did to a book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BookChange {
+    /// The book moved.
+    Moved,
+    /// Nothing the strategy could see changed.
+    Unchanged,
+    /// The book became void; quotes on it must go.
+    Voided,
+}
+
+/// A book with its synchronisation and the touch of its tickers.
+#[derive(Clone, Debug)]
+pub struct SyncedBook<B: Book> {
+    book: B,
+    touch: Touch,
+    sync: Sync,
+    updated_at: Nanos,
+    snapshot_wanted: bool,
+    updates: u64,
+}
+
+impl<B: Book + Default> SyncedBook<B> {
+    /// A book that waits for its snapshot.
+    #[must_use]
+    pub fn new(family: Family) -> SyncedBook<B> {
+        SyncedBook {
+            book: B::default(),
+            touch: Touch::default(),
+            sync: Sync::new(family),
+            updated_at: Nanos(0),
+            snapshot_wanted: true,
+            updates: 0,
+        }
+    }
+}
+
+impl<B: Book> SyncedBook<B> {
+    /// The book itself.
+    #[must_use]
+    pub fn book(&self) -> &B {
+        &self.book
+    }
+
+    /// Whether the book can be trusted.
+    #[must_use]
+    pub fn is_synchronised(&self) -> bool {
+        self.sync.is_synchronised()
+    }
+
+    /// Best bid and ask of a trusted book, tickers included.
+    #[must_use]
+    #[inline]
+    pub fn top(&self) -> Option<Top> {
+        self.sync.is_synchronised().then(|| self.touch.top(&self.book))
+    }
+
+    /// Receive time of the last event that moved the book.
+    #[must_use]
+    pub fn updated_at(&self) -> Nanos {
+        self.updated_at
+    }
+
+    /// Events applied.
+    #[must_use]
+    pub fn updates(&self) -> u64 {
+        self.updates
+    }
+
+    /// Gaps seen.
+    #[must_use]
+    pub fn gaps(&self) -> u64 {
+        self.sync.gaps()
+    }
+
+    /// Whether a snapshot must be fetched; asking clears the wish.
+    pub fn take_snapshot_wish(&mut self) -> bool {
+        std::mem::take(&mut self.snapshot_wanted)
+    }
+
+    /// Applies a diff.
+    #[inline]
+    pub fn on_diff(&mut self, diff: &DepthDiff<'_>, now: Nanos) -> BookChange {
+        match self.sync.on_diff(diff) {
+            DiffStep::Apply => {
+                self.book.apply(diff);
+                self.updated_at = now;
+                self.updates += 1;
+                BookChange::Moved
+            }
+            DiffStep::Buffered | DiffStep::Old => BookChange::Unchanged,
+            DiffStep::Gap { .. } => {
+                self.touch.clear();
+                self.snapshot_wanted = true;
+                BookChange::Voided
+            }
+        }
+    }
+
+    /// Applies a snapshot and the diffs that waited for it.
+    pub fn on_snapshot(&mut self, snapshot: &DepthSnapshot<'_>, now: Nanos) -> BookChange {
+        match self.sync.on_snapshot(snapshot.last_update) {
+            SnapshotStep::Load => {
+                self.book.load(snapshot);
+                let (book, updates) = (&mut self.book, &mut self.updates);
+                self.sync.replay(&mut |diff| {
+                    book.apply(diff);
+                    *updates += 1;
+                });
+                self.updated_at = now;
+                self.updates += 1;
+                BookChange::Moved
+            }
+            SnapshotStep::TooOld { .. } => {
+                self.snapshot_wanted = true;
+                BookChange::Unchanged
+            }
+            SnapshotStep::Unneeded => BookChange::Unchanged,
+        }
+    }
+
+    /// Takes a ticker: it says the touch until a newer diff comes.
+    #[inline]
+    pub fn on_ticker(&mut self, ticker: &BookTicker, now: Nanos) -> BookChange {
+        if !self.sync.is_synchronised() || !self.touch.on_ticker(ticker, self.book.last_update()) {
+            return BookChange::Unchanged;
+        }
+        self.updated_at = now;
+        BookChange::Moved
+    }
+
+    /// The stream can no longer be trusted.
+    pub fn void(&mut self) -> BookChange {
+        self.sync.reset();
+        self.touch.clear();
+        self.snapshot_wanted = true;
+        BookChange::Voided
+    }
+}

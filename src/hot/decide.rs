@@ -1,0 +1,254 @@
+//! Stage four: wanted quotes against working orders -> intents.
+//!
+//! Each quote level of a side is a slot that holds at most one order. A slot whose order differs
+//! from the wanted quote by at least the plan's `requote_ticks` is replaced (spot: cancel and place in
+//! one request; futures: changed in place, keeping its id); one that is no longer wanted is
+//! cancelled; an empty one is filled. A slot whose order waits for an answer is left alone.
+//! Invariant: at most one intent per slot and step, so the number of intents is bounded.
+
+use crate::ledger::{Ledger, Order};
+use crate::record::{
+    Intent, Level, MakingParameters, OrderAction, OrderState, OrderType, TimeInForce,
+};
+use crate::strategy::making::{LEVELS_MAX, Quotes};
+use crate::units::{InstrumentId, Lots, OrderId, Side, Ticks};
+
+/// Slots of one instrument: two sides of `LEVELS_MAX` levels.
+pub const SLOTS: usize = 2 * LEVELS_MAX;
+
+/// Orders of one instrument, by slot.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Slots {
+    orders: [Option<OrderId>; SLOTS],
+    /// Orders whose slot another has taken: on their way out, or to be cancelled once the venue
+    /// refused to withdraw them.
+    strays: [Option<OrderId>; SLOTS],
+}
+
+/// Intents of one step with the slot each belongs to.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    intents: [Option<(Intent, u8)>; 2 * SLOTS],
+    len: usize,
+}
+
+impl Default for Wanted {
+    fn default() -> Wanted {
+        Wanted { intents: [None; 2 * SLOTS], len: 0 }
+    }
+}
+
+impl Wanted {
+    fn push(&mut self, intent: Intent, slot: usize) {
+        if let Some(place) = self.intents.get_mut(self.len) {
+            *place = Some((intent, slot as u8));
+            self.len += 1;
+        }
+    }
+
+    /// The intents in order.
+    pub fn iter(&self) -> impl Iterator<Item = (Intent, usize)> + '_ {
+        self.intents[..self.len].iter().flatten().map(|(intent, slot)| (*intent, *slot as usize))
+    }
+
+    /// Whether nothing is wanted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+/// How replacing works at the venue, and where new ids come from.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// Whether an order is changed in place under its own id (futures).
+    pub modify_in_place: bool,
+    /// Epoch of new client order ids.
+    pub epoch: u32,
+}
+
+impl Slots {
+    /// Every order that may work, strays included.
+    pub fn ids(&self) -> impl Iterator<Item = OrderId> + '_ {
+        self.orders.iter().chain(&self.strays).flatten().copied()
+    }
+
+    /// Puts an order into its slot; the one it replaces works on among the strays until it is over.
+    pub fn put(&mut self, slot: usize, id: OrderId) {
+        let Some(place) = self.orders.get_mut(slot) else { return };
+        let replaced = place.replace(id);
+        if let Some(free) = self.strays.iter_mut().find(|place| place.is_none()) {
+            *free = replaced;
+        }
+    }
+
+    /// Slot of an order by its side and level.
+    #[must_use]
+    pub const fn slot_of(side: Side, level: u8) -> usize {
+        side as usize * LEVELS_MAX + level as usize % LEVELS_MAX
+    }
+
+    /// Forgets orders that are over.
+    pub fn sweep(&mut self, ledger: &Ledger) {
+        for place in self.orders.iter_mut().chain(&mut self.strays) {
+            let over = place
+                .is_some_and(|id| ledger.order(id).is_none_or(|order| !order.state.is_working()));
+            if over {
+                *place = None;
+            }
+        }
+    }
+
+    /// An order that should be gone still works: back into its slot, or among the strays.
+    pub fn still_works(&mut self, order: &Order) {
+        if self.ids().any(|id| id == order.id) {
+            return;
+        }
+        let slot = Slots::slot_of(order.side, order.level);
+        if self.orders[slot].is_none() {
+            self.orders[slot] = Some(order.id);
+        } else if let Some(place) = self.strays.iter_mut().find(|place| place.is_none()) {
+            *place = Some(order.id);
+        }
+    }
+
+    /// Intents that bring the working orders to `quotes`; ids count up from `*next_id`.
+    #[must_use]
+    pub fn intents(
+        &self,
+        instrument: InstrumentId,
+        quotes: &Quotes,
+        parameters: &MakingParameters,
+        ledger: &Ledger,
+        style: Style,
+        next_id: &mut u64,
+    ) -> Wanted {
+        let mut wanted = Wanted::default();
+        for (slot, held) in self.orders.iter().enumerate() {
+            let side = if slot < LEVELS_MAX { Side::Buy } else { Side::Sell };
+            let level = slot % LEVELS_MAX;
+            let quote = match side {
+                Side::Buy => quotes.bids[level],
+                Side::Sell => quotes.asks[level],
+            };
+            let order = held.and_then(|id| ledger.order(id)).filter(|o| o.state.is_working());
+            let quiet = quote.is_none() && order.is_none();
+            if quiet {
+                continue;
+            }
+            let intent = match (order, quote) {
+                (None, Some(quote)) => Some(place(instrument, side, quote, style, next_id)),
+                (Some(order), None) => may_change(order).then(|| cancel(order)),
+                (Some(order), Some(quote)) if moved(order, quote, parameters) => {
+                    may_change(order).then(|| replace(order, quote, style, next_id))
+                }
+                _ => None,
+            };
+            if let Some(intent) = intent {
+                wanted.push(intent, slot);
+            }
+        }
+        for id in self.strays.iter().flatten() {
+            if let Some(order) = ledger.order(*id).filter(|order| may_change(order)) {
+                wanted.push(cancel(order), Slots::slot_of(order.side, order.level));
+            }
+        }
+        wanted
+    }
+
+    /// A cancel for every order that works and does not already wait for one.
+    #[must_use]
+    pub fn cancels(&self, ledger: &Ledger) -> Wanted {
+        let mut wanted = Wanted::default();
+        for id in self.ids() {
+            if let Some(order) = ledger.order(id).filter(|order| may_cancel(order)) {
+                wanted.push(cancel(order), Slots::slot_of(order.side, order.level));
+            }
+        }
+        wanted
+    }
+}
+
+/// An order can be changed once the venue has named it and nothing else is on its way.
+fn may_change(order: &Order) -> bool {
+    let named = matches!(order.state, OrderState::Open | OrderState::PartlyFilled);
+    named && !order.change_pending
+}
+
+/// A cancel may also chase an order that is not yet acknowledged, or of unknown fate.
+fn may_cancel(order: &Order) -> bool {
+    order.state.is_working() && order.state != OrderState::CancelPending
+}
+
+fn moved(order: &Order, quote: Level, parameters: &MakingParameters) -> bool {
+    let distance = quote.price.minus(order.price).0.unsigned_abs();
+    distance > 0 && distance as f64 >= parameters.requote_ticks
+}
+
+fn new_id(style: Style, next_id: &mut u64) -> OrderId {
+    let id = OrderId::new(style.epoch, *next_id);
+    *next_id += 1;
+    id
+}
+
+fn place(
+    instrument: InstrumentId,
+    side: Side,
+    quote: Level,
+    style: Style,
+    next_id: &mut u64,
+) -> Intent {
+    quote_intent(OrderAction::Place, instrument, side, quote, new_id(style, next_id))
+}
+
+fn replace(order: &Order, quote: Level, style: Style, next_id: &mut u64) -> Intent {
+    // a change in place states the whole size, fills included, and keeps the id
+    let (id, lots) = if style.modify_in_place {
+        (order.id, order.filled.plus(quote.lots))
+    } else {
+        (new_id(style, next_id), quote.lots)
+    };
+    let quote = Level { lots, ..quote };
+    Intent {
+        replaces: order.id,
+        ..quote_intent(OrderAction::Replace, order.instrument, order.side, quote, id)
+    }
+}
+
+fn quote_intent(
+    action: OrderAction,
+    instrument: InstrumentId,
+    side: Side,
+    quote: Level,
+    order: OrderId,
+) -> Intent {
+    Intent {
+        action,
+        instrument,
+        order,
+        replaces: OrderId(0),
+        side,
+        order_type: OrderType::PostOnly,
+        time_in_force: TimeInForce::GoodTillCancel,
+        reduce_only: false,
+        price: quote.price,
+        lots: quote.lots,
+    }
+}
+
+/// The intent that withdraws `order`.
+#[must_use]
+pub fn cancel(order: &Order) -> Intent {
+    Intent {
+        action: OrderAction::Cancel,
+        instrument: order.instrument,
+        order: order.id,
+        replaces: OrderId(0),
+        side: order.side,
+        order_type: OrderType::Limit,
+        time_in_force: TimeInForce::GoodTillCancel,
+        reduce_only: false,
+        price: Ticks(0),
+        lots: Lots(0),
+    }
+}

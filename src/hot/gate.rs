@@ -1,0 +1,313 @@
+//! Pre-trade gate, the last stage before an order leaves: `Intent -> Verdict`.
+//!
+//! Reads the Plan, the ledger, the touch and the rate window; owns no clock, no socket; never
+//! allocates. One question, one verdict, in the order of `check`; cancels skip everything about
+//! size and price and own a reserved part of the rate budget.
+//! Invariant: the verdict depends only on the arguments, so replay repeats it.
+//! Deliberately absent: logging. The report counts verdicts by code.
+
+use crate::ledger::Ledger;
+use crate::market::book::Top;
+use crate::record::{
+    Instrument, Intent, OrderAction, OrderState, OrderType, Plan, PlanEntry, PlanLimits, Verdict,
+};
+use crate::units::{Lots, Money, Nanos, OrderId, Side, Ticks};
+
+/// Sends a rate window can hold; limits above it are cut to it.
+pub const RATE_WINDOW_MAX: usize = 4_096;
+
+/// Whether the lane may take risk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Mode {
+    /// Trades.
+    Active = 0,
+    /// Only shrinks positions.
+    Reducing = 1,
+    /// Only cancels.
+    #[default]
+    Halted = 2,
+}
+
+/// Everything a verdict may depend on, besides the intent.
+#[derive(Clone, Copy, Debug)]
+pub struct GateView<'a> {
+    /// The lane's mode.
+    pub mode: Mode,
+    /// Whether the order connection is up.
+    pub connected: bool,
+    /// The adopted plan.
+    pub plan: &'a Plan,
+    /// The books.
+    pub ledger: &'a Ledger,
+    /// Metadata of the intent's instrument.
+    pub instrument: &'a Instrument,
+    /// Its touch; `None` while the book is not synchronised.
+    pub top: Option<Top>,
+    /// When its book last moved.
+    pub book_at: Nanos,
+    /// Our orders on the instrument that may work.
+    pub own: &'a [OrderId],
+    /// What was sent lately.
+    pub rate: &'a RateWindow,
+    /// Receive time of the input.
+    pub now: Nanos,
+}
+
+/// Send times of the last requests: a sliding window without a clock of its own.
+#[derive(Clone, Debug)]
+pub struct RateWindow {
+    orders: Times,
+    all: Times,
+}
+
+/// A ring of the last `RATE_WINDOW_MAX` times.
+#[derive(Clone, Debug)]
+struct Times {
+    ring: Vec<Nanos>,
+    count: u64,
+}
+
+impl Times {
+    fn new() -> Times {
+        Times { ring: vec![Nanos(0); RATE_WINDOW_MAX], count: 0 }
+    }
+
+    fn push(&mut self, now: Nanos) {
+        self.ring[(self.count % RATE_WINDOW_MAX as u64) as usize] = now;
+        self.count += 1;
+    }
+
+    /// Whether fewer than `limit` times lie within `window` before `now`.
+    #[inline]
+    fn has_room(&self, limit: u32, window: Nanos, now: Nanos) -> bool {
+        let limit = u64::from(limit).min(RATE_WINDOW_MAX as u64);
+        if self.count < limit {
+            return true;
+        }
+        if limit == 0 {
+            return false;
+        }
+        let oldest = self.ring[((self.count - limit) % RATE_WINDOW_MAX as u64) as usize];
+        now.since(oldest) >= window
+    }
+}
+
+impl RateWindow {
+    /// A window in which nothing was sent.
+    #[must_use]
+    pub fn new() -> RateWindow {
+        RateWindow { orders: Times::new(), all: Times::new() }
+    }
+
+    /// Notes a request that leaves.
+    pub fn sent(&mut self, action: OrderAction, now: Nanos) {
+        self.all.push(now);
+        if matches!(action, OrderAction::Place | OrderAction::Replace) {
+            self.orders.push(now);
+        }
+    }
+
+    /// Orders may use their own part only; cancels may use that and the part reserved for them.
+    #[inline]
+    fn allows(&self, action: OrderAction, limits: &PlanLimits, now: Nanos) -> bool {
+        let total = limits.orders_per_window.saturating_add(limits.cancels_reserved_per_window);
+        let room = self.all.has_room(total, limits.rate_window, now);
+        match action {
+            OrderAction::Cancel | OrderAction::CancelAll => room,
+            OrderAction::Place | OrderAction::Replace => {
+                room && self.orders.has_room(limits.orders_per_window, limits.rate_window, now)
+            }
+        }
+    }
+}
+
+impl Default for RateWindow {
+    fn default() -> RateWindow {
+        RateWindow::new()
+    }
+}
+
+/// Fails closed: whatever cannot be answered is a refusal.
+#[must_use]
+pub fn check(intent: &Intent, view: &GateView<'_>) -> Verdict {
+    match intent.action {
+        OrderAction::Cancel => check_cancel(intent, view),
+        OrderAction::CancelAll => check_cancel_all(view),
+        OrderAction::Place | OrderAction::Replace => check_order(intent, view),
+    }
+}
+
+fn check_cancel(intent: &Intent, view: &GateView<'_>) -> Verdict {
+    if !view.connected {
+        return Verdict::NotConnected;
+    }
+    match view.ledger.order(intent.order) {
+        Some(order) if order.state.is_working() => {}
+        _ => return Verdict::UnknownOrder,
+    }
+    check_cancel_rate(view)
+}
+
+fn check_cancel_all(view: &GateView<'_>) -> Verdict {
+    if !view.connected {
+        return Verdict::NotConnected;
+    }
+    check_cancel_rate(view)
+}
+
+/// Without a plan there is no budget to keep, and a cancel must still leave.
+fn check_cancel_rate(view: &GateView<'_>) -> Verdict {
+    let limits = &view.plan.limits;
+    let planned = limits.rate_window > Nanos(0);
+    if planned && !view.rate.allows(OrderAction::Cancel, limits, view.now) {
+        return Verdict::OrderRate;
+    }
+    Verdict::Pass
+}
+
+fn check_order(intent: &Intent, view: &GateView<'_>) -> Verdict {
+    if view.mode == Mode::Halted {
+        return Verdict::Halted;
+    }
+    if !view.connected {
+        return Verdict::NotConnected;
+    }
+    let shrinks = view.ledger.shrinks(intent);
+    if view.mode == Mode::Reducing && !shrinks {
+        return Verdict::Reducing;
+    }
+    let Some(entry) = view.plan.entry(intent.instrument) else {
+        return if view.plan.version == 0 { Verdict::PlanStale } else { Verdict::NotInPlan };
+    };
+    if view.now.since(view.plan.adopted_at) > view.plan.limits.plan_age_max && !shrinks {
+        return Verdict::PlanStale;
+    }
+    let verdict = check_book(intent, view, entry, shrinks);
+    if !verdict.passes() {
+        return verdict;
+    }
+    let verdict = check_size(intent, view, entry, shrinks);
+    if !verdict.passes() {
+        return verdict;
+    }
+    let verdict = check_own(intent, view, entry);
+    if !verdict.passes() {
+        return verdict;
+    }
+    if !view.rate.allows(intent.action, &view.plan.limits, view.now) {
+        return Verdict::OrderRate;
+    }
+    Verdict::Pass
+}
+
+/// Book and price: synchronised, fresh, uncrossed, and the price near enough to the middle.
+fn check_book(intent: &Intent, view: &GateView<'_>, entry: &PlanEntry, shrinks: bool) -> Verdict {
+    let Some(top) = view.top else { return Verdict::BookUnsynchronised };
+    if top.is_crossed() {
+        return Verdict::BookCrossed;
+    }
+    if view.now.since(view.book_at) > entry.book_age_max && !shrinks {
+        return Verdict::BookStale;
+    }
+    let filters = &view.instrument.filters;
+    if intent.order_type == OrderType::Market {
+        return Verdict::Pass;
+    }
+    let within = filters.price_min <= intent.price && intent.price <= filters.price_max;
+    let (Some(bid), Some(ask)) = (top.bid, top.ask) else { return Verdict::BookUnsynchronised };
+    // twice the middle, so that the collar is exact in integers
+    let middle = i128::from(bid.price.0) + i128::from(ask.price.0);
+    let distance = (2 * i128::from(intent.price.0) - middle).abs();
+    let allowed = middle * i128::from(entry.collar.0);
+    if !within || distance * Money::ONE > allowed {
+        return Verdict::PriceOutsideCollar;
+    }
+    Verdict::Pass
+}
+
+/// Size, position with everything that works, and notional.
+fn check_size(intent: &Intent, view: &GateView<'_>, entry: &PlanEntry, shrinks: bool) -> Verdict {
+    let filters = &view.instrument.filters;
+    if intent.lots <= Lots(0) || intent.lots < filters.lots_min {
+        return Verdict::SizeUnderLimit;
+    }
+    if intent.lots > entry.order_lots_max || intent.lots > filters.lots_max {
+        return Verdict::SizeOverLimit;
+    }
+    let Some(account) = view.ledger.account(intent.instrument) else { return Verdict::NotInPlan };
+    let more = intent.lots.minus(replaced_exposure(intent, view));
+    if !shrinks && account.worst_position(intent.side, more) > entry.position_lots_max {
+        return Verdict::PositionOverLimit;
+    }
+    let price = worst_price(intent, view);
+    let notional = account.valuation().notional(intent.lots, price);
+    if notional > entry.notional_max {
+        return Verdict::NotionalOverLimit;
+    }
+    if notional < filters.notional_min && !intent.reduce_only {
+        return Verdict::NotionalUnderLimit;
+    }
+    Verdict::Pass
+}
+
+/// What the order that a replace withdraws already counts for.
+fn replaced_exposure(intent: &Intent, view: &GateView<'_>) -> Lots {
+    if intent.action != OrderAction::Replace {
+        return Lots(0);
+    }
+    view.ledger.order(intent.replaces).map_or(Lots(0), |order| order.exposed)
+}
+
+/// The price a notional is measured at: the limit, or the touch for a market order.
+fn worst_price(intent: &Intent, view: &GateView<'_>) -> Ticks {
+    if intent.order_type != OrderType::Market {
+        return intent.price;
+    }
+    let touch = view.top.and_then(|top| match intent.side {
+        Side::Buy => top.ask,
+        Side::Sell => top.bid,
+    });
+    touch.map_or(intent.price, |level| level.price)
+}
+
+/// Against our own orders: count, duplicate, self-trade, a change that waits for its answer.
+fn check_own(intent: &Intent, view: &GateView<'_>, entry: &PlanEntry) -> Verdict {
+    let replaced = (intent.action == OrderAction::Replace).then_some(intent.replaces);
+    if let Some(id) = replaced {
+        match view.ledger.order(id) {
+            Some(order) if order.state.is_working() => {
+                if order.change_pending || order.state == OrderState::CancelPending {
+                    return Verdict::CancelPending;
+                }
+            }
+            _ => return Verdict::UnknownOrder,
+        }
+    } else {
+        let working = view.ledger.account(intent.instrument).map_or(0, |a| a.working_orders());
+        if working >= entry.open_orders_max as usize {
+            return Verdict::OpenOrders;
+        }
+    }
+    for id in view.own {
+        let Some(order) = view.ledger.order(*id) else { continue };
+        if !order.state.is_working() || Some(order.id) == replaced {
+            continue;
+        }
+        if order.side == intent.side {
+            if order.price == intent.price && intent.order_type != OrderType::Market {
+                return Verdict::Duplicate;
+            }
+            continue;
+        }
+        let meets = match (intent.order_type, intent.side) {
+            (OrderType::Market, _) => true,
+            (_, Side::Buy) => intent.price >= order.price,
+            (_, Side::Sell) => intent.price <= order.price,
+        };
+        if meets {
+            return Verdict::SelfTrade;
+        }
+    }
+    Verdict::Pass
+}

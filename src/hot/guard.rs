@@ -1,0 +1,141 @@
+//! The guard: a thread of its own that cancels everything when a lane has died.
+//!
+//! A lane that panicked cannot cancel its own orders. It beats while it lives; the guard watches the
+//! beat and, when it stops for longer than the bound or the lane says that it is dying, calls
+//! `cancel_all` over a connection the lane does not own. It acts once per death.
+//! Deliberately absent: how to cancel (the caller injects it), restarting the lane.
+
+use crate::units::Nanos;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// What a lane shares with its guard.
+#[derive(Debug, Default)]
+pub struct Pulse {
+    beats: AtomicU64,
+    dying: AtomicBool,
+    finished: AtomicBool,
+}
+
+/// Why the guard acted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Death {
+    /// The lane's thread unwound.
+    Panicked,
+    /// The lane gave no beat for longer than the bound.
+    Stalled,
+}
+
+impl Pulse {
+    /// The lane lives; called once per turn of its loop.
+    #[inline]
+    pub fn beat(&self) {
+        self.beats.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The lane ended as it should.
+    pub fn finish(&self) {
+        self.finished.store(true, Ordering::Release);
+    }
+}
+
+/// Held by the lane's thread: says that the lane is dying when a panic drops it.
+#[derive(Debug)]
+pub struct LastWord(pub Arc<Pulse>);
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.dying.store(true, Ordering::Release);
+        }
+    }
+}
+
+/// The guard's judgement, without threads or clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Watch {
+    bound: Nanos,
+    beats: u64,
+    changed_at: Nanos,
+}
+
+impl Watch {
+    /// Watches from `now`; silence longer than `bound` is death.
+    #[must_use]
+    pub const fn new(bound: Nanos, now: Nanos) -> Watch {
+        Watch { bound, beats: 0, changed_at: now }
+    }
+
+    /// Looks at the pulse.
+    pub fn look(&mut self, pulse: &Pulse, now: Nanos) -> Option<Death> {
+        if pulse.dying.load(Ordering::Acquire) {
+            return Some(Death::Panicked);
+        }
+        let beats = pulse.beats.load(Ordering::Relaxed);
+        if beats != self.beats {
+            self.beats = beats;
+            self.changed_at = now;
+            return None;
+        }
+        (now.since(self.changed_at) > self.bound).then_some(Death::Stalled)
+    }
+}
+
+/// Watches `pulse` until the lane has finished or died; on death calls `cancel_all` and returns why.
+pub fn watch(
+    pulse: &Pulse,
+    bound: Nanos,
+    mut now: impl FnMut() -> Nanos,
+    mut cancel_all: impl FnMut(Death),
+) -> Option<Death> {
+    let mut watch = Watch::new(bound, now());
+    let pause = Duration::from_nanos((bound.0 / 8).max(100_000));
+    while !pulse.finished.load(Ordering::Acquire) {
+        if let Some(death) = watch.look(pulse, now()) {
+            cancel_all(death);
+            return Some(death);
+        }
+        thread::sleep(pause);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    #[test]
+    fn silence_beyond_the_bound_is_death() {
+        let pulse = Pulse::default();
+        let mut watch = Watch::new(Nanos(100), Nanos(0));
+        assert_eq!(watch.look(&pulse, Nanos(100)), None);
+        pulse.beat();
+        assert_eq!(watch.look(&pulse, Nanos(150)), None);
+        assert_eq!(watch.look(&pulse, Nanos(250)), None);
+        assert_eq!(watch.look(&pulse, Nanos(251)), Some(Death::Stalled));
+    }
+
+    #[test]
+    fn a_panicking_lane_is_cancelled_and_a_finished_one_is_not() {
+        let start = Instant::now();
+        let now = move || Nanos(start.elapsed().as_nanos() as u64);
+        let pulse = Arc::new(Pulse::default());
+        let inside = Arc::clone(&pulse);
+        let lane = thread::spawn(move || {
+            let word = LastWord(inside);
+            word.0.beat();
+            panic!("planted");
+        });
+        let mut cancelled = None;
+        let death = watch(&pulse, Nanos::SECOND, now, |death| cancelled = Some(death));
+        assert!(lane.join().is_err());
+        assert_eq!((death, cancelled), (Some(Death::Panicked), Some(Death::Panicked)));
+
+        let pulse = Pulse::default();
+        pulse.finish();
+        assert_eq!(watch(&pulse, Nanos::SECOND, now, |_| panic!("nobody died")), None);
+    }
+}

@@ -1,0 +1,540 @@
+//! One hot lane as a pure state machine: state + input -> state + intents that passed the gate.
+//!
+//! book -> signal -> decide -> gate, for market events; reports go to the ledger first. Time arrives
+//! with the input; nothing here reads a clock, draws a random number or allocates.
+//! Fails closed: a gap, a frame that could not be read or a lost stream voids the book and cancels
+//! its quotes; a lost order connection leaves every order of unknown fate; a halt cancels all.
+//! Deliberately absent: bytes (`pipeline`), sockets (`drive`).
+
+use super::book::{BookChange, SyncedBook};
+use super::decide::{SLOTS, Slots, Style, Wanted};
+use super::gate::{self, GateView, Mode, RateWindow};
+use super::report::{InputCounts, LaneReport};
+use super::signal::Signal;
+use crate::host::probe::{Probe, Stage};
+use crate::ledger::{Ledger, StateHash};
+use crate::market::book::{Book, Ladder};
+use crate::record::{
+    Command, ExecutionKind, ExecutionReport, Input, Instrument, Intent, Link, LinkState,
+    MarketEvent, OrderAction, Plan, Stamp, Verdict,
+};
+use crate::strategy::making::{self, Quotes};
+use crate::units::{InstrumentId, LaneId, Nanos, OrderId};
+use crate::venue::binance::Family;
+
+/// Intents one step can let pass: every slot of every instrument once, strays included.
+pub const OUTBOX_MAX: usize = 2 * SLOTS * crate::record::PLAN_INSTRUMENTS_MAX;
+
+/// What a lane is told at start.
+#[derive(Clone, Copy, Debug)]
+pub struct LaneConfig {
+    /// Which lane.
+    pub lane: LaneId,
+    /// Rules of its venue.
+    pub family: Family,
+    /// Epoch of its client order ids; never used before.
+    pub epoch: u32,
+}
+
+/// Intents that passed, in the order they must leave.
+#[derive(Clone, Debug)]
+pub struct Outbox {
+    intents: Vec<Intent>,
+}
+
+/// One instrument of the lane.
+#[derive(Clone, Debug)]
+struct Desk<B: Book> {
+    instrument: Instrument,
+    book: SyncedBook<B>,
+    signal: Signal,
+    slots: Slots,
+}
+
+/// A hot lane; `B` is the book it keeps.
+#[derive(Clone, Debug)]
+pub struct Lane<B: Book = Ladder> {
+    config: LaneConfig,
+    desks: Vec<Desk<B>>,
+    ledger: Ledger,
+    plan: Box<Plan>,
+    mode: Mode,
+    market_up: bool,
+    orders_up: bool,
+    rate: RateWindow,
+    next_id: u64,
+    sequence: u64,
+    orders_hash: StateHash,
+    counts: InputCounts,
+    verdicts: [u64; Verdict::ALL.len()],
+}
+
+impl Outbox {
+    /// An empty outbox that never grows.
+    #[must_use]
+    pub fn new() -> Outbox {
+        Outbox { intents: Vec::with_capacity(OUTBOX_MAX) }
+    }
+
+    /// What may leave.
+    #[must_use]
+    pub fn intents(&self) -> &[Intent] {
+        &self.intents
+    }
+
+    /// Empties it once everything has left.
+    pub fn clear(&mut self) {
+        self.intents.clear();
+    }
+
+    fn is_full(&self) -> bool {
+        self.intents.len() == OUTBOX_MAX
+    }
+}
+
+impl Default for Outbox {
+    fn default() -> Outbox {
+        Outbox::new()
+    }
+}
+
+impl<B: Book + Default> Lane<B> {
+    /// A halted lane without a plan. `instruments[i].id` must be `i`; at most
+    /// `PLAN_INSTRUMENTS_MAX` of them, as a plan has no room for more.
+    #[must_use]
+    pub fn new(config: LaneConfig, instruments: &[Instrument]) -> Lane<B> {
+        assert!(
+            instruments.len() <= crate::record::PLAN_INSTRUMENTS_MAX
+                && instruments.iter().enumerate().all(|(at, i)| i.id.0 as usize == at),
+            "Invariant: instruments are numbered from zero and fit a plan"
+        );
+        let desk = |instrument: &Instrument| Desk {
+            instrument: *instrument,
+            book: SyncedBook::new(config.family),
+            signal: Signal::default(),
+            slots: Slots::default(),
+        };
+        Lane {
+            config,
+            desks: instruments.iter().map(desk).collect(),
+            ledger: Ledger::new(instruments),
+            plan: Box::new(Plan::none()),
+            mode: Mode::Halted,
+            market_up: false,
+            orders_up: false,
+            rate: RateWindow::new(),
+            next_id: 1,
+            sequence: 0,
+            orders_hash: StateHash::default(),
+            counts: InputCounts::default(),
+            verdicts: [0; Verdict::ALL.len()],
+        }
+    }
+}
+
+impl<B: Book> Lane<B> {
+    /// The books.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The lane's mode.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The book of an instrument.
+    #[must_use]
+    pub fn book(&self, instrument: InstrumentId) -> Option<&SyncedBook<B>> {
+        self.desks.get(instrument.0 as usize).map(|desk| &desk.book)
+    }
+
+    /// An instrument whose snapshot must be fetched; each wish is returned once.
+    pub fn take_snapshot_wish(&mut self) -> Option<InstrumentId> {
+        let desk = self
+            .desks
+            .iter_mut()
+            .find_map(|desk| desk.book.take_snapshot_wish().then_some(desk.instrument.id));
+        desk.filter(|_| self.market_up)
+    }
+
+    /// Hash of every intent that passed the gate, in order.
+    #[must_use]
+    pub fn orders_hash(&self) -> u64 {
+        self.orders_hash.finish()
+    }
+
+    /// Hash of the whole state.
+    #[must_use]
+    pub fn state_hash(&self) -> u64 {
+        let mut hash = StateHash::default();
+        hash.word(u64::from(self.config.lane.0));
+        hash.word(
+            self.mode as u64 | u64::from(self.market_up) << 8 | u64::from(self.orders_up) << 9,
+        );
+        hash.word(self.plan.version);
+        hash.word(self.next_id);
+        hash.word(self.sequence);
+        hash.word(self.orders_hash.finish());
+        for desk in &self.desks {
+            hash.word(u64::from(desk.book.is_synchronised()));
+            hash.word(desk.book.book().content_hash());
+            desk.signal.bits().into_iter().for_each(|bits| hash.word(bits));
+            desk.slots.ids().for_each(|id| hash.word(id.0));
+        }
+        self.verdicts.iter().for_each(|count| hash.word(*count));
+        self.ledger.mix_into(&mut hash);
+        hash.finish()
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn report(&self) -> LaneReport {
+        let books = self.desks.iter().map(|desk| (&desk.instrument, &desk.book));
+        LaneReport::of(&self.ledger, books, &self.counts, &self.verdicts)
+    }
+
+    /// Takes one input; what passed the gate is appended to `outbox`.
+    pub fn step(
+        &mut self,
+        stamp: Stamp,
+        input: Input<'_>,
+        probe: &mut impl Probe,
+        outbox: &mut Outbox,
+    ) {
+        self.sequence = stamp.sequence;
+        let now = stamp.received;
+        match input {
+            Input::Market(event) => self.on_market(&event, now, probe, outbox),
+            Input::MarketFault(instrument) => self.on_fault(instrument, now, probe, outbox),
+            Input::Execution(report) => self.on_execution(&report, now, probe, outbox),
+            Input::Timer => self.on_timer(now, probe, outbox),
+            Input::Command(command) => self.on_command(command, now, probe, outbox),
+            Input::Link(link, state) => self.on_link(link, state, now, probe, outbox),
+            Input::Plan(plan) => {
+                self.counts.plans += 1;
+                *self.plan = *plan;
+                self.plan.adopted_at = now;
+                self.requote_all(now, probe, outbox);
+            }
+        }
+    }
+
+    #[inline]
+    fn on_market(
+        &mut self,
+        event: &MarketEvent<'_>,
+        now: Nanos,
+        probe: &mut impl Probe,
+        outbox: &mut Outbox,
+    ) {
+        self.counts.market += 1;
+        let (instrument, change) = match event {
+            MarketEvent::Depth(diff) => {
+                self.counts.depth += 1;
+                let Some(desk) = self.desks.get_mut(diff.instrument.0 as usize) else { return };
+                (diff.instrument, desk.book.on_diff(diff, now))
+            }
+            MarketEvent::Snapshot(snapshot) => {
+                self.counts.snapshots += 1;
+                let Some(desk) = self.desks.get_mut(snapshot.instrument.0 as usize) else { return };
+                (snapshot.instrument, desk.book.on_snapshot(snapshot, now))
+            }
+            MarketEvent::Ticker(ticker) => {
+                self.counts.tickers += 1;
+                let Some(desk) = self.desks.get_mut(ticker.instrument.0 as usize) else { return };
+                (ticker.instrument, desk.book.on_ticker(ticker, now))
+            }
+            MarketEvent::Trade(_) => {
+                self.counts.trades += 1;
+                probe.mark(Stage::Book);
+                return;
+            }
+            MarketEvent::Other => {
+                self.counts.other += 1;
+                return;
+            }
+        };
+        probe.mark(Stage::Book);
+        match change {
+            BookChange::Unchanged => {}
+            BookChange::Moved => {
+                let desk = &mut self.desks[instrument.0 as usize];
+                if let Some(top) = desk.book.top() {
+                    desk.signal.on_top(&top, now);
+                }
+                probe.mark(Stage::Signal);
+                self.requote(instrument, now, probe, outbox);
+            }
+            BookChange::Voided => {
+                self.counts.gaps += 1;
+                self.abandon(instrument, now, probe, outbox);
+            }
+        }
+    }
+
+    /// The stream of one instrument (or of all) cannot be trusted.
+    fn on_fault(
+        &mut self,
+        instrument: Option<InstrumentId>,
+        now: Nanos,
+        probe: &mut impl Probe,
+        outbox: &mut Outbox,
+    ) {
+        self.counts.faults += 1;
+        for at in 0..self.desks.len() {
+            let id = self.desks[at].instrument.id;
+            if instrument.is_none_or(|named| named == id) {
+                self.desks[at].book.void();
+                self.abandon(id, now, probe, outbox);
+            }
+        }
+    }
+
+    fn on_execution(
+        &mut self,
+        report: &ExecutionReport,
+        now: Nanos,
+        probe: &mut impl Probe,
+        outbox: &mut Outbox,
+    ) {
+        self.counts.executions += 1;
+        self.ledger.on_report(report);
+        let Some(desk) = self.desks.get_mut(report.instrument.0 as usize) else { return };
+        if report.kind == ExecutionKind::CancelRejected
+            && let Some(order) = self.ledger.order(report.order)
+            && order.state.is_working()
+        {
+            desk.slots.still_works(order);
+        }
+        desk.slots.sweep(&self.ledger);
+        self.requote(report.instrument, now, probe, outbox);
+    }
+
+    fn on_timer(&mut self, now: Nanos, probe: &mut impl Probe, outbox: &mut Outbox) {
+        self.counts.timers += 1;
+        for desk in &mut self.desks {
+            desk.signal.sample(now);
+        }
+        self.requote_all(now, probe, outbox);
+    }
+
+    fn on_command(
+        &mut self,
+        command: Command,
+        now: Nanos,
+        probe: &mut impl Probe,
+        outbox: &mut Outbox,
+    ) {
+        self.counts.commands += 1;
+        self.mode = match command {
+            Command::Activate => Mode::Active,
+            Command::Reduce => Mode::Reducing,
+            Command::Halt => Mode::Halted,
+        };
+        self.requote_all(now, probe, outbox);
+    }
+
+    fn on_link(
+        &mut self,
+        link: Link,
+        state: LinkState,
+        now: Nanos,
+        probe: &mut impl Probe,
+        outbox: &mut Outbox,
+    ) {
+        self.counts.links += 1;
+        let up = state == LinkState::Up;
+        match link {
+            Link::Market => {
+                self.market_up = up;
+                self.desks.iter_mut().for_each(|desk| {
+                    desk.book.void();
+                    desk.signal.interrupt();
+                });
+            }
+            Link::Orders => {
+                self.orders_up = up;
+                if !up {
+                    self.ledger.connection_lost();
+                }
+            }
+        }
+        self.requote_all(now, probe, outbox);
+    }
+
+    fn requote_all(&mut self, now: Nanos, probe: &mut impl Probe, outbox: &mut Outbox) {
+        for at in 0..self.desks.len() {
+            self.requote(self.desks[at].instrument.id, now, probe, outbox);
+        }
+    }
+
+    /// Decide and gate for one instrument.
+    #[inline]
+    fn requote(
+        &mut self,
+        instrument: InstrumentId,
+        now: Nanos,
+        probe: &mut impl Probe,
+        outbox: &mut Outbox,
+    ) {
+        let Some(desk) = self.desks.get(instrument.0 as usize) else { return };
+        let quotes = self.quotes(desk, now);
+        let parameters = self.plan.entry(instrument).map(|entry| entry.making).unwrap_or_default();
+        let style =
+            Style { modify_in_place: self.config.family.is_futures(), epoch: self.config.epoch };
+        let wanted = if quotes == Quotes::default() {
+            desk.slots.cancels(&self.ledger)
+        } else {
+            let next_id = &mut self.next_id;
+            desk.slots.intents(instrument, &quotes, &parameters, &self.ledger, style, next_id)
+        };
+        probe.mark(Stage::Decide);
+        self.gate(instrument, &wanted, now, probe, outbox);
+    }
+
+    /// Quotes of the strategy; none while anything says that new risk is not to be taken.
+    fn quotes(&self, desk: &Desk<B>, now: Nanos) -> Quotes {
+        let none = Quotes::default();
+        if self.mode == Mode::Halted || !self.orders_up || !self.market_up {
+            return none;
+        }
+        let (Some(entry), Some(top)) = (self.plan.entry(desk.instrument.id), desk.book.top())
+        else {
+            return none;
+        };
+        let stale = now.since(desk.book.updated_at()) > entry.book_age_max
+            || now.since(self.plan.adopted_at) > self.plan.limits.plan_age_max;
+        if stale || top.is_crossed() {
+            return none;
+        }
+        let Some(view) = desk.signal.view(&top, entry.making.volatility_start) else { return none };
+        let position =
+            self.ledger.account(desk.instrument.id).map(|a| a.position()).unwrap_or_default();
+        let mut quotes = making::decide(&view, &entry.making, position, entry.position_lots_max);
+        if self.mode == Mode::Reducing {
+            if position.0 >= 0 {
+                quotes.bids = none.bids;
+            }
+            if position.0 <= 0 {
+                quotes.asks = none.asks;
+            }
+        }
+        quotes
+    }
+
+    /// A void book: its quotes go, whatever the strategy thinks.
+    fn abandon(
+        &mut self,
+        instrument: InstrumentId,
+        now: Nanos,
+        probe: &mut impl Probe,
+        outbox: &mut Outbox,
+    ) {
+        let Some(desk) = self.desks.get_mut(instrument.0 as usize) else { return };
+        desk.signal.interrupt();
+        let wanted = desk.slots.cancels(&self.ledger);
+        probe.mark(Stage::Decide);
+        self.gate(instrument, &wanted, now, probe, outbox);
+    }
+
+    fn gate(
+        &mut self,
+        instrument: InstrumentId,
+        wanted: &Wanted,
+        now: Nanos,
+        probe: &mut impl Probe,
+        outbox: &mut Outbox,
+    ) {
+        if wanted.is_empty() {
+            return;
+        }
+        for (intent, slot) in wanted.iter() {
+            let verdict = self.judge(instrument, &intent, now, outbox);
+            self.verdicts[verdict as usize] += 1;
+            if verdict.passes() {
+                self.commit(&intent, slot, now, outbox);
+            }
+        }
+        probe.mark(Stage::Gate);
+    }
+
+    fn judge(
+        &self,
+        instrument: InstrumentId,
+        intent: &Intent,
+        now: Nanos,
+        outbox: &Outbox,
+    ) -> Verdict {
+        let Some(desk) = self.desks.get(instrument.0 as usize) else { return Verdict::NotInPlan };
+        if outbox.is_full() {
+            return Verdict::QueueFull;
+        }
+        let mut own = [OrderId(0); 2 * SLOTS];
+        let mut held = 0;
+        for id in desk.slots.ids() {
+            own[held] = id;
+            held += 1;
+        }
+        let view = GateView {
+            mode: self.mode,
+            connected: self.orders_up,
+            plan: &self.plan,
+            ledger: &self.ledger,
+            instrument: &desk.instrument,
+            top: desk.book.top(),
+            book_at: desk.book.updated_at(),
+            own: &own[..held],
+            rate: &self.rate,
+            now,
+        };
+        gate::check(intent, &view)
+    }
+
+    /// An intent that passed: booked before it leaves, so that its report always finds it.
+    fn commit(&mut self, intent: &Intent, slot: usize, now: Nanos, outbox: &mut Outbox) {
+        let level = (slot % making::LEVELS_MAX) as u8;
+        match intent.action {
+            OrderAction::Cancel => self.ledger.cancel_sent(intent.order),
+            OrderAction::Replace if intent.order == intent.replaces => {
+                self.ledger.modify_sent(intent);
+            }
+            OrderAction::Place | OrderAction::Replace => {
+                if self.ledger.place(intent, level, now).is_err() {
+                    self.verdicts[Verdict::Pass as usize] -= 1;
+                    self.verdicts[Verdict::OpenOrders as usize] += 1;
+                    return;
+                }
+                if intent.action == OrderAction::Replace {
+                    self.ledger.cancel_sent(intent.replaces);
+                }
+                if let Some(desk) = self.desks.get_mut(intent.instrument.0 as usize) {
+                    desk.slots.put(slot, intent.order);
+                }
+            }
+            OrderAction::CancelAll => {}
+        }
+        self.rate.sent(intent.action, now);
+        self.counts.requests += 1;
+        hash_intent(&mut self.orders_hash, intent);
+        outbox.intents.push(*intent);
+    }
+}
+
+fn hash_intent(hash: &mut StateHash, intent: &Intent) {
+    hash.word(intent.order.0);
+    hash.word(intent.replaces.0);
+    hash.word(u64::from(intent.instrument.0));
+    let codes = [
+        intent.action as u64,
+        intent.side as u64,
+        intent.order_type as u64,
+        intent.time_in_force as u64,
+        u64::from(intent.reduce_only),
+    ];
+    hash.word(codes.iter().fold(0, |word, code| word << 8 | code));
+    hash.word(intent.price.0 as u64);
+    hash.word(intent.lots.0 as u64);
+}

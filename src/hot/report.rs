@@ -1,0 +1,165 @@
+//! What a lane reports: the JSON's stable keys are these fields.
+
+use super::book::SyncedBook;
+use crate::ledger::Ledger;
+use crate::market::book::Book;
+use crate::record::{Instrument, Verdict};
+use crate::units::{Money, Ticks};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Inputs by kind since construction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct InputCounts {
+    /// Decoded market events.
+    pub market: u64,
+    /// Depth diffs.
+    pub depth: u64,
+    /// Depth snapshots.
+    pub snapshots: u64,
+    /// bookTicker events.
+    pub tickers: u64,
+    /// Trades.
+    pub trades: u64,
+    /// Messages without use.
+    pub other: u64,
+    /// Frames that could not be read.
+    pub faults: u64,
+    /// Broken chains of diffs.
+    pub gaps: u64,
+    /// Execution reports.
+    pub executions: u64,
+    /// Timer ticks.
+    pub timers: u64,
+    /// Operator commands.
+    pub commands: u64,
+    /// Connections up or down.
+    pub links: u64,
+    /// Plans adopted.
+    pub plans: u64,
+    /// Requests that left: places, replaces, cancels.
+    pub requests: u64,
+}
+
+/// Orders by fate.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct OrderReport {
+    /// Placed, replacements included.
+    pub sent: u64,
+    /// Acknowledged.
+    pub acked: u64,
+    /// Filled to the last lot.
+    pub filled: u64,
+    /// Fills that left a rest.
+    pub partly_filled: u64,
+    /// Cancelled.
+    pub cancelled: u64,
+    /// Rejected by the venue.
+    pub rejected: u64,
+    /// Expired.
+    pub expired: u64,
+    /// Still working.
+    pub working: u64,
+    /// Refused by the gate, by code; codes that never occurred are left out.
+    pub refused: BTreeMap<&'static str, u64>,
+}
+
+/// One instrument.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InstrumentReport {
+    /// The venue's name.
+    pub symbol: String,
+    /// Signed position in units of the lot's decimal.
+    pub position: String,
+    /// Currency of the amounts below.
+    pub currency: String,
+    /// Cash from trading before fees.
+    pub cash: String,
+    /// Profit of closed positions before fees.
+    pub realised: String,
+    /// Profit of the open position at the middle, before fees.
+    pub unrealised: String,
+    /// Realised plus unrealised minus fees in this currency.
+    pub pnl: String,
+    /// Volume traded.
+    pub traded: String,
+    /// Book updates applied.
+    pub book_updates: u64,
+    /// Broken chains of diffs.
+    pub gaps: u64,
+}
+
+/// One lane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LaneReport {
+    /// Inputs by kind.
+    pub inputs: InputCounts,
+    /// Orders by fate.
+    pub orders: OrderReport,
+    /// By instrument.
+    pub instruments: Vec<InstrumentReport>,
+    /// Fees paid by currency.
+    pub fees: BTreeMap<String, String>,
+}
+
+impl LaneReport {
+    /// Reads a lane's books.
+    pub(super) fn of<'a, B: Book + 'a>(
+        ledger: &Ledger,
+        books: impl Iterator<Item = (&'a Instrument, &'a SyncedBook<B>)>,
+        inputs: &InputCounts,
+        verdicts: &[u64; Verdict::ALL.len()],
+    ) -> LaneReport {
+        let counts = ledger.counts();
+        let refused = Verdict::ALL
+            .iter()
+            .filter(|verdict| !verdict.passes() && verdicts[**verdict as usize] > 0)
+            .map(|verdict| (verdict.name(), verdicts[*verdict as usize]))
+            .collect();
+        let orders = OrderReport {
+            sent: counts.sent,
+            acked: counts.acked,
+            filled: counts.filled,
+            partly_filled: counts.partly_filled,
+            cancelled: counts.cancelled,
+            rejected: counts.rejected,
+            expired: counts.expired,
+            working: ledger.working() as u64,
+            refused,
+        };
+        let fees = ledger.fees().entries().iter();
+        LaneReport {
+            inputs: *inputs,
+            orders,
+            instruments: books.map(|(i, book)| instrument(ledger, i, book)).collect(),
+            fees: fees.map(|(currency, fee)| (currency.to_string(), fee.to_string())).collect(),
+        }
+    }
+}
+
+fn instrument<B: Book>(
+    ledger: &Ledger,
+    instrument: &Instrument,
+    book: &SyncedBook<B>,
+) -> InstrumentReport {
+    let account = ledger.account(instrument.id);
+    let money = |amount: Option<Money>| amount.unwrap_or_default();
+    let middle = book.book().top().mid().map_or(Ticks(0), |middle| Ticks(middle as i64));
+    let position = account.map(|a| a.position()).unwrap_or_default();
+    let open = position.0 != 0 && middle > Ticks(0);
+    let unrealised = account.filter(|_| open).map_or(Money(0), |a| a.unrealised(middle));
+    let realised = money(account.map(|a| a.realised()));
+    let paid = ledger.fees().of(instrument.settle);
+    InstrumentReport {
+        symbol: instrument.symbol.to_string(),
+        position: instrument.lot.decimal(position.0).to_string(),
+        currency: instrument.settle.to_string(),
+        cash: money(account.map(|a| a.cash())).to_string(),
+        realised: realised.to_string(),
+        unrealised: unrealised.to_string(),
+        pnl: realised.plus(unrealised).minus(paid).to_string(),
+        traded: money(account.map(|a| a.traded())).to_string(),
+        book_updates: book.updates(),
+        gaps: book.gaps(),
+    }
+}

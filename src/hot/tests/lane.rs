@@ -1,0 +1,228 @@
+//! The lane: quoting, failing closed, replay, twins of the book, two lanes side by side.
+
+use super::{diff, instrument, level, plan, report, snapshot, ticker};
+use crate::host::probe::NoProbe;
+use crate::hot::lane::{Lane, LaneConfig, Outbox};
+use crate::ledger::StateHash;
+use crate::market::book::{Book, Ladder, Tree};
+use crate::record::{
+    Command, ExecutionKind, ExecutionReport, Input, Intent, Link, LinkState, MarketEvent,
+    OrderAction, Plan, Stamp,
+};
+use crate::units::{InstrumentId, LaneId, Lots, Nanos, Side};
+use crate::venue::binance::Family;
+
+struct Rig<B: Book> {
+    lane: Lane<B>,
+    outbox: Outbox,
+    sequence: u64,
+    now: Nanos,
+}
+
+impl<B: Book + Default> Rig<B> {
+    fn new(lane: u16, family: Family) -> Rig<B> {
+        let instruments = [instrument(0, "BTCUSDT"), instrument(1, "ETHUSDT")];
+        let config = LaneConfig { lane: LaneId(lane), family, epoch: 1 };
+        let lane = Lane::new(config, &instruments);
+        Rig { lane, outbox: Outbox::new(), sequence: 0, now: Nanos(1_000_000_000) }
+    }
+
+    fn step(&mut self, input: Input<'_>) -> Vec<Intent> {
+        self.sequence += 1;
+        self.now = self.now.plus(Nanos(1_000_000));
+        let stamp = Stamp { received: self.now, sequence: self.sequence };
+        self.outbox.clear();
+        self.lane.step(stamp, input, &mut NoProbe, &mut self.outbox);
+        self.outbox.intents().to_vec()
+    }
+
+    fn open(&mut self, plan: &Plan) -> Vec<Intent> {
+        self.step(Input::Plan(plan));
+        self.step(Input::Link(Link::Market, LinkState::Up));
+        self.step(Input::Link(Link::Orders, LinkState::Up));
+        self.step(Input::Command(Command::Activate));
+        let (bids, asks) = ([level(100_000, 5)], [level(100_002, 5)]);
+        self.step(Input::Market(MarketEvent::Snapshot(snapshot(0, &bids, &asks))))
+    }
+
+    fn acknowledge(&mut self, intents: &[Intent]) -> Vec<Intent> {
+        let mut more = Vec::new();
+        for intent in intents {
+            more.extend(self.step(Input::Execution(report(ExecutionKind::Acknowledged, intent))));
+        }
+        more
+    }
+}
+
+fn actions(intents: &[Intent]) -> Vec<OrderAction> {
+    intents.iter().map(|intent| intent.action).collect()
+}
+
+#[test]
+fn a_synchronised_book_is_quoted_on_both_sides() {
+    let mut rig = Rig::<Ladder>::new(0, Family::UsdM);
+    let placed = rig.open(&plan(1));
+    assert_eq!(placed.len(), 4, "two levels a side");
+    assert!(placed.iter().all(|i| i.action == OrderAction::Place && i.lots == Lots(10)));
+    assert!(placed.iter().filter(|i| i.side == Side::Buy).all(|i| i.price.0 < 100_002));
+    assert_eq!(rig.acknowledge(&placed), [], "nothing moved, nothing to do");
+}
+
+#[test]
+fn a_moved_market_changes_orders_in_place_on_futures_and_by_replacement_on_spot() {
+    for (family, same_id) in [(Family::UsdM, true), (Family::Spot, false)] {
+        let mut rig = Rig::<Ladder>::new(0, family);
+        let placed = rig.open(&plan(1));
+        rig.acknowledge(&placed);
+        let moved = ticker(0, 200, level(100_050, 5), level(100_052, 5));
+        let intents = rig.step(Input::Market(MarketEvent::Ticker(moved)));
+        assert_eq!(actions(&intents), [OrderAction::Replace; 2]);
+        assert!(intents.iter().all(|i| (i.order == i.replaces) == same_id), "{family:?}");
+        // the bids would meet our own asks until the venue has moved those
+        assert!(intents.iter().all(|i| i.side == Side::Sell));
+        assert_eq!(rig.lane.report().orders.refused.get("self_trade"), Some(&2));
+    }
+}
+
+#[test]
+fn a_gap_a_fault_or_a_halt_cancels_what_works() {
+    let gap = diff(0, 999, 1_000, &[], &[]);
+    let bridge = diff(0, 99, 150, &[], &[]);
+    let breaks: [(&str, Input<'_>); 4] = [
+        ("gap", Input::Market(MarketEvent::Depth(gap))),
+        ("fault", Input::MarketFault(None)),
+        ("halt", Input::Command(Command::Halt)),
+        ("market link", Input::Link(Link::Market, LinkState::Down)),
+    ];
+    for (name, input) in breaks {
+        let mut rig = Rig::<Ladder>::new(0, Family::UsdM);
+        let placed = rig.open(&plan(1));
+        rig.acknowledge(&placed);
+        assert_eq!(rig.step(Input::Market(MarketEvent::Depth(bridge))), []);
+        assert_eq!(actions(&rig.step(input)), [OrderAction::Cancel; 4], "{name}");
+        assert_eq!(rig.step(Input::Timer), [], "{name}: one cancel each, no new order");
+    }
+}
+
+#[test]
+fn a_lost_order_connection_leaves_orders_of_unknown_fate_and_sends_nothing() {
+    let mut rig = Rig::<Ladder>::new(0, Family::UsdM);
+    let placed = rig.open(&plan(1));
+    rig.acknowledge(&placed);
+    assert_eq!(rig.step(Input::Link(Link::Orders, LinkState::Down)), []);
+    assert_eq!(rig.lane.ledger().working(), 4, "unknown counts as open");
+    assert_eq!(rig.lane.report().orders.refused.get("not_connected"), Some(&4), "cancels refused");
+}
+
+#[test]
+fn an_old_plan_withdraws_quotes() {
+    let mut rig = Rig::<Ladder>::new(0, Family::UsdM);
+    let placed = rig.open(&plan(1));
+    rig.acknowledge(&placed);
+    rig.now = rig.now.plus(Nanos(61 * Nanos::SECOND.0));
+    assert_eq!(actions(&rig.step(Input::Timer)), [OrderAction::Cancel; 4]);
+}
+
+#[test]
+fn a_filled_quote_is_placed_again_until_the_position_limit() {
+    let mut rig = Rig::<Ladder>::new(0, Family::UsdM);
+    let mut small = plan(1);
+    small.entries[0].position_lots_max = Lots(30);
+    small.entries[0].making.levels = 1;
+    let mut placed = rig.open(&small);
+    for trade in 1..=10 {
+        let Some(bid) = placed.iter().find(|i| i.side == Side::Buy).copied() else { break };
+        rig.acknowledge(&placed);
+        let fill = ExecutionReport {
+            trade_id: trade,
+            last_lots: bid.lots,
+            ..report(ExecutionKind::Fill, &bid)
+        };
+        placed = rig.step(Input::Execution(fill));
+    }
+    let position = rig.lane.ledger().account(InstrumentId(0)).unwrap().position();
+    assert!(position <= Lots(30) && position >= Lots(20), "{position:?}");
+}
+
+/// A seeded walk of the market with fills, as inputs to any lane.
+fn walk<B: Book + Default>(rig: &mut Rig<B>, seed: u64, steps: u64) -> (u64, u64) {
+    let mut state = seed;
+    let mut draw = |bound: u64| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % bound
+    };
+    let mut working: Vec<Intent> = rig.open(&plan(2));
+    let (mut update, mut middle, mut trade) = (100, 100_001i64, 0);
+    for _ in 0..steps {
+        let kind = draw(10);
+        let intents = if kind < 6 || working.is_empty() {
+            middle += draw(9) as i64 - 4;
+            // the touch moves by four ticks at most: clear what it left on the wrong side
+            let mut bids = [level(0, 0); 11];
+            let mut asks = [level(0, 0); 11];
+            for at in 0..9 {
+                bids[at] = level(middle + at as i64, 0);
+                asks[at] = level(middle - at as i64, 0);
+            }
+            bids[9] = level(middle - 1 - draw(20) as i64, draw(5) as i64);
+            asks[9] = level(middle + 1 + draw(20) as i64, draw(5) as i64);
+            (bids[10], asks[10]) = (level(middle - 1, 3), level(middle + 1, 3));
+            let event = diff(0, update, update + 1, &bids, &asks);
+            update += 1;
+            rig.step(Input::Market(MarketEvent::Depth(event)))
+        } else if kind < 9 {
+            let intent = working.swap_remove(draw(working.len() as u64) as usize);
+            let kind = match intent.action {
+                OrderAction::Cancel => ExecutionKind::Cancelled,
+                OrderAction::Replace if intent.order == intent.replaces => ExecutionKind::Replaced,
+                _ => ExecutionKind::Acknowledged,
+            };
+            let mut more = rig.step(Input::Execution(report(kind, &intent)));
+            if kind == ExecutionKind::Acknowledged && draw(3) == 0 {
+                trade += 1;
+                let fill = ExecutionReport {
+                    trade_id: trade,
+                    last_lots: Lots(1 + draw(10) as i64),
+                    ..report(ExecutionKind::Fill, &intent)
+                };
+                more.extend(rig.step(Input::Execution(fill)));
+            }
+            more
+        } else {
+            rig.step(Input::Timer)
+        };
+        working.extend(intents);
+    }
+    (rig.lane.orders_hash(), rig.lane.state_hash())
+}
+
+#[test]
+fn the_same_inputs_give_the_same_orders_and_state_on_either_book() {
+    for family in [Family::UsdM, Family::CoinM] {
+        let mut ladder = Rig::<Ladder>::new(0, family);
+        let first = walk(&mut ladder, 7, 5_000);
+        assert_eq!(first, walk(&mut Rig::<Ladder>::new(0, family), 7, 5_000), "replay");
+        assert_eq!(first, walk(&mut Rig::<Tree>::new(0, family), 7, 5_000), "twin");
+        assert!(ladder.lane.report().inputs.requests > 100, "the walk trades");
+    }
+}
+
+#[test]
+fn canary_another_input_gives_another_hash() {
+    let one = walk(&mut Rig::<Ladder>::new(0, Family::UsdM), 7, 500);
+    let other = walk(&mut Rig::<Ladder>::new(0, Family::UsdM), 8, 500);
+    assert_ne!(one, other);
+    assert_ne!(StateHash::default().finish(), one.0);
+}
+
+#[test]
+fn two_lanes_side_by_side_do_not_touch_each_other() {
+    let alone = walk(&mut Rig::<Ladder>::new(1, Family::UsdM), 11, 2_000);
+    let mut first = Rig::<Ladder>::new(0, Family::UsdM);
+    let mut second = Rig::<Ladder>::new(1, Family::UsdM);
+    for part in 0..4 {
+        walk(&mut first, part, 500);
+    }
+    assert_eq!(walk(&mut second, 11, 2_000), alone);
+}

@@ -1,0 +1,151 @@
+//! Tests of the gate and the lane.
+
+mod gate;
+mod lane;
+
+use crate::record::{
+    BookTicker, DepthDiff, DepthSnapshot, ExecutionKind, ExecutionReport, FeeSchedule, Filters,
+    Instrument, InstrumentKind, Intent, Level, MakingParameters, OrderAction, OrderType, Plan,
+    PlanEntry, PlanLimits, Symbol, TimeInForce,
+};
+use crate::strategy::making::coefficients;
+use crate::units::{
+    Currency, Decimal, Grid, InstrumentId, LaneId, Lots, Money, Nanos, OrderId, Rate, Side, Ticks,
+    UnixNanos, VenueId,
+};
+
+/// A linear contract: tick 0.1, lot 0.001, so a tick times a lot is 1e-4 of the quote currency.
+fn instrument(id: u32, symbol: &str) -> Instrument {
+    let grid = |mantissa, scale| Grid::new(Decimal { mantissa, scale }, 8).unwrap();
+    Instrument {
+        id: InstrumentId(id),
+        venue: VenueId(0),
+        symbol: Symbol::new(symbol).unwrap(),
+        kind: InstrumentKind::Linear,
+        tick: grid(1, 1),
+        lot: grid(1, 3),
+        multiplier: Decimal { mantissa: 1, scale: 0 },
+        base: Currency::new("BTC").unwrap(),
+        quote: Currency::new("USDT").unwrap(),
+        settle: Currency::new("USDT").unwrap(),
+        filters: Filters {
+            lots_min: Lots(1),
+            lots_max: Lots(1_000_000),
+            price_min: Ticks(10),
+            price_max: Ticks(10_000_000),
+            notional_min: Money(5 * Money::ONE),
+        },
+        fees: FeeSchedule::default(),
+    }
+}
+
+fn plan(instruments: u32) -> Plan {
+    let (base, risk) = coefficients(0.01, 1.0, 0.3).unwrap();
+    let mut plan = Plan::none();
+    plan.version = 1;
+    plan.lane = LaneId(0);
+    plan.limits = PlanLimits {
+        orders_per_window: 50,
+        cancels_reserved_per_window: 50,
+        rate_window: Nanos::SECOND,
+        plan_age_max: Nanos(60 * Nanos::SECOND.0),
+    };
+    for at in 0..instruments {
+        plan.entries[at as usize] = PlanEntry {
+            notional_max: Money(100_000 * Money::ONE),
+            instrument: InstrumentId(at),
+            open_orders_max: 8,
+            order_lots_max: Lots(1_000),
+            position_lots_max: Lots(1_000),
+            collar: Rate(1_000_000),
+            book_age_max: Nanos(5 * Nanos::SECOND.0),
+            making: MakingParameters {
+                base_half_spread: base,
+                risk,
+                volatility_start: 2.0,
+                requote_ticks: 1.0,
+                quote_lots: Lots(10),
+                target_lots: Lots(0),
+                half_spread_min: 1.0,
+                levels: 2,
+            },
+            reserved: 0,
+        };
+    }
+    plan.entries_len = instruments.into();
+    plan
+}
+
+fn level(price: i64, lots: i64) -> Level {
+    Level { price: Ticks(price), lots: Lots(lots) }
+}
+
+fn snapshot<'a>(id: u32, bids: &'a [Level], asks: &'a [Level]) -> DepthSnapshot<'a> {
+    DepthSnapshot { instrument: InstrumentId(id), last_update: 100, bids, asks }
+}
+
+fn diff<'a>(
+    id: u32,
+    previous: u64,
+    last: u64,
+    bids: &'a [Level],
+    asks: &'a [Level],
+) -> DepthDiff<'a> {
+    DepthDiff {
+        instrument: InstrumentId(id),
+        first_update: previous.min(last),
+        last_update: last,
+        previous_update: Some(previous),
+        event_time: UnixNanos(0),
+        transaction_time: UnixNanos(0),
+        bids,
+        asks,
+    }
+}
+
+fn ticker(id: u32, update: u64, bid: Level, ask: Level) -> BookTicker {
+    BookTicker {
+        instrument: InstrumentId(id),
+        update,
+        bid,
+        ask,
+        event_time: UnixNanos(0),
+        transaction_time: UnixNanos(0),
+    }
+}
+
+fn order(counter: u64, side: Side, price: i64, lots: i64) -> Intent {
+    Intent {
+        action: OrderAction::Place,
+        instrument: InstrumentId(0),
+        order: OrderId::new(1, counter),
+        replaces: OrderId(0),
+        side,
+        order_type: OrderType::PostOnly,
+        time_in_force: TimeInForce::GoodTillCancel,
+        reduce_only: false,
+        price: Ticks(price),
+        lots: Lots(lots),
+    }
+}
+
+fn report(kind: ExecutionKind, of: &Intent) -> ExecutionReport {
+    ExecutionReport {
+        kind,
+        instrument: of.instrument,
+        order: of.order,
+        venue_order: of.order.0,
+        trade_id: 0,
+        side: of.side,
+        price: of.price,
+        lots: of.lots,
+        last_price: of.price,
+        last_lots: Lots(0),
+        filled_lots: Lots(0),
+        fee: Money(0),
+        fee_currency: Currency::default(),
+        maker: true,
+        reject_code: 0,
+        venue_time: UnixNanos(0),
+    }
+}

@@ -1,0 +1,239 @@
+//! Position, cash, profit and exposure of one instrument; fees by currency.
+//!
+//! Invariant, exact to the minor unit: `entry - realised` equals the sum of the values of all fills,
+//! so `realised + unrealised = cash before fees + value of the position`. Profit is by average cost.
+
+use super::{StateHash, Valuation};
+use crate::record::Instrument;
+use crate::units::{Currency, Lots, Money, Side, Ticks};
+
+/// Trade ids remembered per instrument to recognise a repeated fill.
+const TRADES_REMEMBERED: usize = 256;
+/// Currencies in which fees may be charged.
+pub const FEE_CURRENCIES_MAX: usize = 8;
+
+/// The account of one instrument.
+#[derive(Clone, Debug)]
+pub struct Account {
+    valuation: Valuation,
+    settle: Currency,
+    position: Lots,
+    /// Value at which the open position was entered.
+    entry: Money,
+    realised: Money,
+    /// Minus the value of everything bought, plus that of everything sold; fees apart.
+    cash: Money,
+    traded: Money,
+    working_buys: Lots,
+    working_sells: Lots,
+    working_orders: usize,
+    trades: [u64; TRADES_REMEMBERED],
+    trades_next: usize,
+}
+
+/// Fees paid, by currency in order of first appearance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fees {
+    entries: [(Currency, Money); FEE_CURRENCIES_MAX],
+    len: usize,
+    /// Fees in further currencies that found no place: counted, so that nothing is lost silently.
+    overflowed: u64,
+}
+
+impl Account {
+    /// A flat account.
+    #[must_use]
+    pub fn new(instrument: &Instrument) -> Account {
+        Account {
+            valuation: Valuation::of(instrument),
+            settle: instrument.settle,
+            position: Lots(0),
+            entry: Money(0),
+            realised: Money(0),
+            cash: Money(0),
+            traded: Money(0),
+            working_buys: Lots(0),
+            working_sells: Lots(0),
+            working_orders: 0,
+            trades: [0; TRADES_REMEMBERED],
+            trades_next: 0,
+        }
+    }
+
+    /// Signed position.
+    #[must_use]
+    pub const fn position(&self) -> Lots {
+        self.position
+    }
+
+    /// What working buys can still fill.
+    #[must_use]
+    pub const fn working_buys(&self) -> Lots {
+        self.working_buys
+    }
+
+    /// What working sells can still fill.
+    #[must_use]
+    pub const fn working_sells(&self) -> Lots {
+        self.working_sells
+    }
+
+    /// Number of working orders.
+    #[must_use]
+    pub const fn working_orders(&self) -> usize {
+        self.working_orders
+    }
+
+    /// Largest absolute position that working orders and `more` on `side` could lead to.
+    #[must_use]
+    pub fn worst_position(&self, side: Side, more: Lots) -> Lots {
+        let (mut buys, mut sells) = (self.working_buys, self.working_sells);
+        match side {
+            Side::Buy => buys = buys.plus(more),
+            Side::Sell => sells = sells.plus(more),
+        }
+        self.position.plus(buys).abs().max(self.position.minus(sells).abs())
+    }
+
+    /// How lots and ticks become money.
+    #[must_use]
+    pub const fn valuation(&self) -> &Valuation {
+        &self.valuation
+    }
+
+    /// The currency of every amount here.
+    #[must_use]
+    pub const fn settle(&self) -> Currency {
+        self.settle
+    }
+
+    /// Profit of what was closed, before fees.
+    #[must_use]
+    pub const fn realised(&self) -> Money {
+        self.realised
+    }
+
+    /// Cash from trading, before fees.
+    #[must_use]
+    pub const fn cash(&self) -> Money {
+        self.cash
+    }
+
+    /// Sum of the absolute values of all fills.
+    #[must_use]
+    pub const fn traded(&self) -> Money {
+        self.traded
+    }
+
+    /// Profit of the open position if closed at `price`, before fees.
+    #[must_use]
+    pub const fn unrealised(&self, price: Ticks) -> Money {
+        self.valuation.value(self.position, price).minus(self.entry)
+    }
+
+    pub(super) fn start_working(&mut self, side: Side, lots: Lots) {
+        self.working_orders += 1;
+        self.change_working(side, lots);
+    }
+
+    pub(super) fn stop_working(&mut self) {
+        self.working_orders = self.working_orders.saturating_sub(1);
+    }
+
+    pub(super) fn change_working(&mut self, side: Side, by: Lots) {
+        match side {
+            Side::Buy => self.working_buys = self.working_buys.plus(by),
+            Side::Sell => self.working_sells = self.working_sells.plus(by),
+        }
+    }
+
+    /// Whether a trade id is seen for the first time; remembers it.
+    pub(super) fn is_new_trade(&mut self, trade: u64) -> bool {
+        if trade != 0 && self.trades.contains(&trade) {
+            return false;
+        }
+        self.trades[self.trades_next] = trade;
+        self.trades_next = (self.trades_next + 1) % TRADES_REMEMBERED;
+        true
+    }
+
+    /// Books a fill.
+    pub(super) fn fill(&mut self, side: Side, price: Ticks, lots: Lots) {
+        let signed = Lots(lots.0.saturating_mul(side.sign()));
+        let value = self.valuation.value(signed, price);
+        self.cash = self.cash.minus(value);
+        self.traded = self.traded.plus(Money(value.0.abs()));
+        let closes = self.position.0.signum() * signed.0.signum() < 0;
+        if !closes {
+            self.position = self.position.plus(signed);
+            self.entry = self.entry.plus(value);
+            return;
+        }
+        let closed = signed.0.abs().min(self.position.0.abs());
+        let closing = Lots(closed * signed.0.signum());
+        let closing_value =
+            if closing == signed { value } else { self.valuation.value(closing, price) };
+        // average cost: the closed share of what the position was entered at
+        let share = self.entry.0 * i128::from(closed) / i128::from(self.position.0.abs());
+        self.realised = self.realised.minus(closing_value).minus(Money(share));
+        self.entry = self.entry.minus(Money(share));
+        self.position = self.position.plus(closing);
+        let opening = signed.minus(closing);
+        if opening != Lots(0) {
+            self.position = self.position.plus(opening);
+            self.entry = self.entry.plus(value.minus(closing_value));
+        }
+    }
+
+    pub(super) fn mix_into(&self, hash: &mut StateHash) {
+        hash.word(self.position.0 as u64);
+        hash.word(self.working_buys.0 as u64);
+        hash.word(self.working_sells.0 as u64);
+        hash.word(self.working_orders as u64);
+        hash.money(self.entry);
+        hash.money(self.realised);
+        hash.money(self.cash);
+    }
+}
+
+impl Fees {
+    /// Books a fee.
+    pub(super) fn add(&mut self, currency: Currency, fee: Money) {
+        if fee == Money(0) {
+            return;
+        }
+        if let Some(entry) = self.entries[..self.len].iter_mut().find(|entry| entry.0 == currency) {
+            entry.1 = entry.1.plus(fee);
+        } else if self.len < FEE_CURRENCIES_MAX {
+            self.entries[self.len] = (currency, fee);
+            self.len += 1;
+        } else {
+            self.overflowed += 1;
+        }
+    }
+
+    /// Currency and amount paid (negative: rebates received).
+    #[must_use]
+    pub fn entries(&self) -> &[(Currency, Money)] {
+        &self.entries[..self.len]
+    }
+
+    /// Amount paid in one currency.
+    #[must_use]
+    pub fn of(&self, currency: Currency) -> Money {
+        self.entries().iter().find(|entry| entry.0 == currency).map_or(Money(0), |entry| entry.1)
+    }
+
+    /// Fees that found no place among `FEE_CURRENCIES_MAX` currencies.
+    #[must_use]
+    pub const fn overflowed(&self) -> u64 {
+        self.overflowed
+    }
+
+    pub(super) fn mix_into(&self, hash: &mut StateHash) {
+        for (currency, fee) in self.entries() {
+            hash.word(u64::from_le_bytes(currency.0));
+            hash.money(*fee);
+        }
+    }
+}

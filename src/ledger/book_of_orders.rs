@@ -1,0 +1,139 @@
+//! Orders by client order id: a ring indexed by the id's counter, so a lookup is one compare.
+//!
+//! Ids of a lane are consecutive, hence `counter % ORDERS_MAX` is a perfect index for the last
+//! `ORDERS_MAX` orders. A slot is taken over only when its order is over; if it still works, the
+//! newcomer is handed back and must not be sent.
+
+use super::StateHash;
+use crate::record::{Intent, OrderState};
+use crate::units::{InstrumentId, Lots, Nanos, OrderId, Side, Ticks};
+
+/// Orders remembered; late fills of orders older than this move the position only.
+pub const ORDERS_MAX: usize = 4_096;
+
+/// One order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Client order id.
+    pub id: OrderId,
+    /// The venue's id; zero until it names one.
+    pub venue_order: u64,
+    /// Instrument.
+    pub instrument: InstrumentId,
+    /// Side.
+    pub side: Side,
+    /// Quote level of the strategy, from 0 at the touch.
+    pub level: u8,
+    /// State.
+    pub state: OrderState,
+    /// A change in place waits for its answer.
+    pub change_pending: bool,
+    /// Limit price.
+    pub price: Ticks,
+    /// Size.
+    pub lots: Lots,
+    /// Filled so far.
+    pub filled: Lots,
+    /// What can still fill, as the exposure counts it.
+    pub exposed: Lots,
+    /// When it was sent.
+    pub sent_at: Nanos,
+}
+
+/// The slot still holds a working order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("order {0:?} is still working {ORDERS_MAX} orders later; cancel it before placing more")]
+pub struct SlotTaken(pub OrderId);
+
+/// The ring of orders.
+#[derive(Clone, Debug)]
+pub struct Orders {
+    slots: Vec<Option<Order>>,
+}
+
+impl Order {
+    /// A new order as `intent` describes it.
+    #[must_use]
+    pub fn of(intent: &Intent, level: u8, now: Nanos) -> Order {
+        Order {
+            id: intent.order,
+            venue_order: 0,
+            instrument: intent.instrument,
+            side: intent.side,
+            level,
+            state: OrderState::Pending,
+            change_pending: false,
+            price: intent.price,
+            lots: intent.lots,
+            filled: Lots(0),
+            exposed: intent.lots,
+            sent_at: now,
+        }
+    }
+
+    pub(super) fn mix_into(&self, hash: &mut StateHash) {
+        hash.word(self.id.0);
+        hash.word(self.state as u64 | u64::from(self.change_pending) << 8);
+        hash.word(u64::from(self.instrument.0) << 8 | self.side as u64);
+        hash.word(self.price.0 as u64);
+        hash.word(self.lots.0 as u64);
+        hash.word(self.filled.0 as u64);
+        hash.word(self.exposed.0 as u64);
+    }
+}
+
+impl Orders {
+    /// An empty ring.
+    #[must_use]
+    pub fn new() -> Orders {
+        Orders { slots: vec![None; ORDERS_MAX] }
+    }
+
+    fn slot(id: OrderId) -> usize {
+        (id.counter() % ORDERS_MAX as u64) as usize
+    }
+
+    /// Files an order.
+    ///
+    /// # Errors
+    /// When its slot still works.
+    pub fn insert(&mut self, order: Order) -> Result<(), SlotTaken> {
+        let slot = &mut self.slots[Orders::slot(order.id)];
+        match slot {
+            Some(held) if held.state.is_working() => Err(SlotTaken(held.id)),
+            _ => {
+                *slot = Some(order);
+                Ok(())
+            }
+        }
+    }
+
+    /// An order, while the ring remembers it.
+    #[must_use]
+    #[inline]
+    pub fn get(&self, id: OrderId) -> Option<&Order> {
+        self.slots[Orders::slot(id)].as_ref().filter(|order| order.id == id)
+    }
+
+    /// As `get`, to change it.
+    #[inline]
+    pub fn get_mut(&mut self, id: OrderId) -> Option<&mut Order> {
+        self.slots[Orders::slot(id)].as_mut().filter(|order| order.id == id)
+    }
+
+    /// Every order remembered, by slot.
+    pub fn iter(&self) -> impl Iterator<Item = &Order> {
+        self.slots.iter().flatten()
+    }
+
+    /// As `iter`, to change them.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Order> {
+        self.slots.iter_mut().flatten()
+    }
+}
+
+impl Default for Orders {
+    fn default() -> Orders {
+        Orders::new()
+    }
+}
