@@ -232,11 +232,11 @@ fn the_ends_of_the_numbers_are_prices_like_others() {
 fn a_price_that_runs_away_takes_the_window_along() {
     let (mut ladder, mut tree) = (Ladder::new(), Tree::new());
     for (direction, start) in [(1, 1_000_000i64), (-1, 5_000_000)] {
-        for step in 0..40_000i64 {
-            // 97 ticks a step, levels 31 apart below the touch: forty windows away in the end
+        for step in 0..8_000i64 {
+            // 97 ticks a step, levels 31 apart below the touch: a dozen windows away in the end
             let touch = start + direction * step * 97;
-            let bids = [level(touch, 1 + step % 9), level(touch - 31 * (step % 5_000), step % 3)];
-            let asks = [level(touch + 1, 2), level(touch + 1 + 31 * (step % 5_000), step % 4)];
+            let bids = [level(touch, 1 + step % 9), level(touch - 31 * (step % 1_000), step % 3)];
+            let asks = [level(touch + 1, 2), level(touch + 1 + 31 * (step % 1_000), step % 4)];
             // the touch of the step before goes, as it does when a price moves
             let gone = touch - direction * 97;
             let both = [bids[0], bids[1], level(gone, 0)];

@@ -21,12 +21,12 @@ const LINE_BYTES_MAX: usize = 64 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
     /// The file cannot be opened.
-    #[error("{file}: {source}")]
+    #[error("{file}: {cause}")]
     Open {
         /// Which file.
         file: PathBuf,
         /// The system's word.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Named `.gz`, but not gzip.
     #[error(
@@ -39,7 +39,7 @@ pub enum CaptureError {
     /// The compressed stream ends or breaks in the middle.
     #[error(
         "{file}: line {line}: the gzip stream is cut or damaged after {bytes} bytes of text \
-         ({source}); fetch the file again"
+         ({cause}); fetch the file again"
     )]
     Broken {
         /// Which file.
@@ -49,7 +49,7 @@ pub enum CaptureError {
         /// Text bytes before it.
         bytes: u64,
         /// The decompressor's word.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Nothing in it.
     #[error("{file}: the capture is empty")]
@@ -145,8 +145,8 @@ impl Capture {
         loop {
             let start = capture.text.len();
             let line = capture.lines + 1;
-            let read = (&mut reader).take_line(&mut capture.text).map_err(|source| {
-                CaptureError::Broken { file: file.to_path_buf(), line, bytes: start as u64, source }
+            let read = (&mut reader).take_line(&mut capture.text).map_err(|cause| {
+                CaptureError::Broken { file: file.to_path_buf(), line, bytes: start as u64, cause }
             })?;
             if read == 0 {
                 break;
@@ -297,7 +297,7 @@ impl<R: BufRead + ?Sized> TakeLine for &mut Box<R> {
 }
 
 fn open(file: &Path) -> Result<Box<dyn BufRead>, CaptureError> {
-    let fail = |source| CaptureError::Open { file: file.to_path_buf(), source };
+    let fail = |cause| CaptureError::Open { file: file.to_path_buf(), cause };
     let mut plain = BufReader::with_capacity(1 << 18, File::open(file).map_err(fail)?);
     let gzip = plain.fill_buf().map_err(fail)?.starts_with(&[0x1f, 0x8b]);
     if gzip {

@@ -50,6 +50,8 @@ pub struct SymbolFacts {
     pub lot: String,
     /// Breaks of the chain of diffs.
     pub gaps: u64,
+    /// Whether the book follows the venue's without a gap; null for a book from empty, or none.
+    pub synchronised: Option<bool>,
     /// Diffs dropped because the snapshot was newer.
     pub dropped_old: u64,
     /// Diffs in the file.
@@ -118,8 +120,9 @@ pub struct TradeFacts {
     pub min_price: Option<String>,
     /// Highest price.
     pub max_price: Option<String>,
-    /// Trades that did not happen on the book (liquidation, insurance fund), left out above.
-    pub off_book: u64,
+    /// All trades by the venue's `X` (`-` where there is none); only those on the book count above.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_x: BTreeMap<String, TradeFacts>,
 }
 
 /// Depth events after which the last ticker of at most their id was compared with the book.

@@ -6,8 +6,10 @@
 
 mod exact;
 mod facts;
+mod origin;
 mod print;
 mod rebuild;
+mod trades;
 
 use crate::lab::capture::{Capture, CaptureError};
 use crate::venue::binance::decode::DecodeError;
@@ -44,14 +46,14 @@ pub enum BookError {
     #[error(transparent)]
     Capture(#[from] CaptureError),
     /// A line is no message of the venue.
-    #[error("{file}: line {line}: {source}")]
+    #[error("{file}: line {line}: {cause}")]
     Decode {
         /// Which file.
         file: PathBuf,
         /// Which line, from 1.
         line: u64,
         /// What is wrong with it.
-        source: DecodeError,
+        cause: DecodeError,
     },
     /// `--from-snapshot` without a snapshot.
     #[error(
@@ -63,6 +65,16 @@ pub enum BookError {
         /// Whose snapshot.
         symbol: String,
     },
+    /// More levels than the rebuilt book may hold.
+    #[error("{file}: more than {max} levels of {symbol} far from its touch; split the capture")]
+    TooManyLevels {
+        /// Which file.
+        file: PathBuf,
+        /// Whose book.
+        symbol: String,
+        /// The bound.
+        max: usize,
+    },
     /// A figure too large to be exact.
     #[error("{file}: {what} overflows 128 bits")]
     Overflow {
@@ -72,10 +84,10 @@ pub enum BookError {
         what: &'static str,
     },
     /// Output could not be written.
-    #[error("cannot write the result: {0}")]
+    #[error("the result cannot be written")]
     Write(#[from] io::Error),
     /// Output could not be formed.
-    #[error("cannot write the result: {0}")]
+    #[error("the result cannot be written as JSON")]
     Json(#[from] serde_json::Error),
 }
 
@@ -101,11 +113,16 @@ pub fn rebuild(
 ) -> Result<Vec<FileFacts>, BookError> {
     let mut carry = rebuild::Carry::default();
     let mut facts = Vec::new();
-    for file in files {
+    for (at, file) in files.iter().enumerate() {
         let capture = Capture::load(file)?;
-        facts.push(rebuild::file(&capture, start, after_lines, &mut carry)?);
+        let leaves = at + 1 < files.len();
+        facts.push(rebuild::file(&capture, start, after_lines, leaves, &mut carry)?);
     }
     Ok(facts)
+}
+
+fn refusal(capture: &Capture, line: u64, cause: DecodeError) -> BookError {
+    BookError::Decode { file: capture.file().to_path_buf(), line, cause }
 }
 
 /// Runs the command.

@@ -23,17 +23,24 @@ fn one(facts: &SymbolFacts, out: &mut dyn Write) -> io::Result<()> {
         if let Some(vwap) = &trades.vwap {
             writeln!(out, "  {name:<10} {}, size {}, vwap {vwap}", trades.n, trades.qty)?;
         }
+        for (x, other) in trades.by_x.iter().filter(|(x, _)| !matches!(x.as_str(), "-" | "MARKET"))
+        {
+            writeln!(out, "  off book   {} {x}, size {}", other.n, other.qty)?;
+        }
     }
     let Some(mode) = facts.book.mode else {
         return writeln!(out, "  book       none yet: no snapshot before this line");
     };
+    let crossed = if facts.book.crossed_or_locked == Some(true) { ", CROSSED" } else { "" };
+    let broken = if facts.synchronised == Some(false) { ", NOT SYNCHRONISED" } else { "" };
+    let flags = format!("{crossed}{broken}");
     let (bids, asks) = (facts.book.n_bid_levels, facts.book.n_ask_levels);
     writeln!(
         out,
         "  book       {mode:?}, {} bids, {} asks{}",
         bids.unwrap_or(0),
         asks.unwrap_or(0),
-        if facts.book.crossed_or_locked == Some(true) { ", CROSSED" } else { "" }
+        flags
     )?;
     if let Some(top) = &facts.book.top10 {
         writeln!(out, "  {:>14} {:>12} | {:<12} {:<14}", "size", "bid", "ask", "size")?;

@@ -1,34 +1,86 @@
 //! One capture to its facts, and the carry into the next one.
 
-use super::exact;
 use super::facts::{BookFacts, CrossCheck, FileFacts, Mode, SymbolFacts, TopTen, TradeFacts};
-use super::{BookError, Start};
+use super::origin;
+use super::trades::Sums;
+use super::{BookError, Start, refusal};
 use crate::host::cpu::Simd;
 use crate::lab::capture::{Capture, Frame, Source};
 use crate::market::book::{Book, Ladder, Top};
 use crate::record::{BookTicker, DepthDiff, DepthSnapshot, Instrument, Level, MarketEvent, Trade};
-use crate::units::{Decimal, Grid, Lots, Side, Ticks, VenueId};
+use crate::units::{Decimal, Grid, InstrumentId, Lots, Side, Ticks, VenueId};
 use crate::venue::binance::Family;
 use crate::venue::binance::decode::infer::GridGuess;
 use crate::venue::binance::decode::{DecodeError, Decoder};
 use crate::venue::binance::sync::{DiffStep, SnapshotStep, Sync};
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::path::Path;
 
 /// Frames looked at before the first decoder is built.
 const FRAMES_AHEAD: usize = 64;
 
-/// What a file leaves to the next: the grids seen so far, each synchronised book, and the REST
-/// snapshots that wait for their stream.
+/// Times a file is read again from where a finer grid was met; after that the rest of it is looked
+/// through at once, so that a thousand symbols cost no thousand passes.
+const WIDENINGS_MAX: u32 = 3;
+
+/// Levels a side that a rebuilt book may hold outside the window; more are an error, never a loss.
+const COLD_LEVELS_MAX: usize = 1 << 18;
+
+/// What a file leaves to the next, by market, since one symbol may trade on several.
+#[derive(Default)]
 pub struct Carry {
+    markets: Vec<Market>,
+}
+
+/// The grids seen so far, the symbols of the present file, each book, and the REST snapshots that
+/// wait for their stream.
+struct Market {
+    family: Family,
     guess: GridGuess,
+    here: GridGuess,
     books: BTreeMap<String, CarriedBook>,
     snapshots: BTreeMap<String, Vec<u8>>,
 }
 
-impl Default for Carry {
-    fn default() -> Carry {
-        Carry { guess: GridGuess::new(None), books: BTreeMap::new(), snapshots: BTreeMap::new() }
+impl Carry {
+    fn market(&mut self, family: Family) -> &mut Market {
+        let found = self.markets.iter().position(|market| market.family == family);
+        let at = found.unwrap_or_else(|| {
+            self.markets.push(Market {
+                family,
+                guess: GridGuess::new(Some(family)),
+                here: GridGuess::new(Some(family)),
+                books: BTreeMap::new(),
+                snapshots: BTreeMap::new(),
+            });
+            self.markets.len() - 1
+        });
+        &mut self.markets[at]
+    }
+}
+
+impl Market {
+    fn observe(&mut self, frame: &[u8]) -> Result<(), DecodeError> {
+        self.here.observe(frame)?;
+        self.guess.observe(frame)
+    }
+
+    /// Symbols of this file, on grids that also hold what earlier files left.
+    fn instruments(&self) -> Vec<Instrument> {
+        let here: Vec<&str> = self.here.symbols().map(|(name, _, _)| name).collect();
+        let mut instruments = self.guess.instruments(VenueId(0));
+        instruments.retain(|instrument| here.contains(&instrument.symbol.as_str()));
+        for (at, instrument) in instruments.iter_mut().enumerate() {
+            instrument.id = InstrumentId(at as u32);
+        }
+        instruments
+    }
+
+    /// What a widening changes: the symbols of the file, and every grid.
+    fn shape(&self) -> (usize, Vec<(Decimal, Decimal)>) {
+        let grids = self.guess.symbols().map(|(_, tick, lot)| (tick, lot)).collect();
+        (self.here.symbols().count(), grids)
     }
 }
 
@@ -36,6 +88,7 @@ struct CarriedBook {
     bids: Vec<(Decimal, Decimal)>,
     asks: Vec<(Decimal, Decimal)>,
     last_update: u64,
+    synchronised: bool,
 }
 
 /// One pass over a file with fixed grids.
@@ -56,136 +109,117 @@ struct SymbolPass {
     depth_events: u64,
     trades: Sums,
     aggregates: Sums,
+    /// Trades by `X`: on the book or not; `-` where the venue does not say.
+    by_x: BTreeMap<String, Sums>,
     /// Update id and touch after each depth event, and of each ticker; compared when all are known,
     /// since either may arrive first.
     touches: Vec<(u64, Top)>,
     tickers: Vec<(u64, Top)>,
 }
 
-#[derive(Default)]
-struct Sums {
-    n: u64,
-    off_book: u64,
-    lots: i128,
-    buy_lots: i128,
-    cost: i128,
-    inverse: BTreeMap<i64, i128>,
-    range: Option<(i64, i64)>,
-}
-
 /// A frame that the present grids cannot hold.
 enum Stop {
-    Widen,
+    /// At this line a number needed a finer grid, or a symbol was new.
+    Widen(u64),
     Fail(u64, DecodeError),
 }
 
-/// Rebuilds one file.
+/// Rebuilds one file; `leaves` when a later file may continue its books.
 pub fn file(
     capture: &Capture,
     start: Start,
     after_lines: Option<u64>,
+    leaves: bool,
     carry: &mut Carry,
 ) -> Result<FileFacts, BookError> {
-    for frame in capture.frames().take(FRAMES_AHEAD) {
-        observe(&mut carry.guess, &frame).map_err(|e| refusal(capture, frame.line, e))?;
+    let until = after_lines.unwrap_or(u64::MAX);
+    let market = carry.market(origin::family(capture, until)?);
+    market.here = GridGuess::new(Some(market.family));
+    let stream = |frame: &Frame<'_>| frame.source == Source::Stream && frame.line <= until;
+    for frame in capture.frames().filter(stream).take(FRAMES_AHEAD) {
+        market.observe(frame.bytes).map_err(|e| refusal(capture, frame.line, e))?;
     }
-    for frame in capture.frames().filter(is_market) {
-        if let Some(symbol) = asked_for(&frame) {
-            carry.snapshots.entry(symbol.to_string()).or_insert_with(|| frame.bytes.to_vec());
+    for frame in capture.frames().filter(origin::is_market) {
+        if let Some(symbol) = origin::asked_for(&frame) {
+            market.observe(frame.bytes).map_err(|e| refusal(capture, frame.line, e))?;
+            market.snapshots.entry(symbol.to_string()).or_insert_with(|| frame.bytes.to_vec());
         }
     }
-    let until = after_lines.unwrap_or(u64::MAX);
-    let cut = pass(capture, until, carry)?;
-    let facts = report(capture, until, start, carry, &cut)?;
-    let whole = if until < capture.lines() { pass(capture, u64::MAX, carry)? } else { cut };
-    for symbol in whole.symbols {
-        if symbol.mode.is_some() && symbol.sync.is_synchronised() {
-            carry.books.insert(symbol.instrument.symbol.to_string(), symbol.leave());
+    let cut = pass(capture, until, market)?;
+    let facts = report(capture, until, start, market.family, &cut)?;
+    if leaves {
+        let partial = until < capture.lines();
+        let whole = if partial { pass(capture, u64::MAX, market)? } else { cut };
+        for symbol in whole.symbols {
+            if symbol.mode.is_some() {
+                market.books.insert(symbol.instrument.symbol.to_string(), symbol.leave());
+            }
         }
     }
     Ok(facts)
 }
 
-fn refusal(capture: &Capture, line: u64, source: DecodeError) -> BookError {
-    BookError::Decode { file: capture.file().to_path_buf(), line, source }
-}
-
-fn is_market(frame: &Frame<'_>) -> bool {
-    match frame.source {
-        Source::Stream => true,
-        Source::Rest(url) => url.contains("/depth?"),
-    }
-}
-
-/// The symbol a REST snapshot was asked for.
-fn asked_for<'a>(frame: &Frame<'a>) -> Option<&'a str> {
-    let Source::Rest(url) = frame.source else { return None };
-    let (_, rest) = url.split_once("symbol=")?;
-    Some(rest.split('&').next().unwrap_or(rest))
-}
-
-fn observe(guess: &mut GridGuess, frame: &Frame<'_>) -> Result<(), DecodeError> {
-    if is_market(frame) { guess.observe(frame.bytes) } else { Ok(()) }
-}
-
 /// Passes over the file with ever finer grids until one holds every number of it.
-fn pass(capture: &Capture, until: u64, carry: &mut Carry) -> Result<Pass, BookError> {
+fn pass(capture: &Capture, until: u64, market: &mut Market) -> Result<Pass, BookError> {
+    let mut widenings = 0;
     loop {
-        match attempt(capture, until, carry) {
+        let from = match attempt(capture, until, market) {
             Ok(pass) => return Ok(pass),
-            Err(Stop::Widen) => {}
             Err(Stop::Fail(line, error)) => return Err(refusal(capture, line, error)),
+            Err(Stop::Widen(line)) => line,
+        };
+        widenings += 1;
+        if widenings == WIDENINGS_MAX {
+            let rest = |frame: &Frame<'_>| from < frame.line && frame.line <= until;
+            for frame in capture.frames().filter(|f| rest(f) && f.source == Source::Stream) {
+                // what cannot be read is refused by the next attempt, in its order
+                _ = market.observe(frame.bytes);
+            }
         }
     }
 }
 
-fn attempt(capture: &Capture, until: u64, carry: &mut Carry) -> Result<Pass, Stop> {
-    let family = carry.guess.family();
-    let instruments = carry.guess.instruments(VenueId(0));
+fn attempt(capture: &Capture, until: u64, market: &mut Market) -> Result<Pass, Stop> {
+    let family = market.family;
+    let instruments = market.instruments();
     let mut decoder = Decoder::new(family, &instruments, Simd::detect());
     let mut pass = Pass {
         messages: BTreeMap::new(),
-        symbols: instruments.iter().map(|i| SymbolPass::new(*i, family, carry)).collect(),
+        symbols: instruments.iter().map(|i| SymbolPass::new(*i, market)).collect(),
     };
     for (symbol, instrument) in pass.symbols.iter_mut().zip(&instruments) {
-        let Some(body) = carry.snapshots.get(instrument.symbol.as_str()) else { continue };
+        let Some(body) = market.snapshots.get(instrument.symbol.as_str()) else { continue };
         match decoder.decode_snapshot(instrument.id, body) {
             Ok(MarketEvent::Snapshot(snapshot)) if symbol.mode.is_none() => {
                 symbol.on_snapshot(&snapshot);
             }
             Ok(_) => {}
-            Err(error) => return Err(widen(&mut carry.guess, body, 1, error)),
+            Err(error) => return Err(widen(market, &body.clone(), 1, error)),
         }
     }
     for frame in capture.frames().take_while(|frame| frame.line <= until) {
         if frame.source != Source::Stream {
-            pass.count(if is_market(&frame) { "snapshot" } else { "rest" });
+            pass.count(if origin::is_market(&frame) { "snapshot" } else { "rest" });
             continue;
         }
         match decoder.decode(frame.bytes) {
             Ok(event) => pass.take(&event, frame.bytes),
-            Err(error) => return Err(widen(&mut carry.guess, frame.bytes, frame.line, error)),
+            // nobody knows whose it is, so no book can start from it
+            Err(DecodeError::SnapshotOfWhom { .. }) => pass.count("snapshot"),
+            Err(error) => return Err(widen(market, frame.bytes, frame.line, error)),
         }
     }
     Ok(pass)
 }
 
 /// Lets the guess see a frame that was refused: a finer grid or a new symbol starts the file over.
-fn widen(guess: &mut GridGuess, frame: &[u8], line: u64, error: DecodeError) -> Stop {
+fn widen(market: &mut Market, frame: &[u8], line: u64, error: DecodeError) -> Stop {
     let curable = matches!(error, DecodeError::OffGrid { .. } | DecodeError::UnknownSymbol { .. });
-    if !curable {
-        return Stop::Fail(line, error);
+    let before = market.shape();
+    if curable && market.observe(frame).is_ok() && market.shape() != before {
+        return Stop::Widen(line);
     }
-    let shape = |guess: &GridGuess| {
-        let symbols: Vec<_> =
-            guess.symbols().map(|(name, tick, lot)| (name.to_string(), tick, lot)).collect();
-        (guess.family(), symbols)
-    };
-    let before = shape(guess);
-    match guess.observe(frame) {
-        Ok(()) if shape(guess) != before => Stop::Widen,
-        _ => Stop::Fail(line, error),
-    }
+    Stop::Fail(line, error)
 }
 
 /// The venue's name of an event type, for counting.
@@ -201,9 +235,7 @@ fn type_name<'a>(event: &MarketEvent<'_>, frame: &'a [u8]) -> &'a str {
 }
 
 fn other_name(frame: &[u8]) -> &str {
-    let text = std::str::from_utf8(frame).unwrap_or_default();
-    let after = text.split_once("\"e\":\"").map(|(_, after)| after);
-    after.and_then(|after| after.split('"').next()).unwrap_or("other")
+    origin::text_after(frame, b"\"e\":\"").unwrap_or("other")
 }
 
 impl Pass {
@@ -230,19 +262,20 @@ impl Pass {
             MarketEvent::Depth(diff) => symbol.on_diff(diff),
             MarketEvent::Snapshot(snapshot) => symbol.on_snapshot(snapshot),
             MarketEvent::Ticker(ticker) => symbol.on_ticker(ticker),
-            MarketEvent::Trade(trade) => symbol.on_trade(trade),
+            MarketEvent::Trade(trade) => symbol.on_trade(trade, frame),
             MarketEvent::Other => {}
         }
     }
 }
 
 impl SymbolPass {
-    fn new(instrument: Instrument, family: Family, carry: &Carry) -> SymbolPass {
+    fn new(instrument: Instrument, market: &Market) -> SymbolPass {
+        let family = market.family;
         let mut symbol = SymbolPass {
             instrument,
             family,
-            empty: Ladder::new(),
-            synchronised: Ladder::new(),
+            empty: Ladder::with_cold_levels(COLD_LEVELS_MAX),
+            synchronised: Ladder::with_cold_levels(COLD_LEVELS_MAX),
             sync: Sync::new(family),
             mode: None,
             previous: None,
@@ -250,10 +283,11 @@ impl SymbolPass {
             depth_events: 0,
             trades: Sums::default(),
             aggregates: Sums::default(),
+            by_x: BTreeMap::new(),
             touches: Vec::new(),
             tickers: Vec::new(),
         };
-        if let Some(carried) = carry.books.get(instrument.symbol.as_str()) {
+        if let Some(carried) = market.books.get(instrument.symbol.as_str()) {
             symbol.continue_from(carried);
         }
         symbol
@@ -272,7 +306,9 @@ impl SymbolPass {
             }
         }
         self.synchronised.commit(carried.last_update);
-        self.sync.resume(carried.last_update);
+        if carried.synchronised {
+            self.sync.resume(carried.last_update);
+        }
         self.mode = Some(Mode::Continued);
     }
 
@@ -290,6 +326,7 @@ impl SymbolPass {
             bids: levels(Side::Buy),
             asks: levels(Side::Sell),
             last_update: self.synchronised.last_update(),
+            synchronised: self.sync.is_synchronised(),
         }
     }
 
@@ -301,8 +338,14 @@ impl SymbolPass {
         }
         self.previous = Some(diff.last_update);
         self.empty.apply(diff);
-        if self.sync.on_diff(diff) == DiffStep::Apply {
+        let step = self.sync.on_diff(diff);
+        // after a gap the rest is applied in order, as the reference does, and the report says that the
+        // book is not to be trusted; a later snapshot mends it
+        let unsynchronised = matches!(step, DiffStep::Gap { .. } | DiffStep::Buffered);
+        if step == DiffStep::Apply || unsynchronised && self.mode.is_some() {
             self.synchronised.apply(diff);
+        }
+        if step == DiffStep::Apply {
             self.touches.push((diff.last_update, self.synchronised.top()));
         }
     }
@@ -341,19 +384,45 @@ impl SymbolPass {
         check
     }
 
-    fn on_trade(&mut self, trade: &Trade) {
+    fn on_trade(&mut self, trade: &Trade, frame: &[u8]) {
         let inverse = self.family == Family::CoinM;
-        let sums = if trade.aggregated { &mut self.aggregates } else { &mut self.trades };
-        sums.add(trade, inverse);
+        if trade.aggregated {
+            self.aggregates.add(trade, inverse);
+            return;
+        }
+        if trade.on_book {
+            self.trades.add(trade, inverse);
+        }
+        let x = origin::text_after(frame, b"\"X\":\"").unwrap_or("-");
+        match self.by_x.get_mut(x) {
+            Some(sums) => sums.add(trade, inverse),
+            None => self.by_x.entry(x.to_string()).or_default().add(trade, inverse),
+        }
+    }
+
+    fn trade_facts(&self, sums: &Sums, file: &Path) -> Result<TradeFacts, BookError> {
+        let what = "a sum of trades";
+        let overflow = || BookError::Overflow { file: file.to_path_buf(), what };
+        sums.facts(&self.instrument).ok_or_else(overflow)
     }
 
     fn facts(&self, capture: &Capture, start: Start) -> Result<SymbolFacts, BookError> {
-        let overflow = |what| BookError::Overflow { file: capture.file().to_path_buf(), what };
+        let file = capture.file();
         let mode = match start {
             Start::Empty => Some(Mode::FromEmpty),
             Start::Snapshot => self.mode,
             Start::Auto => Some(self.mode.unwrap_or(Mode::FromEmpty)),
         };
+        let from_empty = mode == Some(Mode::FromEmpty);
+        let shown = if from_empty { &self.empty } else { &self.synchronised };
+        if shown.dropped() > 0 {
+            let (symbol, max) = (self.instrument.symbol.to_string(), COLD_LEVELS_MAX);
+            return Err(BookError::TooManyLevels { file: file.to_path_buf(), symbol, max });
+        }
+        let mut trades = self.trade_facts(&self.trades, file)?;
+        for (x, sums) in &self.by_x {
+            trades.by_x.insert(x.clone(), self.trade_facts(sums, file)?);
+        }
         let book = match mode {
             None => BookFacts::default(),
             Some(Mode::FromEmpty) => book_facts(&self.instrument, &self.empty, Mode::FromEmpty),
@@ -363,89 +432,15 @@ impl SymbolPass {
             symbol: self.instrument.symbol.to_string(),
             tick: self.instrument.tick.step().to_string(),
             lot: self.instrument.lot.step().to_string(),
-            gaps: if mode == Some(Mode::FromEmpty) { self.gaps } else { self.sync.gaps() },
+            gaps: if from_empty { self.gaps } else { self.sync.gaps() },
+            synchronised: (!from_empty && mode.is_some()).then(|| self.sync.is_synchronised()),
             dropped_old: self.sync.old(),
             depth_events: self.depth_events,
             book,
-            trades: self.trades.facts(&self.instrument).ok_or(overflow("a sum of trades"))?,
-            agg_trades: self
-                .aggregates
-                .facts(&self.instrument)
-                .ok_or(overflow("a sum of aggregate trades"))?,
+            trades,
+            agg_trades: self.trade_facts(&self.aggregates, file)?,
             bookticker_cross_check: self.cross_check(),
         })
-    }
-}
-
-impl Sums {
-    fn add(&mut self, trade: &Trade, inverse: bool) {
-        if !trade.on_book {
-            self.off_book += 1;
-            return;
-        }
-        let (price, lots) = (trade.price.0, i128::from(trade.lots.0));
-        self.n += 1;
-        self.lots += lots;
-        self.cost += i128::from(price) * lots;
-        if trade.aggressor == Side::Buy {
-            self.buy_lots += lots;
-        }
-        if inverse {
-            *self.inverse.entry(price).or_default() += lots;
-        }
-        let (low, high) = self.range.unwrap_or((price, price));
-        self.range = Some((low.min(price), high.max(price)));
-    }
-
-    fn facts(&self, instrument: &Instrument) -> Option<TradeFacts> {
-        let (tick, lot) = (instrument.tick.step(), instrument.lot.step());
-        let scale = u32::from(tick.scale) + u32::from(lot.scale);
-        let notional = self
-            .cost
-            .checked_mul(i128::from(tick.mantissa))?
-            .checked_mul(i128::from(lot.mantissa))?;
-        let price = |steps: i64| instrument.tick.decimal(steps).to_string();
-        let vwap = if self.lots > 0 {
-            let cost = self.cost.checked_mul(i128::from(tick.mantissa))?;
-            Some(exact::quotient(cost, self.lots, u32::from(tick.scale))?)
-        } else {
-            None
-        };
-        Some(TradeFacts {
-            n: self.n,
-            qty: exact::steps(self.lots, &instrument.lot)?,
-            notional: exact::decimal(notional, scale),
-            vwap,
-            vwap_inverse_contract: self.inverse_vwap(tick),
-            buy_aggressor_qty: exact::steps(self.buy_lots, &instrument.lot)?,
-            sell_aggressor_qty: exact::steps(self.lots - self.buy_lots, &instrument.lot)?,
-            min_price: self.range.map(|(low, _)| price(low)),
-            max_price: self.range.map(|(_, high)| price(high)),
-            off_book: self.off_book,
-        })
-    }
-
-    /// Contracts over the sum of contracts / price, from sums kept by price.
-    fn inverse_vwap(&self, tick: Decimal) -> Option<String> {
-        if self.inverse.is_empty() || self.lots <= 0 {
-            return None;
-        }
-        // as many digits as the product with the total leaves room for in 126 bits
-        let mut one: i128 = 1;
-        while one < i128::MAX / 100 / self.lots.max(10) {
-            one *= 10;
-        }
-        let sum: i128 =
-            self.inverse.iter().map(|(price, lots)| lots * one / i128::from(*price)).sum();
-        let mut numerator = self.lots * one;
-        let mut denominator = sum;
-        // long division wants ten times the denominator to fit
-        while denominator > i128::MAX / 10i128.pow(u32::from(tick.scale) + 2) {
-            numerator /= 10;
-            denominator /= 10;
-        }
-        numerator = numerator.checked_mul(i128::from(tick.mantissa))?;
-        exact::quotient(numerator, denominator, u32::from(tick.scale))
     }
 }
 
@@ -499,13 +494,14 @@ fn report(
     capture: &Capture,
     until: u64,
     start: Start,
-    carry: &Carry,
+    family: Family,
     pass: &Pass,
 ) -> Result<FileFacts, BookError> {
     let mut symbols = BTreeMap::new();
     for symbol in &pass.symbols {
         let streamed = symbol.depth_events > 0 || symbol.mode == Some(Mode::FromSnapshot);
-        let traded = symbol.trades.n + symbol.aggregates.n > 0 || !symbol.tickers.is_empty();
+        let traded =
+            !symbol.by_x.is_empty() || !symbol.aggregates.is_empty() || !symbol.tickers.is_empty();
         if !streamed && !traded {
             continue; // a symbol of an earlier file
         }
@@ -526,7 +522,7 @@ fn report(
     let only = if symbols.len() == 1 { symbols.pop_first().map(|(_, facts)| facts) } else { None };
     Ok(FileFacts {
         file: capture.file().display().to_string(),
-        family: carry.guess.family().name(),
+        family: family.name(),
         lines: capture.lines().min(until),
         received_ns: received,
         messages: pass.messages.clone(),
