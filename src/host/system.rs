@@ -5,6 +5,7 @@
 //! `Unknown`, with its path. Deliberately absent: judgement, which is `cli::doctor`'s.
 
 use super::cpulist;
+use super::steal::Steal;
 use std::path::{Path, PathBuf};
 
 /// A machine's /proc and /sys.
@@ -317,6 +318,16 @@ impl System {
         let virtual_machine =
             field("flags").is_some_and(|flags| flags.split(' ').any(|flag| flag == "hypervisor"));
         Ok((model, virtual_machine))
+    }
+
+    /// Steal since boot.
+    ///
+    /// # Errors
+    /// When /proc/stat is missing or has another shape.
+    pub fn steal(&self) -> Result<Steal, Unknown> {
+        const PATH: &str = "proc/stat";
+        Steal::parse(&self.read(PATH)?, Steal::hertz())
+            .map_err(|error| unknown(PATH, error.to_string()))
     }
 
     fn nvidia_model(&self, address: &str) -> Option<String> {
