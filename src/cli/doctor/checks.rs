@@ -20,6 +20,9 @@ const LOCK_TRIAL_BYTES: usize = 32 << 20;
 /// Advised on trial: four huge pages, of which alignment may cost one.
 const HUGE_TRIAL_BYTES: usize = 8 << 20;
 
+/// hwloc describes an invented machine when this is set.
+const SYNTHETIC_VARIABLE: &str = "HWLOC_SYNTHETIC";
+
 /// The whole examination.
 pub(super) fn all(
     system: &System,
@@ -27,16 +30,18 @@ pub(super) fn all(
     clock: &TscClock,
 ) -> Report {
     let nics = system.nics();
+    // The CPUs of this process say nothing about a synthetic machine.
+    let synthetic = std::env::var_os(SYNTHETIC_VARIABLE).is_some();
     let wishes = |lanes| Wishes {
         lanes,
         isolated: system.isolation().map(|found| found.isolated).unwrap_or_default(),
         nic_node: nics.as_ref().ok().and_then(|nics| nic_node(nics)),
-        allowed: Some(pin::allowed()).filter(|allowed| !allowed.is_empty()),
+        allowed: Some(pin::allowed()).filter(|allowed| !allowed.is_empty() && !synthetic),
     };
     let mut checks = vec![rows::processor(system), rows::virtualization(system)];
     let (topology, placement) = match topology {
         Ok(machine) => {
-            checks.push(topology_row(&machine));
+            checks.push(topology_row(&machine, synthetic));
             let one = plan(&machine, &wishes(1));
             for (name, plan) in
                 [("placement", &one), ("placement.two_lanes", &plan(&machine, &wishes(2)))]
@@ -49,7 +54,7 @@ pub(super) fn all(
             (Some(machine), one.ok())
         }
         Err(error) => {
-            let mend = "ls /sys/devices/system/cpu; echo $HWLOC_SYNTHETIC";
+            let mend = format!("ls /sys/devices/system/cpu; unset {SYNTHETIC_VARIABLE}");
             checks.push(Check::fail("topology", error.to_string(), mend));
             (None, None)
         }
@@ -76,9 +81,14 @@ fn nic_node(nics: &[Nic]) -> Option<u32> {
     nics.iter().filter(|nic| nic.up).find_map(|nic| nic.node)
 }
 
-fn topology_row(machine: &Topology) -> Check {
+fn topology_row(machine: &Topology, synthetic: bool) -> Check {
     let threads = if machine.has_siblings() { "hyper-threads on" } else { "no hyper-threads" };
-    Check::ok("topology", format!("{machine}; {threads}"))
+    let found = format!("{machine}; {threads}");
+    if synthetic {
+        let found = format!("{found}; not this machine: {SYNTHETIC_VARIABLE} is set");
+        return Check::warn("topology", found, format!("unset {SYNTHETIC_VARIABLE}"));
+    }
+    Check::ok("topology", found)
 }
 
 fn placement_row(name: &str, plan: &Placement) -> Check {
@@ -95,7 +105,7 @@ fn placement_row(name: &str, plan: &Placement) -> Check {
     }
     let shared = plan.lanes.len() + 2;
     let mend = if plan.journal == plan.house || plan.spin.contains(&false) {
-        format!("a machine with at least {shared} cores, the lanes' isolated (see isolation)")
+        format!("at least {shared} cores, the lanes' isolated (see isolation)")
     } else {
         "see the rows below for what can be isolated".to_owned()
     };
@@ -130,7 +140,7 @@ fn clock_row(clock: &TscClock) -> Check {
     match (clock.frequency_hz(), clock.error_ppm()) {
         (Some(hertz), Some(ppm)) => {
             let found = format!(
-                "invariant TSC, {:.3} GHz \u{b1} {ppm:.1} ppm, {cost} ({slower})",
+                "invariant TSC, {:.3} GHz \u{b1} {ppm:.1} ppm, {cost}; {slower}",
                 hertz / 1e9
             );
             if clock.overhead_ns() <= CLOCK_OVERHEAD_MAX_NS {
@@ -160,7 +170,7 @@ fn lock_row() -> Check {
         Err(error) => Check::warn(
             name,
             format!("{tried} not locked on trial: {error} ({limit})"),
-            "ulimit -l unlimited   # or LimitMEMLOCK=infinity in the service",
+            "ulimit -l unlimited   # service: LimitMEMLOCK=infinity",
         ),
     }
 }
@@ -173,7 +183,7 @@ fn huge_trial_row() -> Check {
         got => Check::warn(
             name,
             format!("on trial: {got}"),
-            "echo 1 | sudo tee /proc/sys/vm/compact_memory   # memory may be in pieces",
+            "echo 1 | sudo tee /proc/sys/vm/compact_memory",
         ),
     }
 }

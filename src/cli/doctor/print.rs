@@ -23,7 +23,13 @@ pub(super) fn text(report: &Report, colour: bool) -> String {
     }
     let name_width =
         report.checks.iter().map(|check| check.name.chars().count()).max().unwrap_or(0);
+    let mut heading = "";
     for check in &report.checks {
+        if section(&check.name) != heading {
+            let gap = if heading.is_empty() { "" } else { "\n" };
+            heading = section(&check.name);
+            let _ = writeln!(out, "{gap}{heading}");
+        }
         row(&mut out, check, name_width, colour);
     }
     out.push('\n');
@@ -31,10 +37,22 @@ pub(super) fn text(report: &Report, colour: bool) -> String {
     out
 }
 
+/// The heading that a row stands under, by the group in its name.
+fn section(name: &str) -> &'static str {
+    match name.split('.').next().unwrap_or(name) {
+        "processor" | "virtualization" | "topology" | "placement" => "machine",
+        "simd" | "clock" | "clocksource" | "governor" => "speed and time",
+        "isolation" | "irq" | "realtime_throttle" | "steal" => "quiet",
+        "huge_pages" | "memory" | "swap" => "memory",
+        "io_uring" | "ktls" | "nic" => "network",
+        _ => "devices",
+    }
+}
+
 fn row(out: &mut String, check: &Check, name_width: usize, colour: bool) {
     let status = painted(check.status, &format!("{:<STATUS_WIDTH$}", check.status.name()), colour);
     let indent = GAP + STATUS_WIDTH + GAP + name_width + GAP;
-    let mut lines = wrapped(&check.found, WIDTH - indent).into_iter();
+    let mut lines = clauses(&check.found, WIDTH - indent).into_iter();
     let first = lines.next().unwrap_or_default();
     let line = format!("  {status}  {:<name_width$}  {first}", check.name);
     let _ = writeln!(out, "{}", line.trim_end());
@@ -44,6 +62,21 @@ fn row(out: &mut String, check: &Check, name_width: usize, colour: bool) {
     if let Some(mend) = &check.mend {
         let _ = writeln!(out, "{:indent$}-> {mend}", "");
     }
+}
+
+/// One line when it fits, else a line for each clause, the later ones behind a dash.
+fn clauses(found: &str, width: usize) -> Vec<String> {
+    if found.chars().count() <= width {
+        return vec![found.to_owned()];
+    }
+    let mut lines = Vec::new();
+    for (index, clause) in found.split("; ").enumerate() {
+        let dashes = if index == 0 { ["", ""] } else { ["- ", "  "] };
+        for (row, line) in wrapped(clause, width - dashes[0].len()).iter().enumerate() {
+            lines.push(format!("{}{line}", dashes[usize::from(row > 0)]));
+        }
+    }
+    lines
 }
 
 /// Cores in brackets by node and largest cache, with letters for who runs there.

@@ -1,6 +1,6 @@
 //! Rows about what /proc and /sys say: `System -> Check`, one question each.
 
-use super::report::{Check, Status};
+use super::report::Check;
 use crate::host::cpulist;
 use crate::host::steal::Steal;
 use crate::host::system::{Nic, System, Unknown};
@@ -34,8 +34,8 @@ pub(super) fn virtualization(system: &System) -> Check {
         let product = [dmi("sys_vendor"), dmi("product_name")];
         let product = product.into_iter().flatten().collect::<Vec<_>>().join(" ");
         let by = if product.is_empty() { "an unnamed hypervisor".to_owned() } else { product };
-        let mend = "bare metal, or dedicated CPUs from the provider; nothing inside mends it";
-        Check::warn(name, format!("a virtual machine under {by}: expect steal and exits"), mend)
+        let mend = "bare metal, or at least dedicated CPUs";
+        Check::warn(name, format!("a virtual machine under {by}; expect steal and exits"), mend)
     })
 }
 
@@ -83,13 +83,13 @@ pub(super) fn isolation(system: &System, lanes: &[u32]) -> Vec<Check> {
         format!("rcu_nocbs={list}"),
     ];
     let judge = |((name, cpus), parameter): ((&str, Vec<u32>), String)| {
-        let found = format!("CPU {}", cpulist::format(&cpus));
+        let found = cpulist::format(&cpus);
         if !lanes.is_empty() && lanes.iter().all(|cpu| cpus.contains(cpu)) {
-            Check::ok(name, found)
+            Check::ok(name, format!("CPU {found}"))
         } else {
             let mend =
                 format!("kernel parameter {parameter}   # in GRUB_CMDLINE_LINUX, then reboot");
-            Check::warn(name, format!("{found}; the lane's is {list}"), mend)
+            Check::warn(name, format!("{found}; the lane runs on CPU {list}"), mend)
         }
     };
     names.into_iter().zip(sets).zip(parameters).map(judge).collect()
@@ -155,7 +155,7 @@ pub(super) fn steal(system: &System) -> Check {
     if share <= STEAL_SHARE_MAX {
         Check::ok(name, found)
     } else {
-        Check::warn(name, found, "dedicated CPUs from the provider; nothing inside mends it")
+        Check::warn(name, found, "dedicated CPUs from the provider")
     }
 }
 
@@ -204,10 +204,10 @@ pub(super) fn ktls(system: &System) -> Check {
             return Check::ok(name, "available");
         }
         let found =
-            format!("not among the kernel's upper protocols ({protocols}): TLS in user space");
+            format!("not among the kernel's upper protocols ({protocols}); TLS runs in user space");
         let no_modules = system.parameter("nomodule").ok().flatten().is_some();
         let mend = if no_modules {
-            "a kernel built with CONFIG_TLS=y   # this one loads no modules"
+            "a kernel built with CONFIG_TLS=y (this one loads no modules)"
         } else {
             "sudo modprobe tls"
         };
@@ -266,6 +266,7 @@ pub(super) fn gpus(system: &System) -> Vec<Check> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::report::Status;
     use super::*;
 
     fn nic(up: bool, node: Option<u32>) -> Nic {
