@@ -1,8 +1,9 @@
 //! Rings against each other across two pinned threads, and the price of what every input pays for.
 //!
-//! `cargo bench --bench host`. Each ring is checked (every message, in order) while it is timed, all of
-//! them are used the same way (non-blocking, spin a little, then yield), and the medians are printed as
-//! ratios at the end. Clocks, cell, histogram and probe run on one thread beside their rivals.
+//! `cargo bench --bench host`. Each ring is checked (every message, in order) while it is timed,
+//! all of them are used the same way (non-blocking, spin a little, then yield), and the medians are
+//! printed as ratios at the end. Clocks, cell, histogram and probe run on one thread beside their
+//! rivals.
 
 use bot4::host::cell::cell;
 use bot4::host::clock::{Clock, TscClock};
@@ -10,6 +11,7 @@ use bot4::host::histogram::Histogram;
 use bot4::host::pin;
 use bot4::host::probe::{Probe, Stage, StageProbe};
 use bot4::host::ring;
+use bot4::record::Plan;
 use criterion::{Criterion, Throughput};
 use crossbeam::channel;
 use crossbeam::queue::ArrayQueue;
@@ -149,7 +151,9 @@ fn stream<P: Pipe>(cpus: [u32; 2], messages: u64) -> Duration {
             pin_to(cpus[1]);
             start.wait();
             let began = Instant::now();
-            (0..messages).for_each(|value| drop(black_box(receive::<P>(&mut receiver, value))));
+            for value in 0..messages {
+                black_box(receive::<P>(&mut receiver, value));
+            }
             began.elapsed()
         });
         receiving.join().expect("the receiver does not panic")
@@ -258,21 +262,21 @@ fn prices(c: &mut Criterion) {
     group.bench_function("std_instant", |b| b.iter(Instant::now));
     group.finish();
 
-    /// As large as a Plan of sixteen instruments.
-    type Value = [u64; 400];
-    let (mut writer, mut readers) = cell([0u64; 400], 1);
-    writer.publish(&[9; 400]);
-    assert_eq!(*readers[0].read(), [9; 400]);
-    let locked: Mutex<Value> = Mutex::new([9; 400]);
+    let mut plan = Plan::none();
+    let (mut writer, mut readers) = cell(plan, 1);
+    plan.version = 9;
+    writer.publish(&plan);
+    assert_eq!(*readers[0].read(), plan);
+    let locked = Mutex::new(plan);
     let mut group = c.benchmark_group("plan_cell");
-    group.bench_function("read_unchanged", |b| b.iter(|| readers[0].read()[399]));
+    group.bench_function("read_unchanged", |b| b.iter(|| readers[0].read().version));
     group.bench_function("mutex_read_unchanged", |b| {
-        b.iter(|| locked.lock().expect("nobody panics with the lock")[399]);
+        b.iter(|| locked.lock().expect("nobody panics with the lock").version);
     });
     group.bench_function("publish_and_read", |b| {
         b.iter(|| {
-            writer.publish(black_box(&[7; 400]));
-            readers[0].read()[399]
+            writer.publish(black_box(&plan));
+            readers[0].read().version
         });
     });
     group.finish();

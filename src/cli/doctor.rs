@@ -1,8 +1,9 @@
 //! `bot4 doctor`: the machine as Bot4 sees it, and the command that mends each weakness.
 //!
-//! Looks (topology, /proc, /sys), tries (io_uring, locked and huge pages, clocks), judges, prints. Runs
-//! in a fraction of a second and changes nothing on the machine. Invariant: a file that is missing
-//! gives a row `unknown` with the reason, never an error; only the printing itself can fail.
+//! Looks (topology, /proc, /sys), tries (io_uring, locked and huge pages, clocks), judges, prints.
+//! Runs in a fraction of a second and changes nothing on the machine. Invariant: a file that is
+//! missing gives a row `unknown` with the reason, never an error; only the printing itself can
+//! fail.
 //! Deliberately absent: mending. The commands are for a person to read and run.
 
 mod checks;

@@ -1,7 +1,7 @@
 //! What the running kernel can do with io_uring, found out by doing it.
 //!
-//! Version numbers lie (back-ports, sandboxes, seccomp), so every feature is used once on a small ring
-//! of its own, over sockets of this process. Takes a few milliseconds; leaves nothing behind.
+//! Version numbers lie (back-ports, sandboxes, seccomp), so every feature is used once on a small
+//! ring of its own, over sockets of this process. Takes a few milliseconds; leaves nothing behind.
 //! Deliberately absent: judgement. Whether a missing feature matters is `cli::doctor`'s business.
 #![allow(
     unsafe_code,

@@ -1,8 +1,8 @@
 //! What /proc and /sys say about the machine; each answer is a value or a reason why there is none.
 //!
 //! The root is an argument, so that tests look at machines made of text files.
-//! Invariant: nothing here fails a program. A file that is missing, unreadable or of another shape is
-//! `Unknown`, with its path. Deliberately absent: judgement, which is `cli::doctor`'s.
+//! Invariant: nothing here fails a program. A file that is missing, unreadable or of another shape
+//! is `Unknown`, with its path. Deliberately absent: judgement, which is `cli::doctor`'s.
 
 use super::cpulist;
 use super::steal::Steal;
@@ -178,7 +178,8 @@ impl System {
         Ok(found)
     }
 
-    /// CPUs that the kernel leaves alone. Kernels built without a kind of isolation have none of it.
+    /// CPUs that the kernel leaves alone. Kernels built without a kind of isolation have none of
+    /// it.
     ///
     /// # Errors
     /// When the kernel does not say which CPUs are isolated.

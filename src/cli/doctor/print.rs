@@ -1,7 +1,7 @@
 //! The diagnosis for eyes: `Report -> text`, in aligned columns, never wider than `WIDTH`.
 //!
-//! Findings wrap by words under their own column. Only what mends is left in one piece, because it is
-//! there to be copied.
+//! Findings wrap by words under their own column. Only what mends is left in one piece, because it
+//! is there to be copied.
 
 use super::report::{Check, Report, Status};
 use crate::host::topology::{Cache, Topology};
@@ -153,8 +153,9 @@ fn painted(status: Status, text: &str, colour: bool) -> String {
     if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
-/// Lines of at most `width` characters, broken between words; a word that is longer is broken itself.
-/// A unit separator (U+001F) breaks like a blank and is printed as one, so cells keep their blanks.
+/// Lines of at most `width` characters, broken between words; a word that is longer is broken
+/// itself. A unit separator (U+001F) breaks like a blank and is printed as one, so cells keep their
+/// blanks.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let separator = if text.contains('\u{1f}') { '\u{1f}' } else { ' ' };
     let mut lines = vec![String::new()];
@@ -192,7 +193,8 @@ mod tests {
     #[test]
     fn two_sockets_are_drawn() {
         let drawn = text(&report("package:2 numa:1 l3:1 core:8 pu:2", Vec::new()), false);
-        let expected = "  node 0\n    L3          [0H 1] [2L 3i] [4J 5] [6 7] [8 9] [10 11] [12 13] [14 15]\n  node 1\n";
+        let expected = "  node 0\n    L3          [0H 1] [2L 3i] [4J 5] [6 7] [8 9] [10 11] \
+                        [12 13] [14 15]\n  node 1\n";
         assert!(drawn.contains(expected), "{drawn}");
     }
 
