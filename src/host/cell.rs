@@ -66,7 +66,8 @@ pub fn cell<T: Pod>(initial: T, readers: usize) -> (Writer<T>, Vec<Reader<T>>) {
 }
 
 impl<T: Pod> Writer<T> {
-    /// Gives every reader this value. Two copies of `T` never overlap, so a slow reader costs nothing.
+    /// Gives every reader this value. Two copies of `T` never overlap, so a slow reader costs
+    /// nothing.
     pub fn publish(&mut self, value: &T) {
         for Back { buffer, back } in &mut self.buffers {
             // SAFETY: `back` is the writer's until the swap below.
@@ -90,7 +91,8 @@ impl<T: Pod> Reader<T> {
     #[inline]
     #[must_use]
     pub fn current(&self) -> &T {
-        // SAFETY: `front` is this reader's until its next `read`, which the borrow of `self` excludes.
+        // SAFETY: `front` is this reader's until its next `read`, which the borrow of `self`
+        // excludes.
         self.buffer.slots[usize::from(self.front)].with(|slot| unsafe { &*slot })
     }
 
@@ -270,7 +272,8 @@ mod tests {
         });
     }
 
-    /// A cell without an owner rule, one relaxed word after the other: the checker must see it tear.
+    /// A cell without an owner rule, one relaxed word after the other: the checker must see it
+    /// tear.
     #[test]
     fn canary_a_torn_cell_is_caught() {
         let torn: Vec<AtomicU64> = (0..WORDS).map(|_| AtomicU64::new(0)).collect();

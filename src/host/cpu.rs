@@ -35,3 +35,25 @@ impl Simd {
         Simd::Scalar
     }
 }
+
+/// Instruction-set extensions that matter here and whether this machine has them.
+#[cfg(target_arch = "x86_64")]
+#[must_use]
+pub fn features() -> Vec<(&'static str, bool)> {
+    use std::is_x86_feature_detected as has;
+    vec![
+        ("avx2", has!("avx2")),
+        ("fma", has!("fma")),
+        ("bmi2", has!("bmi2")),
+        ("avx512f", has!("avx512f")),
+        ("sha", has!("sha")),
+        ("vaes", has!("vaes")),
+    ]
+}
+
+/// Instruction-set extensions that matter here: no kernel uses any on this architecture.
+#[cfg(not(target_arch = "x86_64"))]
+#[must_use]
+pub fn features() -> Vec<(&'static str, bool)> {
+    Vec::new()
+}

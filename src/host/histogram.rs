@@ -1,8 +1,8 @@
 //! Latencies in nanoseconds, untrimmed: `record(ns)` -> p50, p99, p99.9, max, count.
 //!
 //! Over hdrhistogram at three significant digits: a percentile is at most 0.1 % too high; `max` and
-//! `count` are exact. Values above `SPAN_MAX` keep their rank and the exact maximum, but a percentile
-//! that falls among them reads as `SPAN_MAX`. Never allocates after construction.
+//! `count` are exact. Values above `SPAN_MAX` keep their rank and the exact maximum, but a
+//! percentile that falls among them reads as `SPAN_MAX`. Never allocates after construction.
 
 use serde::Serialize;
 

@@ -62,6 +62,22 @@ pub fn unlock_all() {
     unsafe { libc::munlockall() };
 }
 
+/// Whether `bytes` more could be locked: locks a block of its own and lets it go.
+///
+/// # Errors
+/// What the kernel said.
+pub fn lock_trial(bytes: usize) -> std::io::Result<()> {
+    let block = vec![0u8; bytes];
+    // SAFETY: the block is ours and lives until it is unlocked; mlock changes no content.
+    let code = unsafe { libc::mlock(block.as_ptr().cast(), block.len()) };
+    if code != 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: as above.
+    unsafe { libc::munlock(block.as_ptr().cast(), block.len()) };
+    Ok(())
+}
+
 /// Bytes that may be locked (RLIMIT_MEMLOCK, soft); `None` is unlimited.
 #[must_use]
 pub fn lock_limit() -> Option<u64> {

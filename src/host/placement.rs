@@ -1,13 +1,15 @@
 //! Which thread runs where: `Topology + Wishes -> Placement`, a pure function.
 //!
-//! Wanted: every lane alone on a core, the journal on another, guard and house-keeping on a third, all
-//! on the NUMA node of the network card and under one last-level cache, the lanes on isolated CPUs,
-//! house-keeping not, CPU 0 (the kernel's favourite) with house-keeping, and the lanes' sibling
-//! hyper-threads left idle. What a machine cannot give is given up, in this order: journal and
-//! house-keeping share a core, then live beside the last lane, then lanes share cores. Each sacrifice
-//! is a `Concession` that says so in words.
-//! Invariants: every CPU named is allowed; a lane may spin exactly when nothing else runs on its CPU.
-//! Deliberately absent: pinning (`host::pin`) and looking at the machine (`host::topology`, `system`).
+//! Wanted: every lane alone on a core, the journal on another, guard and house-keeping on a third,
+//! all on the NUMA node of the network card and under one last-level cache, the lanes on isolated
+//! CPUs, house-keeping not, CPU 0 (the kernel's favourite) with house-keeping, and the lanes'
+//! sibling hyper-threads left idle. What a machine cannot give is given up, in this order: journal
+//! and house-keeping share a core, then live beside the last lane, then lanes share cores. Each
+//! sacrifice is a `Concession` that says so in words.
+//! Invariants: every CPU named is allowed; a lane may spin exactly when nothing else runs on its
+//! CPU.
+//! Deliberately absent: pinning (`host::pin`) and looking at the machine (`host::topology`,
+//! `system`).
 
 use super::cpulist;
 use super::topology::{Core, Topology};
@@ -207,8 +209,8 @@ fn seats_of(machine: &Topology, wishes: &Wishes) -> Vec<Seat> {
     machine.cores.iter().filter_map(seat).collect()
 }
 
-/// The node that fits most of what is wanted; among those the card's, then the one with most isolated
-/// cores, then the largest, then the lowest number.
+/// The node that fits most of what is wanted; among those the card's, then the one with most
+/// isolated cores, then the largest, then the lowest number.
 fn best_node(seats: &[Seat], wishes: &Wishes) -> Option<u32> {
     let wanted = wishes.lanes + 2;
     let key = |node: u32| {
@@ -220,8 +222,8 @@ fn best_node(seats: &[Seat], wishes: &Wishes) -> Option<u32> {
     seats.iter().map(|seat| seat.node).max_by_key(|node| key(*node))
 }
 
-/// Seats from the lanes' first choice to the last: on the node, isolated, under the busiest good cache,
-/// away from CPU 0.
+/// Seats from the lanes' first choice to the last: on the node, isolated, under the busiest good
+/// cache, away from CPU 0.
 fn order_of(seats: &[Seat], node: u32, lanes: usize) -> Vec<usize> {
     let good =
         |seat: &&Seat, cache: u32| seat.node == node && seat.cache == cache && !seat.has_cpu_zero;
@@ -324,11 +326,13 @@ impl fmt::Display for Concession {
             }
             Concession::LaneSharesItsCpu { cpu } => write!(
                 f,
-                "journal and house-keeping share CPU {cpu} with a lane: it blocks instead of spinning"
+                "journal and house-keeping share CPU {cpu} with a lane: it blocks \
+                 instead of spinning"
             ),
             Concession::SiblingNotIdle { lane, sibling } => write!(
                 f,
-                "journal and house-keeping run on CPU {sibling}, the sibling of the lane on CPU {lane}"
+                "journal and house-keeping run on CPU {sibling}, the sibling of the lane \
+                 on CPU {lane}"
             ),
             Concession::JournalSharesItsCore { cpu } => {
                 write!(f, "journal (CPU {cpu}) and house-keeping share a core")

@@ -1,8 +1,8 @@
 //! The ring between two threads: one producer, one consumer, bounded, wait-free.
 //!
 //! Over rtrb, which bench/host.rs measures against crossbeam's ArrayQueue and channel and std's
-//! `sync_channel`. A full ring hands the value back (`Full`): what happens at the bound is the caller's
-//! decision, never luck. Nothing allocates after `ring`.
+//! `sync_channel`. A full ring hands the value back (`Full`): what happens at the bound is the
+//! caller's decision, never luck. Nothing allocates after `ring`.
 //! Deliberately absent: waiting. A consumer that sleeps uses its own means.
 
 /// The end that pushes.

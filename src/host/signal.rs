@@ -2,7 +2,8 @@
 //!
 //! The first signal sets the flag, so that a lane can cancel its orders and print its report. The
 //! second one, of either kind, has its default action: a program that hangs can still be ended.
-//! Blocking calls are interrupted (no SA_RESTART), so that a waiting loop looks at the flag at once.
+//! Blocking calls are interrupted (no SA_RESTART), so that a waiting loop looks at the flag at
+//! once.
 #![allow(unsafe_code, reason = "sigaction has no safe wrapper in std")]
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +16,8 @@ static REQUESTED: AtomicBool = AtomicBool::new(false);
 /// The kernel refused a handler.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot install a handler for signal {signal}: {source}; start without the sandbox that forbids it"
+    "cannot install a handler for signal {signal}: {source}; start without the sandbox \
+     that forbids it"
 )]
 pub struct SignalError {
     /// Number of the signal.
@@ -33,7 +35,8 @@ pub fn install() -> Result<(), SignalError> {
         // SAFETY: an all-zero sigaction is valid: no flags, no masked signal, default action.
         let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
         action.sa_sigaction = on_signal as extern "C" fn(libc::c_int) as usize;
-        // SAFETY: `action` lives through the call, and the handler only does what is allowed in one.
+        // SAFETY: `action` lives through the call, and the handler only does what is allowed in
+        // one.
         if unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) } != 0 {
             return Err(SignalError { signal, source: std::io::Error::last_os_error() });
         }

@@ -39,9 +39,15 @@ impl Steal {
     /// # Errors
     /// When /proc/stat is missing or has another shape.
     pub fn read() -> Result<Steal, StealError> {
+        Steal::parse(&std::fs::read_to_string(PATH)?, Steal::hertz())
+    }
+
+    /// The kernel's accounting ticks per second.
+    #[must_use]
+    pub fn hertz() -> u64 {
         // SAFETY: sysconf reads a constant of the system.
         let hertz = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-        Steal::parse(&std::fs::read_to_string(PATH)?, u64::try_from(hertz).unwrap_or(100).max(1))
+        u64::try_from(hertz).unwrap_or(100).max(1)
     }
 
     /// Reads the text of /proc/stat, whose unit is one `hertz`-th of a second.

@@ -1,8 +1,8 @@
 //! The machine as plain data: packages, NUMA nodes, cores with their hyper-threads, caches.
 //!
 //! From hwloc (`discover`), or from a text such as `package:2 numa:1 core:8 pu:2` (`parse`, hwloc's
-//! own notation), so that planners are tested on machines we do not have. hwloc honours the variable
-//! HWLOC_SYNTHETIC; `discover` then describes that machine instead of this one.
+//! own notation), so that planners are tested on machines we do not have. hwloc honours the
+//! variable HWLOC_SYNTHETIC; `discover` then describes that machine instead of this one.
 //! Invariants: every CPU belongs to exactly one core; cores are in hwloc's logical order; CPU lists
 //! ascend; nodes and CPUs carry the kernel's numbers.
 //! Deliberately absent: PCI devices. `host::system` reads those from /sys.
@@ -64,7 +64,8 @@ pub struct Cache {
 pub enum TopologyError {
     /// hwloc could not look at the machine.
     #[error(
-        "hwloc cannot read the topology; check that /sys is mounted and HWLOC_SYNTHETIC, if set, is valid"
+        "hwloc cannot read the topology; check that /sys is mounted and \
+         HWLOC_SYNTHETIC, if set, is valid"
     )]
     Undiscovered,
     /// hwloc found no CPU.
@@ -124,8 +125,8 @@ impl Topology {
         Ok(topology)
     }
 
-    /// A machine from a text in hwloc's synthetic notation: levels from large to small, each with the
-    /// number per parent. Understood: package, numa, l3, l2, l1d, core, pu.
+    /// A machine from a text in hwloc's synthetic notation: levels from large to small, each with
+    /// the number per parent. Understood: package, numa, l3, l2, l1d, core, pu.
     ///
     /// # Errors
     /// Names the first piece that is unknown, zero, repeated, or makes the machine too large.
@@ -181,7 +182,8 @@ impl Topology {
         self.cores.iter().any(|core| core.cpus.len() > 1)
     }
 
-    /// The CPUs that share the largest cache with `cpu`; only the core's own when no cache is known.
+    /// The CPUs that share the largest cache with `cpu`; only the core's own when no cache is
+    /// known.
     #[must_use]
     pub fn cache_mates(&self, cpu: u32) -> Vec<u32> {
         let sharing = self.caches.iter().filter(|cache| cache.cpus.contains(&cpu));
@@ -200,8 +202,8 @@ impl Topology {
     }
 }
 
-/// A core's NUMA node and its memory: the first object above the core that has memory attached. Where
-/// several nodes hang on one object their shares are unknown.
+/// A core's NUMA node and its memory: the first object above the core that has memory attached.
+/// Where several nodes hang on one object their shares are unknown.
 fn memory_above(core: &hwloc2::TopologyObject) -> Option<(u32, u64)> {
     let holder = std::iter::successors(Some(core), |object| object.parent())
         .find(|object| object.total_memory() > 0)?;
