@@ -1,0 +1,21 @@
+//! The configuration file: TOML to checked settings, and settings to the Plan of a lane.
+//!
+//! Nothing is guessed: an unknown key, a value outside its range or a symbol that nobody trades is an
+//! error that names file, line and key. `Config::default()` is the embedded run, and the documented
+//! example parses to exactly that.
+
+mod check;
+mod error;
+mod load;
+mod plan;
+mod settings;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::ConfigError;
+pub use settings::{
+    Config, Exchange, Lane, Limits, Making, QueueModel, Report, Run, Transport, Venue, WaitMode,
+};
+pub use values::{Address, Amount, Market, Span, Speed};

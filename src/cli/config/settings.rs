@@ -1,0 +1,311 @@
+//! The settings as plain data, with their defaults: the embedded run of two lanes.
+//!
+//! What each key means stands here and, for the user, in `example.toml`; a test keeps the two alike.
+
+use crate::cli::config::values::{Address, Amount, Market, Span, Speed};
+use crate::units::Nanos;
+use crate::venue::binance::Family;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Everything a run needs to know.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// How long and how.
+    pub run: Run,
+    /// With whom.
+    pub venue: Venue,
+    /// The hot lanes.
+    #[serde(rename = "lane")]
+    pub lanes: Vec<Lane>,
+    /// What the gate allows.
+    pub limits: Limits,
+    /// The embedded venue.
+    pub exchange: Exchange,
+    /// What is printed.
+    pub report: Report,
+    /// Where the settings came from, for messages.
+    #[serde(skip)]
+    pub(super) origin: Origin,
+}
+
+/// File name and text of a configuration. Two equal configurations may come from different files.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Origin {
+    pub(super) path: Option<PathBuf>,
+    pub(super) text: String,
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, _other: &Origin) -> bool {
+        true
+    }
+}
+
+/// `[run]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Run {
+    /// How long; zero is until Ctrl-C.
+    #[serde(rename = "for")]
+    pub duration: Span,
+    /// Decides everything random.
+    pub seed: u64,
+    /// How fast a capture or generated market runs.
+    pub speed: Speed,
+    /// Whether the report is JSON on stdout.
+    pub json: bool,
+}
+
+/// `[venue]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Venue {
+    /// Which market.
+    pub family: Market,
+    /// Where it is.
+    pub address: Address,
+    /// Captures to replay instead of a generated market.
+    pub capture: Vec<PathBuf>,
+    /// What is traded; each symbol belongs to one lane.
+    pub symbols: Vec<String>,
+    /// File with the API key; without it, the environment is asked.
+    pub key_file: Option<PathBuf>,
+    /// How sockets are driven.
+    pub transport: Transport,
+    /// How a lane waits for bytes.
+    pub wait: WaitMode,
+    /// Whether to speak TLS.
+    pub tls: bool,
+}
+
+/// `venue.transport`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    /// Readiness, one system call per read.
+    Epoll,
+    /// Completions.
+    IoUring,
+}
+
+/// `venue.wait`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WaitMode {
+    /// Spin: lowest latency, a whole core.
+    Busy,
+    /// Sleep in the kernel.
+    Block,
+}
+
+/// `[[lane]]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lane {
+    /// Its name in reports.
+    pub name: String,
+    /// What it trades.
+    pub symbols: Vec<String>,
+    /// The core it is pinned to; without it the placement planner chooses.
+    #[serde(default)]
+    pub core: Option<u32>,
+    /// Where its journal goes; without it nothing is kept.
+    #[serde(default)]
+    pub journal: Option<PathBuf>,
+    /// The market maker's parameters by symbol.
+    pub making: BTreeMap<String, Making>,
+}
+
+/// `[lane.making.SYMBOL]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Making {
+    /// Risk aversion, per tick.
+    pub gamma: f64,
+    /// `A`: fills per second of a quote at the mid.
+    pub arrival_scale: f64,
+    /// `k`: how fast fills become rarer with distance, per tick.
+    pub arrival_decay: f64,
+    /// Volatility until measured, ticks per square root of a second.
+    pub volatility_start: f64,
+    /// Size of a quote: base units, contracts on coin-m.
+    pub quote: Amount,
+    /// Quotes per side.
+    pub levels: u32,
+    /// Re-quote when the target moved by this many ticks.
+    pub requote_ticks: f64,
+    /// Least distance from the microprice, ticks.
+    pub half_spread_min: f64,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Largest order by symbol.
+    pub order: BTreeMap<String, Amount>,
+    /// Largest position by symbol, working orders included.
+    pub position: BTreeMap<String, Amount>,
+    /// Largest notional of one order, quote currency.
+    pub notional: Amount,
+    /// Furthest a price may be from the mid, basis points.
+    pub collar_bps: Amount,
+    /// Working orders per instrument.
+    pub open_orders: u32,
+    /// New orders per window and lane.
+    pub order_rate: u32,
+    /// Cancels per window and lane on top.
+    pub cancels_reserved: u32,
+    /// The window of the two.
+    pub rate_window_ms: u64,
+    /// A book older than this refuses new risk.
+    pub book_age_ms: u64,
+    /// A plan older than this refuses new risk.
+    pub plan_age_s: u64,
+}
+
+/// `[exchange]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Exchange {
+    /// Generated market events per second and instrument.
+    pub rate: u32,
+    /// What the venue adds on the way in and on the way out.
+    pub latency_us: u64,
+    /// Seed of the generator; without it, `run.seed`.
+    pub seed: Option<u64>,
+    /// How our place in a captured queue is estimated.
+    pub queue_model: QueueModel,
+}
+
+/// `exchange.queue_model`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueueModel {
+    /// Only trades move us forward; every cancel was behind us.
+    Pessimistic,
+    /// Cancels fall ahead of us in proportion to the volume there.
+    Proportional,
+    /// Cancels fall ahead of us first.
+    Optimistic,
+}
+
+/// `[report]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Report {
+    /// Milliseconds between status lines; zero for none.
+    pub status_ms: u64,
+    /// Also write the JSON report here.
+    pub file: Option<PathBuf>,
+}
+
+impl Default for Config {
+    /// The embedded venue on loopback, two lanes with different instruments, USD-M.
+    fn default() -> Config {
+        let bitcoin = Making {
+            gamma: 0.005,
+            arrival_scale: 2.0,
+            arrival_decay: 0.1,
+            volatility_start: 20.0,
+            quote: Amount::new(2, 3),
+            levels: 2,
+            requote_ticks: 2.0,
+            half_spread_min: 1.0,
+        };
+        let ether = Making {
+            gamma: 0.01,
+            volatility_start: 10.0,
+            quote: Amount::new(50, 3),
+            ..bitcoin.clone()
+        };
+        let lane = |name: &str, symbol: &str, making: Making| Lane {
+            name: name.to_owned(),
+            symbols: vec![symbol.to_owned()],
+            core: None,
+            journal: None,
+            making: BTreeMap::from([(symbol.to_owned(), making)]),
+        };
+        Config {
+            run: Run::default(),
+            venue: Venue::default(),
+            lanes: vec![lane("bitcoin", "BTCUSDT", bitcoin), lane("ether", "ETHUSDT", ether)],
+            limits: Limits::default(),
+            exchange: Exchange::default(),
+            report: Report::default(),
+            origin: Origin::default(),
+        }
+    }
+}
+
+impl Default for Run {
+    fn default() -> Run {
+        Run { duration: Span::default(), seed: 42, speed: Speed::Times(1.0), json: false }
+    }
+}
+
+impl Default for Venue {
+    fn default() -> Venue {
+        Venue {
+            family: Market(Family::UsdM),
+            address: Address::Loopback,
+            capture: Vec::new(),
+            symbols: vec!["BTCUSDT".to_owned(), "ETHUSDT".to_owned()],
+            key_file: None,
+            transport: Transport::Epoll,
+            wait: WaitMode::Block,
+            tls: false,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        let by_symbol = |bitcoin, ether| {
+            BTreeMap::from([("BTCUSDT".to_owned(), bitcoin), ("ETHUSDT".to_owned(), ether)])
+        };
+        Limits {
+            order: by_symbol(Amount::new(20, 3), Amount::new(500, 3)),
+            position: by_symbol(Amount::new(50, 3), Amount::new(2_000, 3)),
+            notional: Amount::new(5_000, 0),
+            collar_bps: Amount::new(50, 0),
+            open_orders: 16,
+            order_rate: 50,
+            cancels_reserved: 25,
+            rate_window_ms: 1_000,
+            book_age_ms: 500,
+            plan_age_s: 86_400,
+        }
+    }
+}
+
+impl Default for Exchange {
+    fn default() -> Exchange {
+        Exchange { rate: 2_000, latency_us: 200, seed: None, queue_model: QueueModel::Proportional }
+    }
+}
+
+impl Default for Report {
+    fn default() -> Report {
+        Report { status_ms: 1_000, file: None }
+    }
+}
+
+impl Exchange {
+    /// The generator's seed, given `run.seed`.
+    #[must_use]
+    pub fn seed_or(&self, run_seed: u64) -> u64 {
+        self.seed.unwrap_or(run_seed)
+    }
+}
+
+impl Run {
+    /// How long, or `None` until stopped.
+    #[must_use]
+    pub fn limit(&self) -> Option<Nanos> {
+        (self.duration.0 > Nanos(0)).then_some(self.duration.0)
+    }
+}
