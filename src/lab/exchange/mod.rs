@@ -4,15 +4,21 @@ mod flow;
 mod hawkes;
 mod matching;
 mod order;
+mod queue;
 mod random;
+mod replay;
 
 #[cfg(test)]
 mod matching_tests;
 #[cfg(test)]
 mod naive;
+#[cfg(test)]
+mod replay_tests;
 
 pub use flow::{Flow, FlowSettings};
 pub use hawkes::{Hawkes, HawkesError, HawkesSettings, KINDS, Kind};
 pub use matching::Engine;
 pub use order::{ClientId, Event, NewOrder, Order, OrderEvent, Reject, Request};
+pub use queue::QueueModel;
 pub use random::Random;
+pub use replay::Replay;
