@@ -1,1 +1,24 @@
-//! A venue in a box: matching engine, order flow, capture replay, wire protocol, server.
+//! The venue in a box: a generated or captured market, a matching engine, Binance's protocol.
+
+mod flow;
+mod hawkes;
+mod matching;
+mod order;
+mod queue;
+mod random;
+mod replay;
+
+#[cfg(test)]
+mod matching_tests;
+#[cfg(test)]
+mod naive;
+#[cfg(test)]
+mod replay_tests;
+
+pub use flow::{Flow, FlowSettings};
+pub use hawkes::{Hawkes, HawkesError, HawkesSettings, KINDS, Kind};
+pub use matching::Engine;
+pub use order::{ClientId, Event, NewOrder, Order, OrderEvent, Reject, Request};
+pub use queue::QueueModel;
+pub use random::Random;
+pub use replay::Replay;
