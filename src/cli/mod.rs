@@ -22,6 +22,8 @@ struct Arguments {
 enum Command {
     /// Rebuild the books of captured streams and print what they hold
     Book(book::BookArgs),
+    /// Show the machine as Bot4 sees it, and what to change before trading on it
+    Doctor(doctor::Doctor),
 }
 
 /// Runs the command line and turns its outcome into an exit code.
@@ -31,6 +33,7 @@ pub fn main() -> ExitCode {
     let mut out = std::io::BufWriter::new(stdout.lock());
     let outcome = match &arguments.command {
         Command::Book(args) => book::run(args, &mut out).map_err(anyhow::Error::from),
+        Command::Doctor(args) => doctor::run(args, &mut out).map_err(anyhow::Error::from),
     };
     match outcome.and_then(|()| Ok(out.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,
