@@ -8,6 +8,8 @@ mod queue;
 mod random;
 mod replay;
 
+pub mod wire;
+
 #[cfg(test)]
 mod matching_tests;
 #[cfg(test)]
