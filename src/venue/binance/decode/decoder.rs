@@ -6,6 +6,7 @@
 //! The fast reader allocates nothing; levels land in scratch made at construction.
 
 use super::error::DecodeError;
+use super::form::Form;
 use super::symbols::Symbols;
 use super::{fast, general, scalar};
 use crate::host::cpu::Simd;
@@ -25,11 +26,13 @@ pub(super) struct Context {
 }
 
 /// An instrument, as far as decoding needs it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Grids {
     pub(super) id: InstrumentId,
     pub(super) tick: Grid,
     pub(super) lot: Grid,
+    /// The usual form of a price and of a size.
+    pub(super) forms: [Form; 2],
 }
 
 /// Where levels land.
@@ -83,7 +86,12 @@ impl Decoder {
     #[must_use]
     pub fn new(family: Family, instruments: &[Instrument], simd: Simd) -> Decoder {
         let side = || vec![Level::default(); LEVELS_MAX].into_boxed_slice();
-        let grids = |of: &Instrument| Grids { id: of.id, tick: of.tick, lot: of.lot };
+        let grids = |of: &Instrument| Grids {
+            id: of.id,
+            tick: of.tick,
+            lot: of.lot,
+            forms: [Form::new(&of.tick, 0), Form::new(&of.lot, 16)],
+        };
         Decoder {
             context: Context {
                 family,

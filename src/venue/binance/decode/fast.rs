@@ -27,6 +27,23 @@ pub(super) trait Numerals {
     ) -> Option<(Number, Number, usize)>;
     /// Price and size of a level: `pair` with the gap `","`.
     fn level(bytes: &[u8], at: usize) -> Option<(Number, Number, usize)>;
+    /// Levels that are written as the instrument's grid expects, as many as come in a row: how many,
+    /// where the next one begins (or the list has ended), and whether it has. A shortcut of the
+    /// loop over `level`, which stands in for any other form; the scalar twin takes none.
+    #[inline(always)]
+    fn usual_levels(_: &[u8], at: usize, _: &Grids, _: &mut [Level]) -> (usize, usize, bool) {
+        (0, at, false)
+    }
+    /// The same shortcut for a price and a size that are `gap` apart, in steps.
+    #[inline(always)]
+    fn usual_pair<const GAP: usize>(
+        _: &[u8],
+        _: usize,
+        _: &[u8; GAP],
+        _: &Grids,
+    ) -> Option<(i64, i64, usize)> {
+        None
+    }
     /// A string of plain ASCII; returns where its closing quote stands.
     fn plain(bytes: &[u8], at: usize) -> Option<usize>;
     /// A string of up to 32 bytes of any kind, padded with zeros, and where its quote stands.
@@ -91,6 +108,10 @@ impl Cursor<'_> {
     /// Price and size, each in its key, up to and including the last closing quote.
     #[inline(always)]
     fn touch<R: Numerals>(&mut self, gap: &[u8; 7], grids: &Grids) -> Option<Level> {
+        if let Some((price, lots, end)) = R::usual_pair(self.bytes, self.at, gap, grids) {
+            self.at = end + 1;
+            return Some(Level { price: Ticks(price), lots: Lots(lots) });
+        }
         let (price, size, end) = R::pair(self.bytes, self.at, gap)?;
         self.at = end + 1;
         Some(Level { price: Ticks(price.steps(&grids.tick)?), lots: Lots(size.steps(&grids.lot)?) })
@@ -105,6 +126,13 @@ impl Cursor<'_> {
         self.expect(b"[\"")?;
         let mut count = 0;
         loop {
+            let free = out.get_mut(count..)?;
+            let (usual, at, ended) = R::usual_levels(self.bytes, self.at, grids, free);
+            count += usual;
+            self.at = at;
+            if ended {
+                return Some(count);
+            }
             let (price, size, end) = R::level(self.bytes, self.at)?;
             let slot = out.get_mut(count)?;
             slot.price = Ticks(price.steps(&grids.tick)?);
