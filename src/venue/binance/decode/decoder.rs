@@ -6,7 +6,7 @@
 //! The fast reader allocates nothing; levels land in scratch made at construction.
 
 use super::error::DecodeError;
-use super::form::Form;
+use super::form::{Form, Lengths, Usual};
 use super::symbols::Symbols;
 use super::{fast, general, scalar};
 use crate::host::cpu::Simd;
@@ -23,6 +23,8 @@ pub(super) struct Context {
     pub(super) family: Family,
     pub(super) instruments: Vec<Grids>,
     pub(super) symbols: Symbols,
+    /// Usual lengths of what stands before the symbol: stream name, symbol, update id.
+    pub(super) heads: [Usual; 3],
 }
 
 /// An instrument, as far as decoding needs it.
@@ -33,6 +35,7 @@ pub(super) struct Grids {
     pub(super) lot: Grid,
     /// The usual form of a price and of a size.
     pub(super) forms: [Form; 2],
+    pub(super) lengths: Lengths,
 }
 
 /// Where levels land.
@@ -91,12 +94,14 @@ impl Decoder {
             tick: of.tick,
             lot: of.lot,
             forms: [Form::new(&of.tick, 0), Form::new(&of.lot, 16)],
+            lengths: Lengths::default(),
         };
         Decoder {
             context: Context {
                 family,
                 instruments: instruments.iter().map(grids).collect(),
                 symbols: Symbols::new(instruments),
+                heads: Default::default(),
             },
             scratch: Scratch { bids: side(), asks: side() },
             simd: available(simd),

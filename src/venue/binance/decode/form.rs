@@ -2,8 +2,10 @@
 //!
 //! A venue writes every price of an instrument with the same number of decimals, so the length of
 //! a text says where its point must be. A reader then compares two masks instead of searching.
+//! And most texts are as long as the same field's last one, which `Usual` remembers.
 
 use crate::units::Grid;
+use std::cell::Cell;
 
 /// Texts of the usual form are shorter than this.
 pub(super) const FORM_MAX: usize = 16;
@@ -52,4 +54,16 @@ impl Form {
     pub(super) fn row(&self, len: usize) -> &[u8; FORM_MAX] {
         &self.rows[len % FORM_MAX]
     }
+}
+
+/// Length of the text that a field had last: a guess, so that a reader may go on before it has
+/// measured. Never trusted, only compared with.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Usual(pub(super) Cell<usize>);
+
+/// Guesses for the fields of one instrument's frames, in the order in which they stand.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lengths {
+    pub(super) ids: [Usual; 3],
+    pub(super) touches: [[Usual; 2]; 2],
 }
