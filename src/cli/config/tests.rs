@@ -58,7 +58,7 @@ fn the_example_names_every_key() {
         let ConfigError::UnknownKey { known, .. } = error else { panic!("{table}: {error}") };
         for key in known.split(", ") {
             let documented = Config::example().lines().any(|line| {
-                let line = line.trim_start_matches(['#', ' ', '[']);
+                let line = line.trim_start_matches(['#', ' ', '[']).trim_start_matches("lane.");
                 line.strip_prefix(key).is_some_and(|rest| rest.starts_with([' ', ']', '.']))
             });
             assert!(documented, "{table}: `{key}` is not in the example");
@@ -90,7 +90,7 @@ fn every_fault_names_its_field_and_line() {
         ("collar_bps = 50", "collar_bps = nan", "collar_bps"),
         ("gamma = 0.005", "gamma = nan", "lane.0.making.BTCUSDT.gamma"),
         ("gamma = 0.01", "gamma = -1", "lane.1.making.ETHUSDT.gamma"),
-        ("volatility_start = 20.0", "volatility_start = inf", "volatility_start"),
+        ("volatility_start = 20.0", "volatility_start = inf", "lane.0.making.BTCUSDT.vol"),
         ("quote = \"0.002\"", "quote = \"0\"", "lane.0.making.BTCUSDT.quote"),
         ("quote = \"0.002\"", "quote = \"two\"", "quote"),
         ("levels = 2", "levels = 9", "lane.0.making.BTCUSDT.levels"),
