@@ -13,6 +13,8 @@ mod report;
 mod venue;
 pub mod wire;
 
+pub mod wire;
+
 #[cfg(test)]
 mod matching_tests;
 #[cfg(test)]
