@@ -5,6 +5,7 @@
 pub mod book;
 pub mod config;
 pub mod doctor;
+pub mod replay_capture;
 
 use clap::{Parser, Subcommand};
 use std::io::Write;
@@ -22,6 +23,8 @@ struct Arguments {
 enum Command {
     /// Rebuild the books of captured streams and print what they hold
     Book(book::BookArgs),
+    /// Trade captured streams in process, as fast as it goes, and print what came of it
+    ReplayCapture(replay_capture::ReplayArgs),
     /// Show the machine as Bot4 sees it, and what to change before trading on it
     Doctor(doctor::Doctor),
 }
@@ -33,6 +36,9 @@ pub fn main() -> ExitCode {
     let mut out = std::io::BufWriter::new(stdout.lock());
     let outcome = match &arguments.command {
         Command::Book(args) => book::run(args, &mut out).map_err(anyhow::Error::from),
+        Command::ReplayCapture(args) => {
+            replay_capture::run(args, &mut out).map_err(anyhow::Error::from)
+        }
         Command::Doctor(args) => doctor::run(args, &mut out).map_err(anyhow::Error::from),
     };
     match outcome.and_then(|()| Ok(out.flush()?)) {

@@ -8,6 +8,7 @@ pub mod decide;
 pub mod gate;
 pub mod guard;
 pub mod lane;
+pub mod pipeline;
 pub mod report;
 pub mod signal;
 

@@ -145,6 +145,13 @@ impl Decoder {
         Ok(self.scratch.event(parsed))
     }
 
+    /// The configured instrument of this name.
+    #[must_use]
+    pub fn position_of(&self, symbol: &str) -> Option<InstrumentId> {
+        let index = self.context.symbols.find_text(symbol.as_bytes())?;
+        self.context.instruments.get(index).map(|of| of.id)
+    }
+
     /// Frames that the engine has a use for, or that were refused, and that the fast reader did not
     /// recognise. Zero on today's streams; a rise means that the venue changed a shape.
     #[must_use]
