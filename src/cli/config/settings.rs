@@ -239,11 +239,7 @@ impl Default for Config {
             requote_ticks: 2.0,
             half_spread_min: 1.0,
         };
-        let ether = Making {
-            gamma: 0.02,
-            quote: Amount::new(50, 3),
-            ..bitcoin.clone()
-        };
+        let ether = Making { gamma: 0.02, quote: Amount::new(50, 3), ..bitcoin.clone() };
         let lane = |name: &str, symbol: &str, making: Making| Lane {
             name: name.to_owned(),
             symbols: vec![symbol.to_owned()],

@@ -11,7 +11,6 @@ mod random;
 mod replay;
 mod report;
 mod venue;
-pub mod wire;
 
 pub mod wire;
 
