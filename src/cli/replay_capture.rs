@@ -255,7 +255,7 @@ fn scaled_plan(instruments: &[Instrument], captures: &[Capture], family: Family)
                 valuation.notional(Lots(1), ticks).to_f64()
             }
         };
-        let quote = (300.0 / one.max(1e-12)).ceil().max(1.0).min(1e12) as i64;
+        let quote = (300.0 / one.max(1e-12)).ceil().clamp(1.0, 1e12) as i64;
         let quote = quote.max(instrument.filters.lots_min.0);
         let making = MakingParameters {
             base_half_spread,

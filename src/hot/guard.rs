@@ -35,6 +35,12 @@ impl Pulse {
         self.beats.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Beats so far.
+    #[must_use]
+    pub fn beats(&self) -> u64 {
+        self.beats.load(Ordering::Relaxed)
+    }
+
     /// The lane ended as it should.
     pub fn finish(&self) {
         self.finished.store(true, Ordering::Release);

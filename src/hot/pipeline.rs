@@ -15,6 +15,7 @@ use crate::venue::binance::decode::{DecodeError, Decoder};
 use crate::venue::binance::orders::{
     EncodeError, OrderMessage, REQUEST_LEN_MAX, ReportDecoder, ReportError, RequestEncoder,
 };
+use crate::venue::binance::session::Signer;
 
 /// What went wrong with bytes, counted for the report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +48,7 @@ pub enum PipelineFault {
 
 /// Decoder, lane and encoder of one lane.
 pub struct Pipeline {
+    family: Family,
     decoder: Decoder,
     reports: ReportDecoder,
     encoder: RequestEncoder,
@@ -71,6 +73,7 @@ impl Pipeline {
         wall_at_zero: UnixNanos,
     ) -> Pipeline {
         Pipeline {
+            family,
             decoder: Decoder::new(family, instruments, simd),
             reports: ReportDecoder::new(family, instruments),
             encoder: RequestEncoder::new(family, instruments),
@@ -82,6 +85,13 @@ impl Pipeline {
             counts: PipelineCounts::default(),
             fault: None,
         }
+    }
+
+    /// The same with a signature on every request, for keys that cannot log a session on.
+    #[must_use]
+    pub fn signing(mut self, signer: Signer, instruments: &[Instrument]) -> Pipeline {
+        self.encoder = RequestEncoder::with(self.family, instruments, None, Some(signer));
+        self
     }
 
     /// The lane, for its reports and hashes.

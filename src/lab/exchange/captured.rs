@@ -147,7 +147,7 @@ impl Captured {
         }
         let instrument = match self.decoder.decode(frame.bytes) {
             Ok(event) => {
-                let Some(instrument) = instrument_of(&event) else { return None };
+                let instrument = instrument_of(&event)?;
                 if let MarketEvent::Snapshot(snapshot) = &event {
                     self.counts.rest += 1;
                     self.markets[instrument.0 as usize].load(snapshot, &mut self.events);
