@@ -10,9 +10,8 @@ mod queue;
 mod random;
 mod replay;
 mod report;
+pub mod server;
 mod venue;
-
-pub mod wire;
 
 #[cfg(test)]
 mod matching_tests;
