@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed (the message says what, where and what to do), 2 wrong arguments.
 
 pub mod book;
+pub mod captures;
 pub mod config;
 pub mod doctor;
 pub mod replay_capture;

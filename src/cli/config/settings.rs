@@ -83,22 +83,22 @@ pub struct Venue {
 }
 
 /// `venue.transport`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Transport {
-    /// Readiness, one system call per read.
+    /// Readiness, one system call per read
     Epoll,
-    /// Completions.
+    /// Completions, fewest system calls in bursts
     IoUring,
 }
 
 /// `venue.wait`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum WaitMode {
-    /// Spin: lowest latency, a whole core.
+    /// Spin: lowest latency, a whole core
     Busy,
-    /// Sleep in the kernel.
+    /// Sleep in the kernel
     Block,
 }
 
