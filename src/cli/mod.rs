@@ -7,6 +7,7 @@ pub mod captures;
 pub mod config;
 pub mod doctor;
 pub mod replay_capture;
+pub mod venue;
 
 use clap::{Parser, Subcommand};
 use std::io::Write;
@@ -26,6 +27,8 @@ enum Command {
     Book(book::BookArgs),
     /// Trade captured streams in process, as fast as it goes, and print what came of it
     ReplayCapture(replay_capture::ReplayArgs),
+    /// Serve a market and its order API at an address, as Binance would
+    Venue(venue::VenueArgs),
     /// Show the machine as Bot4 sees it, and what to change before trading on it
     Doctor(doctor::Doctor),
 }
@@ -40,6 +43,7 @@ pub fn main() -> ExitCode {
         Command::ReplayCapture(args) => {
             replay_capture::run(args, &mut out).map_err(anyhow::Error::from)
         }
+        Command::Venue(args) => venue::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Doctor(args) => doctor::run(args, &mut out).map_err(anyhow::Error::from),
     };
     match outcome.and_then(|()| Ok(out.flush()?)) {

@@ -533,6 +533,12 @@ impl Venue {
         market.peek().is_none() || market.any(|of| of.backlog() > self.settings.pause_above)
     }
 
+    /// Whether the captures have ended and nothing of them waits to leave.
+    pub(super) fn has_ended(&self) -> bool {
+        let mut market = self.floor.links.iter().flatten().filter(|of| of.is_market());
+        self.ended && market.all(|of| of.backlog() == 0)
+    }
+
     /// How long nothing is to be done, as far as the exchange knows.
     pub(super) fn idle_for(&self) -> Nanos {
         let forever = Nanos(u64::MAX);

@@ -8,6 +8,7 @@ use crate::host::epoll::EpollNet;
 use crate::host::net::{ConnId, Net, NetEvent, NetSettings, Wait};
 use crate::units::{Nanos, UnixNanos};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -23,6 +24,7 @@ pub struct Server {
     net: EpollNet,
     address: SocketAddr,
     venue: Venue,
+    over: Arc<AtomicBool>,
     log: Box<dyn FnMut(&str) + Send>,
 }
 
@@ -55,7 +57,8 @@ impl Server {
             ..NetSettings::default()
         })?;
         let (_, address) = net.listen(address).map_err(ServerError::Listen)?;
-        Ok(Server { net, address, venue: Venue::new(settings)?, log: Box::new(|_| {}) })
+        let (venue, over) = (Venue::new(settings)?, Arc::new(AtomicBool::new(false)));
+        Ok(Server { net, address, venue, over, log: Box::new(|_| {}) })
     }
 
     /// Tells `log` what a person may want to know as it happens.
@@ -69,6 +72,13 @@ impl Server {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Becomes true when the captures have ended and every market client has been sent the last
+    /// frame; never on a generated market. Orders are served all the same.
+    #[must_use]
+    pub fn over(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.over)
     }
 
     /// Serves until `stop`; then closes every connection and reports.
@@ -91,6 +101,9 @@ impl Server {
                 self.venue.chores();
             }
             self.flush();
+            if self.venue.has_ended() {
+                self.over.store(true, Ordering::Release);
+            }
             for line in self.venue.notes.drain(..) {
                 (self.log)(&line);
             }
