@@ -177,4 +177,3 @@ fn first_price(instrument: &Instrument, captures: &[Capture], family: Family) ->
         (level.0 > 0).then_some(level.0 as f64)
     })
 }
-

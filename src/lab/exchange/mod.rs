@@ -12,6 +12,7 @@ mod replay;
 mod report;
 pub mod server;
 mod venue;
+pub mod wire;
 
 #[cfg(test)]
 mod matching_tests;

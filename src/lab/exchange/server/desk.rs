@@ -22,6 +22,8 @@ use crate::record::{Intent, OrderAction};
 use crate::units::{Nanos, UnixNanos};
 use crate::venue::binance::Family;
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Longest head of a first request.
 const HEAD_MAX: usize = 16 << 10;
@@ -48,6 +50,8 @@ pub(super) struct Venue {
     /// How far it must come for the answers that are owed.
     owed: Nanos,
     ended: bool,
+    /// The same for whoever started the venue.
+    pub(super) over: Arc<AtomicBool>,
 }
 
 impl Venue {
@@ -77,6 +81,7 @@ impl Venue {
             market_now: Nanos(0),
             owed: Nanos(0),
             ended: false,
+            over: Arc::default(),
             settings,
         })
     }
@@ -515,6 +520,7 @@ impl Venue {
             self.rest_at(target.unwrap_or(self.owed).max(self.owed));
             if !self.ended && self.captured {
                 self.ended = true;
+                self.over.store(true, Ordering::Release);
                 self.notes.push("the capture has ended; orders are still served".to_owned());
             }
         }

@@ -8,6 +8,7 @@ use crate::host::epoll::EpollNet;
 use crate::host::net::{ConnId, Net, NetEvent, NetSettings, Wait};
 use crate::units::{Nanos, UnixNanos};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -69,6 +70,12 @@ impl Server {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Set when the captures have ended and everything they led to was sent.
+    #[must_use]
+    pub fn over(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.venue.over)
     }
 
     /// Serves until `stop`; then closes every connection and reports.
