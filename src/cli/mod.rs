@@ -7,6 +7,7 @@ pub mod captures;
 pub mod config;
 pub mod doctor;
 pub mod replay_capture;
+pub mod run;
 pub mod venue;
 
 use clap::{Parser, Subcommand};
@@ -23,6 +24,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Trade on a venue until told to stop, and report where every nanosecond went
+    Run(run::RunArgs),
     /// Rebuild the books of captured streams and print what they hold
     Book(book::BookArgs),
     /// Trade captured streams in process, as fast as it goes, and print what came of it
@@ -40,6 +43,7 @@ pub fn main() -> ExitCode {
     let mut out = std::io::BufWriter::new(stdout.lock());
     let outcome = match &arguments.command {
         Command::Book(args) => book::run(args, &mut out).map_err(anyhow::Error::from),
+        Command::Run(args) => run::run(args, &mut out).map_err(anyhow::Error::from),
         Command::ReplayCapture(args) => {
             replay_capture::run(args, &mut out).map_err(anyhow::Error::from)
         }

@@ -186,12 +186,12 @@ impl Pipeline {
         self.counts.reports += 1;
         match self.reports.decode(text) {
             Ok(OrderMessage::Report(report)) => {
-                self.on_input(Input::Execution(report), now, probe, send);
+                self.step(Input::Execution(report), now, probe, send);
                 None
             }
             Ok(OrderMessage::Response(response)) => {
                 for report in response.reports() {
-                    self.on_input(Input::Execution(report), now, probe, send);
+                    self.step(Input::Execution(report), now, probe, send);
                 }
                 Some(OrderMessage::Response(response))
             }
@@ -206,6 +206,17 @@ impl Pipeline {
 
     /// Any other input: timer, command, link change, plan, or an execution report already decoded.
     pub fn on_input(
+        &mut self,
+        input: Input<'_>,
+        now: Nanos,
+        probe: &mut impl Probe,
+        send: &mut impl FnMut(&Intent, &[u8]),
+    ) {
+        probe.begin();
+        self.step(input, now, probe, send);
+    }
+
+    fn step(
         &mut self,
         input: Input<'_>,
         now: Nanos,

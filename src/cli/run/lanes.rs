@@ -7,11 +7,11 @@ use crate::host::clock::{Clock, TscClock};
 use crate::host::cpu::Simd;
 use crate::host::memory::{self, Locked};
 use crate::host::net::{NetError, NetKind};
+use crate::host::pin;
 use crate::host::placement::{self, Placement, Wishes};
 use crate::host::ring::ring;
 use crate::host::system::System;
 use crate::host::topology::Topology;
-use crate::host::pin;
 use crate::hot::drive::clerk::{self, ClerkSettings};
 use crate::hot::drive::{Controls, DriveReport, DriveSettings, drive};
 use crate::hot::guard::{self, Death};
@@ -81,7 +81,7 @@ pub fn start(config: &Config, arena: &Arena) -> Result<Lanes, RunError> {
     if let Some(problem) = lock_memory() {
         concessions.push(problem);
     }
-    let mut seats = Seats { concessions, clock: clock.to_string(), ..Seats::default() };
+    let mut seats = Seats { concessions, clock: words(&clock), ..Seats::default() };
     let seconds = (wall_at_zero.0 + clock.now().0) / 1_000_000_000;
     let mut running = Vec::new();
     for (index, trader) in arena.traders.iter().enumerate() {
@@ -118,7 +118,7 @@ pub fn start(config: &Config, arena: &Arena) -> Result<Lanes, RunError> {
             wall_at_zero,
             warm_up: WARM_UP,
         };
-        running.push(one(&trader.name, settings, arena, clock.clone(), cpu)?);
+        running.push(one(&trader.name, settings, arena, clock, cpu)?);
     }
     Ok(Lanes { running, seats })
 }
@@ -144,11 +144,11 @@ fn one(
     let (for_clerk, for_guard) = (clerk_settings(), clerk_settings());
     let clerk_stop = Arc::new(AtomicBool::new(false));
     let spawn = |role: &str| Builder::new().name(format!("{role}-{name}"));
-    let (pulse, stop, time) = (controls.pulse.clone(), Arc::clone(&clerk_stop), clock.clone());
+    let (pulse, stop, time) = (controls.pulse.clone(), Arc::clone(&clerk_stop), clock);
     let clerk = spawn("clerk")
         .spawn(move || clerk::work(for_clerk, time, &pulse, asked, answer, &stop))
         .map_err(RunError::Thread)?;
-    let (pulse, time) = (controls.pulse.clone(), clock.clone());
+    let (pulse, time) = (controls.pulse.clone(), clock);
     let guard = spawn("guard")
         .spawn(move || {
             let mut cancelled = Ok(());
@@ -211,9 +211,8 @@ impl Lanes {
         let mut died = None;
         for of in self.running {
             let joined = of.lane.join();
-            // A lane that failed to open its sockets never beat: its guard has nothing to do.
-            if !matches!(joined, Err(_)) {
-                of.controls.pulse.finish();
+            if matches!(joined, Ok(Err(_))) {
+                of.controls.pulse.die(); // its sockets failed: the guard has its own
             }
             let guarded = of.guard.join().ok().flatten();
             of.clerk_stop.store(true, Ordering::Release);
@@ -243,6 +242,19 @@ impl Lanes {
             outcomes.push(Outcome { name, report });
         }
         (outcomes, self.seats, died)
+    }
+}
+
+fn words(clock: &TscClock) -> String {
+    let cost = clock.overhead_ns();
+    match clock.frequency_hz() {
+        Some(hertz) => {
+            format!(
+                "TSC at {:.3} GHz, {cost:.0} ns a reading (contained in every span)",
+                hertz * 1e-9
+            )
+        }
+        None => format!("clock_gettime, {cost:.0} ns a reading (contained in every span)"),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::RunError;
 use crate::cli::captures::{Captures, scaled_plan};
 use crate::cli::config::{Address, Config, Lane, Speed};
-use crate::host::clock::{Clock, TscClock};
+use crate::host::clock::TscClock;
 use crate::hot::drive::Endpoints;
 use crate::hot::drive::rest::Rest;
 use crate::hot::drive::wire::Endpoint;
@@ -216,7 +216,8 @@ fn everywhere(endpoint: &Endpoint) -> Endpoints {
 }
 
 fn resolve(address: &str) -> Result<SocketAddr, String> {
-    let found = address.to_socket_addrs().map_err(|error| format!("cannot be resolved: {error}"))?;
+    let found =
+        address.to_socket_addrs().map_err(|error| format!("cannot be resolved: {error}"))?;
     let mut all: Vec<SocketAddr> = found.collect();
     all.sort_by_key(SocketAddr::is_ipv6); // loopback names give both; the venue listens on IPv4
     all.first().copied().ok_or_else(|| "has no address".to_owned())
@@ -268,11 +269,8 @@ fn fits(config: &Config, held: &Captures) -> Result<(), RunError> {
     let unfit = |problem| RunError::Unfit { file: file.clone(), problem };
     let family = config.venue.family.0;
     if held.family != family {
-        let problem = format!(
-            "captured from {}, and venue.family is {}",
-            held.family.name(),
-            family.name()
-        );
+        let problem =
+            format!("captured from {}, and venue.family is {}", held.family.name(), family.name());
         return Err(unfit(problem));
     }
     let names: Vec<&str> = held.inferred.iter().map(|of| of.symbol.as_str()).collect();

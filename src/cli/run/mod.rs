@@ -9,11 +9,11 @@ mod report;
 
 pub use report::RunReport;
 
+use crate::cli::captures::CapturesError;
 use crate::cli::config::{Address, Config, ConfigError, Span, Speed, Transport, WaitMode};
 use crate::host::net::NetError;
 use crate::host::signal::{self, SignalError};
 use crate::host::steal::Steal;
-use crate::lab::capture::CaptureError;
 use crate::lab::exchange::server::ServerError;
 use crate::units::Nanos;
 use crate::venue::binance::metadata::MetadataError;
@@ -63,7 +63,7 @@ pub enum RunError {
     Config(#[from] ConfigError),
     /// A capture cannot be read.
     #[error(transparent)]
-    Capture(#[from] CaptureError),
+    Captures(#[from] CapturesError),
     /// A capture does not fit what is to be traded.
     #[error("{file}: {problem}")]
     Unfit {
@@ -155,6 +155,7 @@ fn trade(args: &RunArgs) -> Result<Finished, RunError> {
     let mut config = settings(args)?;
     let arena = market::open(&mut config, args.config.is_some())?;
     let steal_before = Steal::read().ok();
+    eprintln!("bot4: {}; Ctrl-C cancels all orders and reports", arena.words);
     let lanes = lanes::start(&config, &arena)?;
     let begun = Instant::now();
     let limit = config.run.limit().map(|span| Duration::from_nanos(span.0));
@@ -180,14 +181,23 @@ fn trade(args: &RunArgs) -> Result<Finished, RunError> {
         }
     };
     eprintln!("bot4: {ended}; cancelling all orders");
-    let (outcomes, placement, died) = lanes.stop();
+    let (outcomes, seats, died) = lanes.stop();
+    let venue_name = arena.words.clone();
     let venue = arena.close();
     let steal = match (steal_before, Steal::read().ok()) {
         (Some(before), Some(after)) => Some(Nanos(after.since(&before).total_ns)),
         _ => None,
     };
-    let seconds = begun.elapsed().as_secs_f64();
-    let body = report::build(&config, ended, seconds, &outcomes, placement, venue, steal);
+    let frame = report::Frame {
+        venue_name,
+        ended,
+        seconds: begun.elapsed().as_secs_f64(),
+        seed: config.run.seed,
+        seats,
+        venue,
+        steal,
+    };
+    let body = report::build(frame, &outcomes);
     Ok(Finished { body, json: config.run.json, file: config.report.file.clone(), died })
 }
 

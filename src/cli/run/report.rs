@@ -1,7 +1,6 @@
 //! What a run came to: the JSON with its stable keys, and the same for people.
 
 use super::lanes::{Outcome, Seats};
-use crate::cli::config::Config;
 use crate::host::histogram::{Histogram, Summary};
 use crate::hot::report::{InputCounts, InstrumentReport, LaneReport, OrderReport};
 use crate::lab::exchange::server::ServerReport;
@@ -29,6 +28,8 @@ const SPANS: [&str; 11] = [
 /// A run. Keys are stable; README.md lists them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunReport {
+    /// The venue, in words.
+    pub venue_name: String,
     /// Why it ended.
     pub ended: String,
     /// Seconds from the first lane's start to the end.
@@ -98,17 +99,28 @@ pub struct LaneRun {
     pub incidents_dropped: u64,
 }
 
+/// What is known of a run besides its lanes.
+pub struct Frame {
+    /// The venue, in words.
+    pub venue_name: String,
+    /// Why it ended.
+    pub ended: &'static str,
+    /// How long it took.
+    pub seconds: f64,
+    /// The seed.
+    pub seed: u64,
+    /// Where everything ran.
+    pub seats: Seats,
+    /// The embedded venue's report.
+    pub venue: Option<ServerReport>,
+    /// Steal of all CPUs.
+    pub steal: Option<Nanos>,
+}
+
 /// Puts the lanes' reports together.
 #[must_use]
-pub fn build(
-    config: &Config,
-    ended: &str,
-    seconds: f64,
-    outcomes: &[Outcome],
-    seats: Seats,
-    venue: Option<ServerReport>,
-    steal: Option<Nanos>,
-) -> RunReport {
+pub fn build(frame: Frame, outcomes: &[Outcome]) -> RunReport {
+    let Frame { venue_name, ended, seconds, seed, seats, venue, steal } = frame;
     let mut spans: BTreeMap<&'static str, Histogram> = BTreeMap::new();
     let mut lanes = Vec::new();
     let (mut messages, mut rate, mut hash) = (0, 0.0, StateHash::default());
@@ -123,7 +135,7 @@ pub fn build(
             continue;
         };
         for (name, span) in &report.times.spans {
-            spans.entry(name).or_insert_with(Histogram::new).merge(span);
+            spans.entry(name).or_default().merge(span);
         }
         messages += report.counts.frames;
         rate += report.counts.frames as f64 / (report.span.0 as f64 * 1e-9).max(1e-9);
@@ -156,9 +168,10 @@ pub fn build(
         });
     }
     RunReport {
+        venue_name,
         ended: ended.to_owned(),
         seconds,
-        seed: config.run.seed,
+        seed,
         messages,
         events: lanes.iter().map(|lane| lane.inputs.market).sum(),
         book_updates: instruments(&lanes).map(|of| of.book_updates).sum(),
@@ -167,7 +180,10 @@ pub fn build(
         arrival_rate: rate,
         allocations_after_warmup: allocations,
         state_hash: format!("{:016x}", hash.finish()),
-        fees: fees.into_iter().map(|(of, fee)| (of, crate::units::Money(fee).to_string())).collect(),
+        fees: fees
+            .into_iter()
+            .map(|(of, fee)| (of, crate::units::Money(fee).to_string()))
+            .collect(),
         steal_ns: steal.map(|of| of.0),
         clock: seats.clock,
         concessions: seats.concessions,
@@ -225,7 +241,7 @@ impl LaneRun {
 /// When the output cannot be written.
 pub fn print(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
     let RunReport { ended, seconds, messages, events, book_updates, arrival_rate, .. } = report;
-    writeln!(out, "{ended} after {seconds:.1} s")?;
+    writeln!(out, "{}: {ended} after {seconds:.1} s", report.venue_name)?;
     writeln!(
         out,
         "\nmarket     {messages} messages ({arrival_rate:.0} a second), {events} events, \
@@ -287,9 +303,8 @@ pub fn print(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
             )?;
         }
     }
-    let steal = report.steal_ns.map_or("unknown".to_owned(), |ns| {
-        format!("{:.1} ms", ns as f64 * 1e-6)
-    });
+    let steal =
+        report.steal_ns.map_or("unknown".to_owned(), |ns| format!("{:.1} ms", ns as f64 * 1e-6));
     writeln!(out, "\nclock      {}; steal during the run {steal}", report.clock)?;
     match report.allocations_after_warmup {
         Some(count) => writeln!(out, "allocated  {count} times on lane threads after warm-up")?,

@@ -70,9 +70,9 @@ pub struct ClerkSettings {
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
     #[error(transparent)]
-    Rest(#[from] RestError),
+    Rest(#[from] Box<RestError>),
     #[error(transparent)]
-    Answer(#[from] AnswerError),
+    Answer(#[from] Box<AnswerError>),
     #[error("the venue asks for a key; set venue.key_file or BOT4_API_KEY")]
     NoKey,
 }
@@ -226,8 +226,7 @@ impl<C: Clock> Clerk<C> {
             let request = rest::cancel_all(family, symbol, self.signer()?, self.wall());
             match self.call(&request, stop) {
                 Ok(_) => {}
-                Err(Trouble::Answer(AnswerError::Venue { error, .. }))
-                    if error.code == NOTHING_OPEN => {}
+                Err(Trouble::Answer(refused)) if is_nothing_open(&refused) => {}
                 Err(error) => return Err(error),
             }
             let request = rest::trades_since(family, symbol, since, self.signer()?, self.wall());
@@ -298,6 +297,22 @@ impl<C: Clock> Clerk<C> {
     fn wall(&self) -> UnixNanos {
         UnixNanos(self.settings.wall_at_zero.0.saturating_add(self.clock.now().0))
     }
+}
+
+impl From<RestError> for Trouble {
+    fn from(error: RestError) -> Trouble {
+        Trouble::Rest(Box::new(error))
+    }
+}
+
+impl From<AnswerError> for Trouble {
+    fn from(error: AnswerError) -> Trouble {
+        Trouble::Answer(Box::new(error))
+    }
+}
+
+fn is_nothing_open(refused: &AnswerError) -> bool {
+    matches!(refused, AnswerError::Venue { error, .. } if error.code == NOTHING_OPEN)
 }
 
 fn name(ask: &Ask) -> &'static str {

@@ -38,6 +38,7 @@ use crate::record::{
 };
 use crate::units::{Currency, Lots, Money, Nanos, Ticks, UnixNanos};
 use crate::venue::binance::Family;
+use crate::venue::binance::orders::client_id;
 use crate::venue::binance::session::answer::AccountTrade;
 use crate::venue::binance::session::{Line, Signer};
 use clerk::{Answer, Ask};
@@ -261,12 +262,7 @@ pub fn drive<C: Clock + Clone>(
     controls.pulse.finish();
     let ended = driver.clock.now();
     let allocations = driver.warm.map(|before| allocation::thread_allocations() - before);
-    let left = driver.pipeline.lane().ledger().working();
-    if left > 0 {
-        let seconds = GRACE.0 / 1_000_000_000;
-        let what = format!("{left} orders not confirmed cancelled after {seconds} s");
-        driver.incident(ended, what);
-    }
+    driver.note_left_behind(ended);
     driver.lines.close_all(net.as_mut());
     driver.probe.finish();
     Ok(DriveReport {
@@ -518,6 +514,22 @@ impl<C: Clock + Clone> Driver<'_, C> {
             && let Some(arrived) = arrived
         {
             times.wire_to_wire(clock.now().since(arrived));
+        }
+    }
+
+    /// Orders that still work when the lane ends: a person must look at them.
+    fn note_left_behind(&mut self, now: Nanos) {
+        let all = self.pipeline.lane().ledger().orders();
+        let left: Vec<Order> = all.filter(|of| of.state.is_working()).copied().collect();
+        for order in left {
+            let id = String::from_utf8_lossy(&client_id(order.id)).into_owned();
+            let (state, venue_order, seconds) =
+                (order.state, order.venue_order, GRACE.0 / 1_000_000_000);
+            let what = format!(
+                "order {id} (venue {venue_order}) is {state:?} {seconds} s after its cancel; look \
+                 for it at the venue"
+            );
+            self.incident(now, what);
         }
     }
 

@@ -486,11 +486,11 @@ impl Venue {
         self.notes.push("the market begins".to_owned());
     }
 
-    /// Lets the exchange move as far as it may; whether it could go on at once.
-    pub(super) fn advance(&mut self) -> bool {
+    /// Lets the exchange move as far as it may, a bounded number of steps.
+    pub(super) fn advance(&mut self) {
         self.floor.now = self.now;
         if !self.pace.has_begun() {
-            return false;
+            return;
         }
         let target = self.pace.market(self.now);
         for _ in 0..STEPS {
@@ -501,16 +501,14 @@ impl Venue {
             };
             if !may {
                 // All that is owed has left.
-                self.rest_at(target.unwrap_or(self.owed));
-                return false;
+                return self.rest_at(target.unwrap_or(self.owed));
             }
             let wall = self.exchange.wall(next);
             let floor = &mut self.floor;
             self.exchange.advance(next, &mut |output| floor.on_output(output, wall));
             self.market_now = self.market_now.max(next);
         }
-        let over = self.exchange.is_over();
-        if over {
+        if self.exchange.is_over() {
             // Nothing is under way any more, so whatever is owed has left.
             self.rest_at(target.unwrap_or(self.owed).max(self.owed));
             if !self.ended && self.captured {
@@ -519,7 +517,6 @@ impl Venue {
             }
         }
         self.floor.settle(self.market_now);
-        !over
     }
 
     fn rest_at(&mut self, at: Nanos) {
@@ -543,9 +540,9 @@ impl Venue {
     pub(super) fn idle_for(&self) -> Nanos {
         let forever = Nanos(u64::MAX);
         let market = match (self.settings.speed, self.exchange.next_time()) {
-            (Speed::Times(_), Some(next)) if self.pace.has_begun() => {
-                self.pace.until(next, self.now)
-            }
+            _ if !self.pace.has_begun() => forever,
+            (Speed::Times(_), Some(next)) => self.pace.until(next, self.now),
+            (Speed::Max, Some(next)) if next <= self.owed || !self.is_paused() => Nanos(0),
             _ => forever,
         };
         let switch = self.floor.accounts.next_firing().map_or(forever, |at| at.since(self.now));

@@ -95,7 +95,7 @@ impl Server {
                 self.take(arrival);
             }
             self.venue.pump_rest();
-            let busy = self.venue.advance();
+            self.venue.advance();
             if self.venue.now >= chores_at {
                 chores_at = self.venue.now.plus(CHORES_PERIOD);
                 self.venue.chores();
@@ -107,9 +107,10 @@ impl Server {
             for line in self.venue.notes.drain(..) {
                 (self.log)(&line);
             }
-            wait = match (busy, self.venue.idle_for()) {
-                (true, _) | (false, Nanos(0)) => Wait::Busy,
-                (false, span) => Wait::Block(span.min(SLEEP_MAX)),
+            // Asked after the flush: what has just left may let the market go on.
+            wait = match self.venue.idle_for() {
+                Nanos(0) => Wait::Busy,
+                span => Wait::Block(span.min(SLEEP_MAX)),
             };
         }
         self.end(&mut arrivals);
