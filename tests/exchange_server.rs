@@ -463,6 +463,36 @@ fn the_venue_pings_and_ends_what_is_old_or_slow() {
     assert!(report.closings[0].contains("reads too slowly"), "{report:?}");
 }
 
+#[test]
+fn garbage_of_every_kind_stops_nobody_else() {
+    const SEED: u64 = 11;
+    let family = Family::CoinM;
+    let venue = Running::start(settings(family));
+    let mut random = bot4::lab::exchange::Random::new(SEED, 0);
+    let texts = [
+        r#"{"id":1,"method":"order.place","params":{"symbol":"BTCUSD_PERP","side":"BUY","type":"LIMIT","timeInForce":"GTC","quantity":"5","price":"50000"}}"#,
+        r#"{"method":"SUBSCRIBE","params":["btcusd_perp@depth"],"id":1}"#,
+        "GET /dapi/v1/depth?symbol=BTCUSD_PERP&limit=5 HTTP/1.1\r\nHost: x\r\n\r\n",
+    ];
+    for round in 0..60 {
+        let mut bytes = texts[round % texts.len()].as_bytes().to_vec();
+        for _ in 0..1 + round % 5 {
+            let at = random.below(bytes.len() as u64) as usize;
+            bytes[at] = random.below(256) as u8;
+        }
+        let path = ["/ws-dapi/v1", "/ws", "/stream?streams=btcusd_perp@trade"][round % 3];
+        let mut web = Web::open(venue.address, path);
+        web.send(&bytes);
+        web.raw(&bytes); // no frame at all
+        let mut plain = std::net::TcpStream::connect(venue.address).expect("it listens");
+        std::io::Write::write_all(&mut plain, &bytes).expect("it reads");
+    }
+    let mut good = Orders::open(venue.address, family);
+    good.web.send(b"{\"id\":1,\"method\":\"ping\"}");
+    assert_eq!(good.answer().outcome, Ok(()), "seed {SEED}");
+    venue.end();
+}
+
 /// A small capture: a snapshot, then tickers whose update ids count up.
 fn capture(name: &str, frames: u64) -> bot4::lab::capture::Capture {
     let mut text = String::new();

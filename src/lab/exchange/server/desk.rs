@@ -10,7 +10,7 @@ use super::pending::{Pending, Reply};
 use super::report::ServerReport;
 use super::run::{LINGER, role_name, wall};
 use super::settings::{ServerSettings, Speed};
-use super::streams::Wish;
+use super::streams::{STREAMS_MAX, Wish};
 use crate::host::net::ConnId;
 use crate::lab::exchange::wire::parameters::Parameters;
 use crate::lab::exchange::wire::refusal::Refusal;
@@ -29,8 +29,6 @@ const HEAD_MAX: usize = 16 << 10;
 const MESSAGE_MAX: usize = 64 << 10;
 /// Steps of the exchange between two looks at the sockets.
 const STEPS: usize = 512;
-/// Streams of one connection, the venue's limit.
-const STREAMS_MAX: usize = 1_024;
 
 /// The exchange and its public.
 pub(super) struct Venue {

@@ -14,6 +14,9 @@ pub(super) enum Channel {
 
 const CHANNELS: usize = 4;
 
+/// Streams of one connection, the venue's limit.
+pub(super) const STREAMS_MAX: usize = 1_024;
+
 /// One client's wish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wish {
@@ -61,12 +64,15 @@ impl Streams {
         Streams { wishes: instruments.iter().map(|_| Default::default()).collect() }
     }
 
-    /// Adds a wish; false for a stream that this venue does not have.
+    /// Adds a wish; false for a stream that this venue does not have, or one too many.
     pub(super) fn add(&mut self, instruments: &[Instrument], wish: Wish) -> bool {
         let Some((symbol, channel)) = wish.name.split_once('@') else { return false };
         let symbol = symbol.to_ascii_uppercase();
         let at = instruments.iter().position(|of| of.symbol.as_str() == symbol);
         let (Some(at), Some(channel)) = (at, Channel::of_name(channel)) else { return false };
+        if self.names(wish.slot).len() >= STREAMS_MAX {
+            return false;
+        }
         let wishes = &mut self.wishes[at][channel as usize];
         if !wishes.contains(&wish) {
             wishes.push(wish);
