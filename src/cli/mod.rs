@@ -9,6 +9,7 @@ pub mod config;
 pub mod doctor;
 pub mod replay_capture;
 pub mod run;
+pub mod venue;
 
 use clap::{Parser, Subcommand};
 use std::io::Write;
@@ -32,6 +33,8 @@ enum Command {
     ReplayCapture(replay_capture::ReplayArgs),
     /// Measure this machine with Bot4's own work
     Bench(bench::BenchArgs),
+    /// Serve a market and its order API at an address, as Binance would
+    Venue(venue::VenueArgs),
     /// Show the machine as Bot4 sees it, and what to change before trading on it
     Doctor(doctor::Doctor),
 }
@@ -48,6 +51,7 @@ pub fn main() -> ExitCode {
             replay_capture::run(args, &mut out).map_err(anyhow::Error::from)
         }
         Command::Bench(args) => bench::run(args, &mut out).map_err(anyhow::Error::from),
+        Command::Venue(args) => venue::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Doctor(args) => doctor::run(args, &mut out).map_err(anyhow::Error::from),
     };
     match outcome.and_then(|()| Ok(out.flush()?)) {

@@ -22,8 +22,6 @@ use crate::record::{Intent, OrderAction};
 use crate::units::{Nanos, UnixNanos};
 use crate::venue::binance::Family;
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Longest head of a first request.
 const HEAD_MAX: usize = 16 << 10;
@@ -50,8 +48,6 @@ pub(super) struct Venue {
     /// How far it must come for the answers that are owed.
     owed: Nanos,
     ended: bool,
-    /// The same for whoever started the venue.
-    pub(super) over: Arc<AtomicBool>,
 }
 
 impl Venue {
@@ -81,7 +77,6 @@ impl Venue {
             market_now: Nanos(0),
             owed: Nanos(0),
             ended: false,
-            over: Arc::default(),
             settings,
         })
     }
@@ -491,11 +486,11 @@ impl Venue {
         self.notes.push("the market begins".to_owned());
     }
 
-    /// Lets the exchange move as far as it may; whether it could go on at once.
-    pub(super) fn advance(&mut self) -> bool {
+    /// Lets the exchange move as far as it may, a bounded number of steps.
+    pub(super) fn advance(&mut self) {
         self.floor.now = self.now;
         if !self.pace.has_begun() {
-            return false;
+            return;
         }
         let target = self.pace.market(self.now);
         for _ in 0..STEPS {
@@ -506,26 +501,22 @@ impl Venue {
             };
             if !may {
                 // All that is owed has left.
-                self.rest_at(target.unwrap_or(self.owed));
-                return false;
+                return self.rest_at(target.unwrap_or(self.owed));
             }
             let wall = self.exchange.wall(next);
             let floor = &mut self.floor;
             self.exchange.advance(next, &mut |output| floor.on_output(output, wall));
             self.market_now = self.market_now.max(next);
         }
-        let over = self.exchange.is_over();
-        if over {
+        if self.exchange.is_over() {
             // Nothing is under way any more, so whatever is owed has left.
             self.rest_at(target.unwrap_or(self.owed).max(self.owed));
             if !self.ended && self.captured {
                 self.ended = true;
-                self.over.store(true, Ordering::Release);
                 self.notes.push("the capture has ended; orders are still served".to_owned());
             }
         }
         self.floor.settle(self.market_now);
-        !over
     }
 
     fn rest_at(&mut self, at: Nanos) {
@@ -539,13 +530,19 @@ impl Venue {
         market.peek().is_none() || market.any(|of| of.backlog() > self.settings.pause_above)
     }
 
+    /// Whether the captures have ended and nothing of them waits to leave.
+    pub(super) fn has_ended(&self) -> bool {
+        let mut market = self.floor.links.iter().flatten().filter(|of| of.is_market());
+        self.ended && market.all(|of| of.backlog() == 0)
+    }
+
     /// How long nothing is to be done, as far as the exchange knows.
     pub(super) fn idle_for(&self) -> Nanos {
         let forever = Nanos(u64::MAX);
         let market = match (self.settings.speed, self.exchange.next_time()) {
-            (Speed::Times(_), Some(next)) if self.pace.has_begun() => {
-                self.pace.until(next, self.now)
-            }
+            _ if !self.pace.has_begun() => forever,
+            (Speed::Times(_), Some(next)) => self.pace.until(next, self.now),
+            (Speed::Max, Some(next)) if next <= self.owed || !self.is_paused() => Nanos(0),
             _ => forever,
         };
         let switch = self.floor.accounts.next_firing().map_or(forever, |at| at.since(self.now));

@@ -24,6 +24,7 @@ pub struct Server {
     net: EpollNet,
     address: SocketAddr,
     venue: Venue,
+    over: Arc<AtomicBool>,
     log: Box<dyn FnMut(&str) + Send>,
 }
 
@@ -56,7 +57,8 @@ impl Server {
             ..NetSettings::default()
         })?;
         let (_, address) = net.listen(address).map_err(ServerError::Listen)?;
-        Ok(Server { net, address, venue: Venue::new(settings)?, log: Box::new(|_| {}) })
+        let (venue, over) = (Venue::new(settings)?, Arc::new(AtomicBool::new(false)));
+        Ok(Server { net, address, venue, over, log: Box::new(|_| {}) })
     }
 
     /// Tells `log` what a person may want to know as it happens.
@@ -72,10 +74,11 @@ impl Server {
         self.address
     }
 
-    /// Set when the captures have ended and everything they led to was sent.
+    /// Becomes true when the captures have ended and every market client has been sent the last
+    /// frame; never on a generated market. Orders are served all the same.
     #[must_use]
     pub fn over(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.venue.over)
+        Arc::clone(&self.over)
     }
 
     /// Serves until `stop`; then closes every connection and reports.
@@ -92,18 +95,22 @@ impl Server {
                 self.take(arrival);
             }
             self.venue.pump_rest();
-            let busy = self.venue.advance();
+            self.venue.advance();
             if self.venue.now >= chores_at {
                 chores_at = self.venue.now.plus(CHORES_PERIOD);
                 self.venue.chores();
             }
             self.flush();
+            if self.venue.has_ended() {
+                self.over.store(true, Ordering::Release);
+            }
             for line in self.venue.notes.drain(..) {
                 (self.log)(&line);
             }
-            wait = match (busy, self.venue.idle_for()) {
-                (true, _) | (false, Nanos(0)) => Wait::Busy,
-                (false, span) => Wait::Block(span.min(SLEEP_MAX)),
+            // Asked after the flush: what has just left may let the market go on.
+            wait = match self.venue.idle_for() {
+                Nanos(0) => Wait::Busy,
+                span => Wait::Block(span.min(SLEEP_MAX)),
             };
         }
         self.end(&mut arrivals);

@@ -349,7 +349,10 @@ fn information_reads_back_as_the_same_instruments() {
 
 #[test]
 fn logons_are_verified_with_either_kind_of_key() {
-    let pem = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n-----END PRIVATE KEY-----\n";
+    // The example of RFC 8410, section 10.3.
+    let pem = "-----BEGIN PRIVATE KEY-----\n\
+        MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n\
+        -----END PRIVATE KEY-----\n";
     let keys = [Signer::ed25519("k3y", pem).unwrap(), Signer::hmac("k3y", "s3cret").unwrap()];
     for signer in &keys {
         let read = |text: &str| Request::read(text.as_bytes()).call.unwrap();
