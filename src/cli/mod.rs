@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 failed (the message says what, where and what to do), 2 wrong arguments.
 
+pub mod bench;
 pub mod book;
 pub mod captures;
 pub mod config;
@@ -30,6 +31,8 @@ enum Command {
     Book(book::BookArgs),
     /// Trade captured streams in process, as fast as it goes, and print what came of it
     ReplayCapture(replay_capture::ReplayArgs),
+    /// Measure this machine with Bot4's own work
+    Bench(bench::BenchArgs),
     /// Serve a market and its order API at an address, as Binance would
     Venue(venue::VenueArgs),
     /// Show the machine as Bot4 sees it, and what to change before trading on it
@@ -47,6 +50,7 @@ pub fn main() -> ExitCode {
         Command::ReplayCapture(args) => {
             replay_capture::run(args, &mut out).map_err(anyhow::Error::from)
         }
+        Command::Bench(args) => bench::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Venue(args) => venue::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Doctor(args) => doctor::run(args, &mut out).map_err(anyhow::Error::from),
     };

@@ -25,6 +25,8 @@ pub struct SyncedBook<B: Book> {
     book: B,
     touch: Touch,
     sync: Sync,
+    /// The touch that the lane last heard of.
+    told: Top,
     updated_at: Nanos,
     snapshot_wanted: bool,
     updates: u64,
@@ -38,6 +40,7 @@ impl<B: Book + Default> SyncedBook<B> {
             book: B::default(),
             touch: Touch::default(),
             sync: Sync::new(family),
+            told: Top::default(),
             updated_at: Nanos(0),
             snapshot_wanted: true,
             updates: 0,
@@ -96,11 +99,12 @@ impl<B: Book> SyncedBook<B> {
                 self.book.apply(diff);
                 self.updated_at = now;
                 self.updates += 1;
-                BookChange::Moved
+                self.moved()
             }
             DiffStep::Buffered | DiffStep::Old => BookChange::Unchanged,
             DiffStep::Gap { .. } => {
                 self.touch.clear();
+                self.told = Top::default();
                 self.snapshot_wanted = true;
                 BookChange::Voided
             }
@@ -119,6 +123,7 @@ impl<B: Book> SyncedBook<B> {
                 });
                 self.updated_at = now;
                 self.updates += 1;
+                self.moved();
                 BookChange::Moved
             }
             SnapshotStep::TooOld { .. } => {
@@ -136,6 +141,17 @@ impl<B: Book> SyncedBook<B> {
             return BookChange::Unchanged;
         }
         self.updated_at = now;
+        self.moved()
+    }
+
+    /// Whether the touch is another than when the lane was last told. Most diffs change levels that
+    /// nobody decides by.
+    #[inline]
+    fn moved(&mut self) -> BookChange {
+        let top = self.touch.top(&self.book);
+        if std::mem::replace(&mut self.told, top) == top {
+            return BookChange::Unchanged;
+        }
         BookChange::Moved
     }
 
@@ -143,6 +159,7 @@ impl<B: Book> SyncedBook<B> {
     pub fn void(&mut self) -> BookChange {
         self.sync.reset();
         self.touch.clear();
+        self.told = Top::default();
         self.snapshot_wanted = true;
         BookChange::Voided
     }

@@ -453,12 +453,13 @@ impl<B: Book> Lane<B> {
         }
         for (intent, slot) in wanted.iter() {
             let verdict = self.judge(instrument, &intent, now, outbox);
+            probe.mark(Stage::Gate);
             self.verdicts[verdict as usize] += 1;
             if verdict.passes() {
                 self.commit(&intent, slot, now, outbox);
+                probe.mark(Stage::Commit);
             }
         }
-        probe.mark(Stage::Gate);
     }
 
     fn judge(

@@ -78,6 +78,32 @@ impl Recording {
         self.entries.last().map(|entry| entry.at).unwrap_or_default()
     }
 
+    #[inline]
+    fn feed(
+        &self,
+        entry: &Entry,
+        pipeline: &mut Pipeline,
+        probe: &mut impl Probe,
+        send: &mut impl FnMut(&Intent, &[u8]),
+    ) {
+        let bytes = || &self.bytes[entry.start..entry.start + entry.len];
+        match entry.kind {
+            Kind::Market => pipeline.on_market(bytes(), entry.at, probe, send),
+            Kind::Snapshot(id) => {
+                pipeline.take_snapshot_wish();
+                pipeline.on_snapshot(id, bytes(), entry.at, probe, send);
+            }
+            Kind::Execution => {
+                let report = self.reports[entry.start];
+                pipeline.on_input(Input::Execution(report), entry.at, probe, send);
+            }
+            Kind::Timer => pipeline.on_input(Input::Timer, entry.at, probe, send),
+            Kind::Halt => {
+                pipeline.on_input(Input::Command(Command::Halt), entry.at, probe, send);
+            }
+        }
+    }
+
     fn push(&mut self, at: Nanos, kind: Kind, bytes: &[u8]) {
         self.entries.push(Entry { at, kind, start: self.bytes.len(), len: bytes.len() });
         self.bytes.extend_from_slice(bytes);
@@ -241,24 +267,25 @@ pub fn play(
 ) {
     open(pipeline, &recording.plan, send);
     for entry in &recording.entries {
-        let bytes = || &recording.bytes[entry.start..entry.start + entry.len];
-        match entry.kind {
-            Kind::Market => {
-                pipeline.on_market(bytes(), entry.at, probe, send);
-            }
-            Kind::Snapshot(id) => {
-                pipeline.take_snapshot_wish();
-                pipeline.on_snapshot(id, bytes(), entry.at, probe, send);
-            }
-            Kind::Execution => {
-                let report = recording.reports[entry.start];
-                pipeline.on_input(Input::Execution(report), entry.at, probe, send);
-            }
-            Kind::Timer => pipeline.on_input(Input::Timer, entry.at, probe, send),
-            Kind::Halt => {
-                pipeline.on_input(Input::Command(Command::Halt), entry.at, probe, send);
-            }
-        }
+        recording.feed(entry, pipeline, probe, send);
+    }
+}
+
+/// As `play`, without a probe: `before` and `after` are called around each input and told whether it
+/// is a market frame, so that a caller can set the pace.
+pub fn play_paced(
+    recording: &Recording,
+    pipeline: &mut Pipeline,
+    before: &mut impl FnMut(bool),
+    after: &mut impl FnMut(bool),
+    send: &mut impl FnMut(&Intent, &[u8]),
+) {
+    open(pipeline, &recording.plan, send);
+    for entry in &recording.entries {
+        let is_frame = entry.kind == Kind::Market;
+        before(is_frame);
+        recording.feed(entry, pipeline, &mut NoProbe, send);
+        after(is_frame);
     }
 }
 

@@ -11,12 +11,13 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 /// Spans in the order in which they are printed.
-const SPANS: [&str; 11] = [
+const SPANS: [&str; 12] = [
     "decode",
     "book",
     "signal",
     "decide",
     "gate",
+    "commit",
     "encode",
     "tick_to_order",
     "arrival_to_order",
