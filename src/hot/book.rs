@@ -4,7 +4,7 @@
 
 use crate::market::book::{Book, Top, Touch};
 use crate::record::{BookTicker, DepthDiff, DepthSnapshot};
-use crate::units::Nanos;
+use crate::units::{InstrumentId, Nanos};
 use crate::venue::binance::Family;
 use crate::venue::binance::sync::{DiffStep, SnapshotStep, Sync};
 
@@ -19,6 +19,17 @@ pub enum BookChange {
     Voided,
 }
 
+/// A chain of diffs that broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Whose book.
+    pub instrument: InstrumentId,
+    /// Update id that should have been the previous one.
+    pub expected: u64,
+    /// Update id that the diff names as its previous one.
+    pub got: u64,
+}
+
 /// A book with its synchronisation and the touch of its tickers.
 #[derive(Clone, Debug)]
 pub struct SyncedBook<B: Book> {
@@ -27,6 +38,7 @@ pub struct SyncedBook<B: Book> {
     sync: Sync,
     /// The touch that the lane last heard of.
     told: Top,
+    gap: Option<Gap>,
     updated_at: Nanos,
     snapshot_wanted: bool,
     updates: u64,
@@ -41,6 +53,7 @@ impl<B: Book + Default> SyncedBook<B> {
             touch: Touch::default(),
             sync: Sync::new(family),
             told: Top::default(),
+            gap: None,
             updated_at: Nanos(0),
             snapshot_wanted: true,
             updates: 0,
@@ -91,6 +104,11 @@ impl<B: Book> SyncedBook<B> {
         std::mem::take(&mut self.snapshot_wanted)
     }
 
+    /// The last gap, once.
+    pub fn take_gap(&mut self) -> Option<Gap> {
+        self.gap.take()
+    }
+
     /// Applies a diff.
     #[inline]
     pub fn on_diff(&mut self, diff: &DepthDiff<'_>, now: Nanos) -> BookChange {
@@ -102,7 +120,8 @@ impl<B: Book> SyncedBook<B> {
                 self.moved()
             }
             DiffStep::Buffered | DiffStep::Old => BookChange::Unchanged,
-            DiffStep::Gap { .. } => {
+            DiffStep::Gap { expected, got } => {
+                self.gap = Some(Gap { instrument: diff.instrument, expected, got });
                 self.touch.clear();
                 self.told = Top::default();
                 self.snapshot_wanted = true;

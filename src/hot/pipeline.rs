@@ -5,6 +5,7 @@
 //! Invariant: the requests depend only on the inputs and their times; nothing here reads a clock.
 //! Deliberately absent: sockets, TLS and WebSocket framing (`drive`), the venue (`lab`).
 
+use super::book::Gap;
 use super::lane::{Lane, LaneConfig, Outbox};
 use crate::host::cpu::Simd;
 use crate::host::probe::{Probe, Stage};
@@ -103,6 +104,12 @@ impl Pipeline {
     /// An instrument whose snapshot must be fetched; each wish is returned once.
     pub fn take_snapshot_wish(&mut self) -> Option<InstrumentId> {
         self.lane.take_snapshot_wish()
+    }
+
+    /// A gap that was not heard of; each is returned once.
+    #[inline]
+    pub fn take_gap(&mut self) -> Option<Gap> {
+        self.lane.take_gap()
     }
 
     /// Frames that the fast decoder left to the general one.

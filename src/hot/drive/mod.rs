@@ -29,6 +29,7 @@ use crate::host::net::{
 };
 use crate::host::probe::StageProbe;
 use crate::host::ring::{Consumer, Producer};
+use crate::hot::book::Gap;
 use crate::hot::guard::{LastWord, Pulse};
 use crate::hot::lane::LaneConfig;
 use crate::hot::pipeline::{Pipeline, PipelineCounts};
@@ -114,7 +115,7 @@ pub struct Status {
 /// Something that went wrong, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Incident {
-    /// Monotonic time.
+    /// Since the lane began.
     pub at: Nanos,
     /// What.
     pub what: String,
@@ -170,6 +171,9 @@ struct Driver<'a, C: Clock + Clone> {
     reconciling: bool,
     /// Wall time at which the order link was lost.
     lost_at: UnixNanos,
+    began: Nanos,
+    /// The clerk was asked to cancel what the lane's own cancels did not end.
+    asked_at_end: bool,
     first_frame: Option<Nanos>,
     warm: Option<u64>,
     incidents: Vec<Incident>,
@@ -213,6 +217,8 @@ pub fn drive<C: Clock + Clone>(
         orders_known: false,
         reconciling: false,
         lost_at: settings.wall_at_zero,
+        began: clock.now(),
+        asked_at_end: false,
         first_frame: None,
         warm: None,
         incidents: Vec::with_capacity(INCIDENTS_MAX),
@@ -238,6 +244,7 @@ pub fn drive<C: Clock + Clone>(
             driver.publish(&controls.status);
             driver.obey(controls, now);
             driver.hear_clerk(now);
+            driver.lines.check_answers(now);
         }
         if now >= session_due || driver.lines.has_news() {
             session_due = now.plus(SESSION_PERIOD);
@@ -254,8 +261,7 @@ pub fn drive<C: Clock + Clone>(
             driver.input(Input::Command(Command::Halt), now);
             driver.flush(net.as_mut(), None);
         }
-        let working = driver.pipeline.lane().ledger().working();
-        if stopping.is_some_and(|since| working == 0 || now.since(since) > GRACE) {
+        if stopping.is_some_and(|since| driver.has_ended(now.since(since))) {
             break;
         }
     }
@@ -336,6 +342,9 @@ impl<C: Clock + Clone> Driver<'_, C> {
         if counts.frames == self.settings.warm_up {
             self.warm = Some(allocation::thread_allocations());
         }
+        if let Some(gap) = self.pipeline.take_gap() {
+            self.note_gap(gap, now);
+        }
         if counts.frames_refused > self.refused_seen {
             self.refused_seen = counts.frames_refused;
             self.note_fault(now);
@@ -345,6 +354,9 @@ impl<C: Clock + Clone> Driver<'_, C> {
     fn report(&mut self, text: &[u8], kind: SessionKind, line: Line) {
         let now = self.clock.now();
         let (pipeline, lines) = (&mut self.pipeline, &mut self.lines);
+        if kind == SessionKind::Orders {
+            lines.heard_orders();
+        }
         let refused = pipeline.counts().reports_refused;
         let heard = pipeline.on_report(text, now, &mut self.probe, &mut |_, request| {
             lines.send_order(request);
@@ -362,6 +374,20 @@ impl<C: Clock + Clone> Driver<'_, C> {
     fn note_fault(&mut self, now: Nanos) {
         let what = self.pipeline.fault().map(ToString::to_string).unwrap_or_default();
         self.incident(now, what);
+    }
+
+    #[cold]
+    fn note_gap(&mut self, gap: Gap, now: Nanos) {
+        let name = self.settings.instruments.iter().find(|of| of.id == gap.instrument);
+        let name = name.map_or("?", |of| of.symbol.as_str());
+        let (expected, got) = (gap.expected, gap.got);
+        self.incident(
+            now,
+            format!(
+                "{name}: diffs missing after update {expected} (the next names {got}); quotes \
+                 cancelled, book asked for again"
+            ),
+        );
     }
 
     fn input(&mut self, input: Input<'_>, now: Nanos) {
@@ -517,6 +543,18 @@ impl<C: Clock + Clone> Driver<'_, C> {
         }
     }
 
+    /// Whether a stopping lane is done: nothing works, or neither its cancels nor the clerk's helped.
+    fn has_ended(&mut self, stopping_for: Nanos) -> bool {
+        if self.pipeline.lane().ledger().working() == 0 {
+            return true;
+        }
+        if stopping_for > GRACE && !std::mem::replace(&mut self.asked_at_end, true) {
+            let since = UnixNanos(self.settings.wall_at_zero.0.saturating_add(self.began.0));
+            self.ask(Ask::Reconcile(since));
+        }
+        stopping_for > Nanos(2 * GRACE.0)
+    }
+
     /// Orders that still work when the lane ends: a person must look at them.
     fn note_left_behind(&mut self, now: Nanos) {
         let all = self.pipeline.lane().ledger().orders();
@@ -536,6 +574,7 @@ impl<C: Clock + Clone> Driver<'_, C> {
     #[cold]
     fn incident(&mut self, at: Nanos, what: String) {
         if self.incidents.len() < INCIDENTS_MAX {
+            let at = at.since(self.began);
             self.incidents.push(Incident { at, what });
         } else {
             self.incidents_dropped += 1;

@@ -115,10 +115,19 @@ pub struct Lines {
     news: bool,
     incidents: Vec<String>,
     nonce: u64,
-    unsent: u64,
+    /// Requests that the order line's own messages led to, and where each ends.
+    held: Vec<u8>,
+    held_ends: Vec<usize>,
+    /// A request had no line: the lane believes it was sent.
+    unsent: bool,
+    /// Something was asked since the order link was last heard, and when that was noticed.
+    unanswered: bool,
+    asked_at: Option<Nanos>,
 }
 
 const SLOTS_MAX: usize = 9;
+/// How long the venue may leave every request unanswered.
+const ANSWER_MAX: Nanos = Nanos(5_000_000_000);
 
 impl Lines {
     /// No connection yet; the first `run` begins to open them.
@@ -150,7 +159,11 @@ impl Lines {
             news: false,
             incidents: Vec::new(),
             nonce: seed,
-            unsent: 0,
+            held: Vec::with_capacity(64 * 1_024),
+            held_ends: Vec::with_capacity(256),
+            unsent: false,
+            unanswered: false,
+            asked_at: None,
         }
     }
 
@@ -174,10 +187,18 @@ impl Lines {
         self.slots[at].take()
     }
 
-    /// Puts it back.
+    /// Puts it back, with the requests that its own messages led to.
     #[inline]
-    pub fn put_back(&mut self, at: usize, slot: Slot) {
+    pub fn put_back(&mut self, at: usize, mut slot: Slot) {
         self.news |= slot.closing || slot.open != slot.told_open;
+        if self.order_slot == Some(at) && !self.held_ends.is_empty() {
+            let mut start = 0;
+            for end in self.held_ends.drain(..) {
+                slot.wire.send_text(&self.held[start..end]);
+                start = end;
+            }
+            self.held.clear();
+        }
         self.slots[at] = Some(slot);
     }
 
@@ -211,12 +232,46 @@ impl Lines {
         Some(slot.kind)
     }
 
-    /// Queues a request on the order line.
+    /// Queues a request on the order line; aside while that line is being read itself.
     #[inline]
     pub fn send_order(&mut self, request: &[u8]) {
-        match self.order_slot.and_then(|at| self.slots[at].as_mut()) {
+        let Some(at) = self.order_slot else {
+            self.unsent = true;
+            self.news = true;
+            return;
+        };
+        self.unanswered = true;
+        match &mut self.slots[at] {
             Some(slot) => slot.wire.send_text(request),
-            None => self.unsent += 1,
+            None => {
+                self.held.extend_from_slice(request);
+                self.held_ends.push(self.held.len());
+            }
+        }
+    }
+
+    /// The order line answered something.
+    #[inline]
+    pub fn heard_orders(&mut self) {
+        self.unanswered = false;
+        self.asked_at = None;
+    }
+
+    /// Gives up the order line when what was asked has gone unanswered for too long.
+    pub fn check_answers(&mut self, now: Nanos) {
+        if !self.unanswered {
+            return;
+        }
+        let since = *self.asked_at.get_or_insert(now);
+        if now.since(since) < ANSWER_MAX {
+            return;
+        }
+        self.heard_orders();
+        if let Some(at) = self.order_slot {
+            let seconds = ANSWER_MAX.0 / 1_000_000_000;
+            let what = format!("orders line: no answer for {seconds} s; giving it up");
+            self.incidents.push(what);
+            self.condemn(at);
         }
     }
 
@@ -265,12 +320,6 @@ impl Lines {
                 || self.ready[SessionKind::User as usize])
     }
 
-    /// Requests for which there was no line.
-    #[must_use]
-    pub fn unsent(&self) -> u64 {
-        self.unsent
-    }
-
     /// What went wrong since the last call.
     pub fn take_incidents(&mut self) -> Vec<String> {
         std::mem::take(&mut self.incidents)
@@ -279,7 +328,7 @@ impl Lines {
     /// Tells the sessions what happened and does what they want.
     pub fn run(&mut self, net: &mut dyn Net, now: Nanos, wall: UnixNanos) -> Needs {
         self.news = false;
-        let mut needs = Needs::default();
+        let mut needs = Needs { orders_lost: std::mem::take(&mut self.unsent), listen_key: false };
         for (kind, line) in std::mem::take(&mut self.closed) {
             self.tell(kind, Event::Closed(line), now, wall);
         }
