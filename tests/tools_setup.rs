@@ -13,7 +13,9 @@ fn a_library_at_the_head_of_a_long_list_is_not_missing() {
     fs::create_dir_all(&folder).expect("a folder under the temporary one");
     for (name, text) in [
         ("ldconfig", format!("echo '\tlibvulkan.so.1 => here'\nseq {LINES}\n")),
-        ("apt-get", "exit 1\n".to_owned()), // whatever this machine lacks stays so
+        // Whatever this machine lacks stays so.
+        ("apt-get", "exit 1\n".to_owned()),
+        ("sudo", "exit 1\n".to_owned()),
     ] {
         let file = folder.join(name);
         fs::write(&file, format!("#!/bin/sh\n{text}")).expect("room for a script");

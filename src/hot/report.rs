@@ -1,7 +1,7 @@
 //! What a lane reports: the JSON's stable keys are these fields.
 
 use super::book::SyncedBook;
-use crate::ledger::Ledger;
+use crate::ledger::{Fees, Ledger};
 use crate::market::book::Book;
 use crate::record::{Instrument, Verdict};
 use crate::units::{Money, Ticks};
@@ -79,6 +79,8 @@ pub struct InstrumentReport {
     pub realised: String,
     /// Profit of the open position at the middle, before fees.
     pub unrealised: String,
+    /// Fees paid by currency.
+    pub fees: BTreeMap<String, String>,
     /// Realised plus unrealised minus fees in this currency.
     pub pnl: String,
     /// Volume traded.
@@ -98,7 +100,7 @@ pub struct LaneReport {
     pub orders: OrderReport,
     /// By instrument.
     pub instruments: Vec<InstrumentReport>,
-    /// Fees paid by currency.
+    /// Fees paid by currency, all instruments.
     pub fees: BTreeMap<String, String>,
 }
 
@@ -127,14 +129,18 @@ impl LaneReport {
             working: ledger.working() as u64,
             refused,
         };
-        let fees = ledger.fees().entries().iter();
         LaneReport {
             inputs: *inputs,
             orders,
             instruments: books.map(|(i, book)| instrument(ledger, i, book)).collect(),
-            fees: fees.map(|(currency, fee)| (currency.to_string(), fee.to_string())).collect(),
+            fees: by_currency(&ledger.fees()),
         }
     }
+}
+
+fn by_currency(fees: &Fees) -> BTreeMap<String, String> {
+    let entries = fees.entries().iter();
+    entries.map(|(currency, fee)| (currency.to_string(), fee.to_string())).collect()
 }
 
 fn instrument<B: Book>(
@@ -149,7 +155,8 @@ fn instrument<B: Book>(
     let open = position.0 != 0 && middle > Ticks(0);
     let unrealised = account.filter(|_| open).map_or(Money(0), |a| a.unrealised(middle));
     let realised = money(account.map(|a| a.realised()));
-    let paid = ledger.fees().of(instrument.settle);
+    let fees = account.map(|a| a.fees().clone()).unwrap_or_default();
+    let paid = fees.of(instrument.settle);
     InstrumentReport {
         symbol: instrument.symbol.to_string(),
         position: instrument.lot.decimal(position.0).to_string(),
@@ -157,6 +164,7 @@ fn instrument<B: Book>(
         cash: money(account.map(|a| a.cash())).to_string(),
         realised: realised.to_string(),
         unrealised: unrealised.to_string(),
+        fees: by_currency(&fees),
         pnl: realised.plus(unrealised).minus(paid).to_string(),
         traded: money(account.map(|a| a.traded())).to_string(),
         book_updates: book.updates(),

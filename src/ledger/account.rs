@@ -24,6 +24,7 @@ pub struct Account {
     /// Minus the value of everything bought, plus that of everything sold; fees apart.
     cash: Money,
     traded: Money,
+    fees: Fees,
     working_buys: Lots,
     working_sells: Lots,
     working_orders: usize,
@@ -52,6 +53,7 @@ impl Account {
             realised: Money(0),
             cash: Money(0),
             traded: Money(0),
+            fees: Fees::default(),
             working_buys: Lots(0),
             working_sells: Lots(0),
             working_orders: 0,
@@ -125,6 +127,12 @@ impl Account {
         self.traded
     }
 
+    /// Fees paid for its fills, by currency.
+    #[must_use]
+    pub const fn fees(&self) -> &Fees {
+        &self.fees
+    }
+
     /// Profit of the open position if closed at `price`, before fees.
     #[must_use]
     pub const fn unrealised(&self, price: Ticks) -> Money {
@@ -155,6 +163,11 @@ impl Account {
         self.trades[self.trades_next] = trade;
         self.trades_next = (self.trades_next + 1) % TRADES_REMEMBERED;
         true
+    }
+
+    /// Books what a fill cost.
+    pub(super) fn charge(&mut self, currency: Currency, fee: Money) {
+        self.fees.add(currency, fee);
     }
 
     /// Books a fill.
@@ -193,6 +206,7 @@ impl Account {
         hash.money(self.entry);
         hash.money(self.realised);
         hash.money(self.cash);
+        self.fees.mix_into(hash);
     }
 }
 
@@ -210,6 +224,12 @@ impl Fees {
         } else {
             self.overflowed += 1;
         }
+    }
+
+    /// Books all fees of another list.
+    pub(super) fn merge(&mut self, other: &Fees) {
+        other.entries().iter().for_each(|(currency, fee)| self.add(*currency, *fee));
+        self.overflowed += other.overflowed;
     }
 
     /// Currency and amount paid (negative: rebates received).
@@ -230,7 +250,7 @@ impl Fees {
         self.overflowed
     }
 
-    pub(super) fn mix_into(&self, hash: &mut StateHash) {
+    fn mix_into(&self, hash: &mut StateHash) {
         for (currency, fee) in self.entries() {
             hash.word(u64::from_le_bytes(currency.0));
             hash.money(*fee);

@@ -68,7 +68,6 @@ pub struct OrderCounts {
 pub struct Ledger {
     orders: Orders,
     accounts: Vec<Account>,
-    fees: Fees,
     counts: OrderCounts,
 }
 
@@ -79,7 +78,6 @@ impl Ledger {
         Ledger {
             orders: Orders::new(),
             accounts: instruments.iter().map(Account::new).collect(),
-            fees: Fees::default(),
             counts: OrderCounts::default(),
         }
     }
@@ -97,10 +95,12 @@ impl Ledger {
         &self.accounts
     }
 
-    /// Fees paid, by currency.
+    /// Fees paid over all instruments, by currency.
     #[must_use]
-    pub fn fees(&self) -> &Fees {
-        &self.fees
+    pub fn fees(&self) -> Fees {
+        let mut all = Fees::default();
+        self.accounts.iter().for_each(|account| all.merge(account.fees()));
+        all
     }
 
     /// Counts since construction.
@@ -270,7 +270,7 @@ impl Ledger {
             return Applied::Repeated;
         }
         account.fill(report.side, report.last_price, report.last_lots);
-        self.fees.add(report.fee_currency, report.fee);
+        account.charge(report.fee_currency, report.fee);
         self.counts.fills += 1;
         let Some(order) = self.orders.get_mut(report.order) else {
             self.counts.unknown += 1;
@@ -314,6 +314,5 @@ impl Ledger {
     pub fn mix_into(&self, hash: &mut StateHash) {
         self.orders.iter().for_each(|order| order.mix_into(hash));
         self.accounts.iter().for_each(|account| account.mix_into(hash));
-        self.fees.mix_into(hash);
     }
 }

@@ -3,13 +3,14 @@
 use super::{diff, instrument, level, plan, report, snapshot, ticker};
 use crate::host::probe::NoProbe;
 use crate::hot::lane::{Lane, LaneConfig, Outbox};
+use crate::hot::report::InstrumentReport;
 use crate::ledger::StateHash;
 use crate::market::book::{Book, Ladder, Tree};
 use crate::record::{
     Command, ExecutionKind, ExecutionReport, Input, Intent, Link, LinkState, MarketEvent,
     OrderAction, Plan, Stamp,
 };
-use crate::units::{InstrumentId, LaneId, Lots, Nanos, Side};
+use crate::units::{Currency, InstrumentId, LaneId, Lots, Money, Nanos, Side};
 use crate::venue::binance::Family;
 
 struct Rig<B: Book> {
@@ -142,6 +143,30 @@ fn a_filled_quote_is_placed_again_until_the_position_limit() {
     }
     let position = rig.lane.ledger().account(InstrumentId(0)).unwrap().position();
     assert!(position <= Lots(30) && position >= Lots(20), "{position:?}");
+}
+
+#[test]
+fn each_instrument_pays_its_own_fees_and_the_lane_their_sum() {
+    let mut rig = Rig::<Ladder>::new(0, Family::UsdM);
+    let placed = rig.open(&plan(1));
+    let bid = *placed.iter().find(|of| of.side == Side::Buy).unwrap();
+    for (instrument, trade_id, fee) in [(0, 1, 30), (1, 2, 500)] {
+        let fill = ExecutionReport {
+            instrument: InstrumentId(instrument),
+            trade_id,
+            last_lots: Lots(1),
+            fee: Money(fee),
+            fee_currency: Currency::new("USDT").unwrap(),
+            ..report(ExecutionKind::Fill, &bid)
+        };
+        rig.step(Input::Execution(fill));
+    }
+    let lane = rig.lane.report();
+    let fees = |of: &InstrumentReport| of.fees["USDT"].clone();
+    assert_eq!(lane.instruments.iter().map(fees).collect::<Vec<_>>(), ["0.00000030", "0.00000500"]);
+    assert_eq!(lane.fees["USDT"], "0.00000530");
+    // No book, no value: what is left of the second's profit is what it paid.
+    assert_eq!(lane.instruments[1].pnl, "-0.00000500");
 }
 
 /// A seeded walk of the market with fills, as inputs to any lane.
