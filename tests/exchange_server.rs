@@ -6,11 +6,10 @@ use bot4::host::cpu::Simd;
 use bot4::lab::exchange::server::{Server, ServerError};
 use bot4::net::websocket::mask;
 use bot4::record::{
-    ExecutionKind, Intent, Level, MarketEvent, OrderAction, OrderType, TimeInForce,
+    ExecutionKind, Intent, Level, MarketEvent, OrderAction, OrderState, OrderType, TimeInForce,
 };
 use bot4::units::{InstrumentId, Lots, Nanos, OrderId, Side, Ticks, VenueId};
 use bot4::venue::binance::decode::Decoder;
-use bot4::venue::binance::decode::infer::GridGuess;
 use bot4::venue::binance::session::{Signer, answer, logon, rest as asking};
 use bot4::venue::binance::sync::{DiffStep, SnapshotStep, Sync};
 use bot4::venue::binance::{Family, metadata};
@@ -218,6 +217,49 @@ fn a_lost_session_finds_its_orders_again() {
     let all = asking::cancel_all(family, &listed[0].symbol, &signer(), wall());
     assert_eq!(rest(venue.address, &all).status, 200);
     assert!(ask().is_empty());
+}
+
+#[test]
+fn an_order_can_be_asked_for_whatever_became_of_it() {
+    for family in FAMILIES {
+        let venue = Running::start(settings(family));
+        let listed = instruments(family);
+        let (bid, ask) = touch(&venue, family);
+        let mut orders = Orders::open(venue.address, family);
+        let ask_for = |order: u64| {
+            let id = OrderId::new(1, order);
+            let request = asking::order(family, &listed[0].symbol, id, &signer(), wall());
+            rest(venue.address, &request)
+        };
+        for order in [1, 2] {
+            orders.send(&resting(order, Side::Buy, Ticks(bid.price.0 - 200), Lots(5_000)));
+            assert_eq!(orders.answer().outcome, Ok(()));
+        }
+        orders.send(&Intent {
+            action: OrderAction::Cancel,
+            ..resting(2, Side::Buy, Ticks(0), Lots(0))
+        });
+        assert_eq!(orders.answer().outcome, Ok(()));
+        orders.send(&Intent {
+            time_in_force: TimeInForce::ImmediateOrCancel,
+            ..resting(3, Side::Buy, Ticks(ask.price.0 + 500), Lots(5_000))
+        });
+        assert_eq!(orders.answer().outcome, Ok(()));
+        let found = |order| answer::order(&ask_for(order).body, &listed).unwrap().unwrap();
+        assert_eq!((found(1).state, found(1).order), (OrderState::Open, Some(OrderId::new(1, 1))));
+        assert_eq!((found(2).state, found(2).filled_lots), (OrderState::Cancelled, Lots(0)));
+        // What an immediate order cannot fill expires.
+        let taken = found(3);
+        assert!(!taken.state.is_working() && taken.filled_lots > Lots(0), "{taken:?}");
+        let request =
+            asking::trades_of(family, &listed[0].symbol, taken.venue_order, &signer(), wall());
+        let fills = answer::trades(&rest(venue.address, &request).body, &listed).unwrap();
+        assert!(fills.iter().all(|of| of.venue_order == taken.venue_order));
+        assert_eq!(fills.iter().map(|of| of.lots.0).sum::<i64>(), taken.filled_lots.0);
+        let none = ask_for(4);
+        let refused = answer::check(none.status, &none.body, None).unwrap_err();
+        assert_eq!(refused.code(), Some(-2013));
+    }
 }
 
 #[test]
@@ -491,109 +533,4 @@ fn garbage_of_every_kind_stops_nobody_else() {
     good.web.send(b"{\"id\":1,\"method\":\"ping\"}");
     assert_eq!(good.answer().outcome, Ok(()), "seed {SEED}");
     venue.end();
-}
-
-/// A small capture: a snapshot, then tickers whose update ids count up.
-fn capture(name: &str, frames: u64) -> bot4::lab::capture::Capture {
-    let mut text = String::new();
-    let start = 1_723_161_255_000_000_000u64;
-    text += &format!(
-        r#"{start} {{"lastUpdateId":100,"bids":[["100.00000000","5.00000000"]],"asks":[["100.10000000","5.00000000"]]}}"#
-    );
-    text += "\n";
-    for at in 1..=frames {
-        let (received, update) = (start + at * 1_000_000, 100 + at);
-        text += &format!(
-            r#"{received} {{"stream":"btcusdt@bookTicker","data":{{"u":{update},"s":"BTCUSDT","b":"100.00000000","B":"5.00000000","a":"100.10000000","A":"5.00000000"}}}}"#
-        );
-        text += "\n";
-    }
-    let file = std::env::temp_dir().join(format!("bot4_{name}_{}", std::process::id()));
-    std::fs::write(&file, text).expect("a file under the temporary folder");
-    let capture = bot4::lab::capture::Capture::load(&file).expect("a capture");
-    std::fs::remove_file(file).expect("it was just written");
-    capture
-}
-
-#[test]
-fn a_capture_runs_as_fast_as_its_readers_and_then_still_takes_orders() {
-    const FRAMES: u64 = 50_000;
-    let family = Family::Spot;
-    let mut settings = settings(family);
-    settings.captures = vec![capture("max", FRAMES)];
-    settings.instruments.truncate(1);
-    settings.speed = bot4::lab::exchange::server::Speed::Max;
-    settings.wait_for = 2;
-    let venue = Running::start(settings);
-    let mut first = Web::open(venue.address, "/ws/btcusdt@bookTicker");
-    assert_eq!(first.text_within(Duration::from_millis(50)), None, "it waits for the second");
-    let mut second = Web::open(venue.address, "/stream?streams=btcusdt@bookTicker/btcusdt@depth");
-    let listed = instruments(family);
-    let mut decoder = Decoder::new(family, &listed, Simd::detect());
-    let mut read = |web: &mut Web, expected: u64| match decoder.decode(&web.text()) {
-        Ok(MarketEvent::Ticker(ticker)) => assert_eq!(ticker.update, expected),
-        other => panic!("{other:?}"),
-    };
-    for at in 1..=FRAMES {
-        read(&mut first, 100 + at);
-        read(&mut second, 100 + at);
-    }
-    assert_eq!(first.text_within(Duration::from_millis(20)), None, "nothing comes after the end");
-    let mut orders = Orders::open(venue.address, family);
-    orders.send(&resting(1, Side::Buy, Ticks(9_000), Lots(1_000_000)));
-    assert_eq!(orders.answer().outcome, Ok(()));
-    let report = venue.end();
-    assert!(report.capture_ended && report.slow_clients == 0, "{report:?}");
-    assert_eq!(report.frames_sent, 2 * FRAMES);
-}
-
-#[test]
-fn captured_books_bridge_too() {
-    let beside = || concat!(env!("CARGO_MANIFEST_DIR"), "/../shared").into();
-    let shared = std::env::var_os("BOT4_SHARED").map_or_else(beside, std::path::PathBuf::from);
-    for (family, file) in [
-        (Family::Spot, "binance-spot/btcusdt_20240808.gz"),
-        (Family::UsdM, "binance-usdm/btcusdt_20240808.gz"),
-        (Family::CoinM, "binance-cm/btcusd_perp_20240808.gz"),
-    ] {
-        let Ok(capture) = bot4::lab::capture::Capture::load(&shared.join("data").join(file)) else {
-            eprintln!("SKIPPED (1): captured_books_bridge_too: no shared data");
-            return;
-        };
-        // The captures hold sizes off today's grids.
-        let mut guess = GridGuess::new(Some(family));
-        capture.frames().for_each(|frame| guess.observe(frame.bytes).expect("a real frame"));
-        let mut settings = settings(family);
-        settings.captures = vec![capture];
-        settings.instruments = guess.instruments(VenueId(0));
-        settings.speed = bot4::lab::exchange::server::Speed::Max;
-        settings.limits.weight_minute = u32::MAX;
-        let listed = settings.instruments.clone();
-        let venue = Running::start(settings);
-        let path = bot4::venue::binance::session::paths::market(&listed);
-        let mut web = Web::open(venue.address, &path);
-        let mut decoder = Decoder::new(family, &listed, Simd::detect());
-        let mut sync = Sync::new(family);
-        let (mut seen, mut applied, mut gaps) = (0, 0, 0);
-        while let Some(text) = web.text_within(Duration::from_millis(200)) {
-            let event = decoder.decode(&text).expect("a real frame");
-            let MarketEvent::Depth(diff) = event else { continue };
-            match sync.on_diff(&diff) {
-                DiffStep::Apply => applied += 1,
-                DiffStep::Gap { .. } => gaps += 1,
-                DiffStep::Buffered | DiffStep::Old => {}
-            }
-            seen += 1;
-            if !sync.is_synchronised() && seen % 20 == 0 {
-                let body = rest(venue.address, &asking::depth(family, &listed[0].symbol)).body;
-                let book = decoder.decode_snapshot(InstrumentId(0), &body);
-                let Ok(MarketEvent::Snapshot(book)) = book else { panic!("no snapshot") };
-                if sync.on_snapshot(book.last_update) == SnapshotStep::Load {
-                    sync.replay(&mut |_| applied += 1);
-                }
-            }
-        }
-        assert!(applied > 100 && gaps == 0, "{file}: {seen} seen, {applied} applied, {gaps} gaps");
-        assert!(venue.end().capture_ended);
-    }
 }

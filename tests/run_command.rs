@@ -386,8 +386,25 @@ fn every_planned_fault_of_the_order_desk_is_survived_and_settled() {
             assert!(said.contains("orders line: closed by the peer"), "{said}");
             assert!(said.contains("order link reconciled"), "{said}");
         }),
+        Box::new(|| looked_up(&["reject@3:2:-1007"])),
+        Box::new(|| looked_up(&["reject@3:2:-1006"])),
+        Box::new(|| looked_up(&["mute@3:2"])),
         Box::new(|| {
-            faulty(&["mute@5:2"]);
+            // Carried out, so that the user-data stream tells what the answer does not.
+            let (report, served) = faulty(&["unsure@3:4"]);
+            assert_eq!((&served["faults"], &served["refused"]["-1007"]), (&4.into(), &4.into()));
+            assert_eq!(report["orders"]["rejected"], 0, "{report}");
         }),
     ]);
+}
+
+/// Two orders of which nobody knows whether they live are asked for and found never to have been.
+fn looked_up(faults: &[&str]) {
+    let (report, served) = faulty(faults);
+    let said = incidents(&report);
+    assert_eq!(report["orders"]["rejected"], 2, "{faults:?}: {said}");
+    assert_eq!(said.matches("the venue has no such order").count(), 2, "{faults:?}: {said}");
+    assert!(!said.contains("reconciled"), "{faults:?}: {said}");
+    assert!(count(&served["rest"]["order_query"]) >= 4, "each is asked for twice: {served}");
+    assert!(report["seconds"].as_f64() < Some(4.0), "none waits for the end of the run");
 }

@@ -44,7 +44,7 @@ pub struct VenueArgs {
     #[arg(long, value_name = "X")]
     speed: Option<config::Speed>,
     /// What goes wrong: drop@N, torn@N, garbage@N (frame), gap@N, swap@N (diff), delay@N:MS (frame),
-    /// reject@N:COUNT:CODE, mute@N[:COUNT], drop-orders@N (order request)
+    /// reject@N:COUNT:CODE, mute@N[:COUNT], unsure@N[:COUNT], drop-orders@N (order request)
     #[arg(long, value_name = "FAULT", num_args = 1..)]
     fault: Vec<Fault>,
     /// Give every API key an account of its own; otherwise all share one

@@ -11,11 +11,11 @@ use crate::host::clock::Clock;
 use crate::host::ring::{Consumer, Producer};
 use crate::hot::guard::Pulse;
 use crate::net::http::Response;
-use crate::record::Instrument;
-use crate::units::{InstrumentId, Nanos, UnixNanos};
+use crate::record::{Instrument, Symbol};
+use crate::units::{InstrumentId, Lots, Nanos, OrderId, UnixNanos};
 use crate::venue::binance::Family;
 use crate::venue::binance::orders::{RateCount, RateKind};
-use crate::venue::binance::session::answer::{self, AccountTrade, AnswerError};
+use crate::venue::binance::session::answer::{self, AccountTrade, AnswerError, VenueOrder};
 use crate::venue::binance::session::rest::{self, RestRequest};
 use crate::venue::binance::session::{Budget, Cost, Signer};
 use std::sync::Arc;
@@ -31,8 +31,10 @@ pub enum Ask {
     ListenKey,
     /// That the listen key stays valid.
     KeepListenKey,
-    /// That every order be cancelled, and what was filled since.
-    Reconcile(UnixNanos),
+    /// What became of one order.
+    Order(InstrumentId, OrderId),
+    /// That every order be cancelled, what was filled since, and the venue's ids of these orders.
+    Reconcile(UnixNanos, Vec<(InstrumentId, OrderId)>),
     /// A body back, to be freed here.
     Recycle(Vec<u8>),
 }
@@ -44,8 +46,11 @@ pub enum Answer {
     Snapshot(InstrumentId, Vec<u8>),
     /// A listen key.
     ListenKey(String),
-    /// Nothing of ours works at the venue any more; these are the fills since.
-    Reconciled(Vec<AccountTrade>),
+    /// An order as the venue has it, none where it has no such order, and its fills.
+    Order(OrderId, Option<VenueOrder>, Vec<AccountTrade>),
+    /// Nothing of ours works at the venue any more; the orders asked about that it knows, and the
+    /// fills since.
+    Reconciled(Vec<VenueOrder>, Vec<AccountTrade>),
     /// Something failed and will be tried again.
     Trouble(String),
 }
@@ -79,6 +84,8 @@ enum Trouble {
 
 /// The venue's code when there was nothing to cancel.
 const NOTHING_OPEN: i32 = -2011;
+/// The venue's code for an order that it does not know.
+const NO_SUCH_ORDER: i32 = -2013;
 const IDLE: Duration = Duration::from_millis(2);
 const RETRY_MIN: Nanos = Nanos::from_millis(100);
 const RETRY_MAX: Nanos = Nanos::from_millis(5_000);
@@ -167,6 +174,10 @@ impl<C: Clock> Clerk<C> {
                     let _ = answers.push(Answer::Trouble(format!("{}: {trouble}", name(ask))));
                 }
             }
+            // The lane asks again by itself, and other asks must not wait behind this one.
+            if matches!(ask, Ask::Order(..)) {
+                return None;
+            }
             let until = self.clock.now().plus(wait);
             while self.clock.now() < until {
                 if stop.load(Ordering::Acquire) {
@@ -181,17 +192,13 @@ impl<C: Clock> Clerk<C> {
     fn attempt(&mut self, ask: &Ask, stop: &AtomicBool) -> Result<Option<Answer>, Trouble> {
         let family = self.settings.family;
         Ok(match ask {
-            Ask::Snapshot(id) => {
-                let instruments = &self.settings.instruments;
-                let symbol = instruments.iter().find(|of| of.id == *id).map(|of| of.symbol);
-                match symbol {
-                    Some(symbol) => {
-                        let response = self.call(&rest::depth(family, &symbol), stop)?;
-                        Some(Answer::Snapshot(*id, response.body))
-                    }
-                    None => None,
+            Ask::Snapshot(id) => match self.symbol(*id) {
+                Some(symbol) => {
+                    let response = self.call(&rest::depth(family, &symbol), stop)?;
+                    Some(Answer::Snapshot(*id, response.body))
                 }
-            }
+                None => None,
+            },
             Ask::ListenKey => {
                 let request = rest::create_listen_key(family, self.signer()?);
                 match request {
@@ -208,9 +215,57 @@ impl<C: Clock> Clerk<C> {
                 }
                 None
             }
-            Ask::Reconcile(since) => Some(Answer::Reconciled(self.reconcile(*since, stop)?)),
+            Ask::Order(instrument, order) => {
+                let found = self.look_up(*instrument, *order, stop)?;
+                let fills = match &found {
+                    Some(found) if found.filled_lots > Lots(0) => self.fills_of(found, stop)?,
+                    _ => Vec::new(),
+                };
+                Some(Answer::Order(*order, found, fills))
+            }
+            Ask::Reconcile(since, unnamed) => {
+                let fills = self.reconcile(*since, stop)?;
+                let mut named = Vec::new();
+                for (instrument, order) in unnamed {
+                    named.extend(self.look_up(*instrument, *order, stop)?);
+                }
+                Some(Answer::Reconciled(named, fills))
+            }
             Ask::Recycle(_) => None,
         })
+    }
+
+    fn look_up(
+        &mut self,
+        instrument: InstrumentId,
+        order: OrderId,
+        stop: &AtomicBool,
+    ) -> Result<Option<VenueOrder>, Trouble> {
+        let Some(symbol) = self.symbol(instrument) else { return Ok(None) };
+        let (family, wall) = (self.settings.family, self.wall());
+        let request = rest::order(family, &symbol, order, self.signer()?, wall);
+        match self.call(&request, stop) {
+            Ok(response) => Ok(answer::order(&response.body, &self.settings.instruments)?),
+            Err(Trouble::Answer(refused)) if refused.code() == Some(NO_SUCH_ORDER) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn fills_of(
+        &mut self,
+        order: &VenueOrder,
+        stop: &AtomicBool,
+    ) -> Result<Vec<AccountTrade>, Trouble> {
+        let Some(symbol) = self.symbol(order.instrument) else { return Ok(Vec::new()) };
+        let (family, wall) = (self.settings.family, self.wall());
+        let request = rest::trades_of(family, &symbol, order.venue_order, self.signer()?, wall);
+        let response = self.call(&request, stop)?;
+        Ok(answer::trades(&response.body, &self.settings.instruments)?)
+    }
+
+    fn symbol(&self, instrument: InstrumentId) -> Option<Symbol> {
+        let known = self.settings.instruments.iter().find(|of| of.id == instrument);
+        known.map(|of| of.symbol)
     }
 
     /// Cancels all, then asks for fills until no order is open: what filled in between is in them.
@@ -226,7 +281,7 @@ impl<C: Clock> Clerk<C> {
             let request = rest::cancel_all(family, symbol, self.signer()?, self.wall());
             match self.call(&request, stop) {
                 Ok(_) => {}
-                Err(Trouble::Answer(refused)) if is_nothing_open(&refused) => {}
+                Err(Trouble::Answer(refused)) if refused.code() == Some(NOTHING_OPEN) => {}
                 Err(error) => return Err(error),
             }
             let request = rest::trades_since(family, symbol, since, self.signer()?, self.wall());
@@ -311,16 +366,13 @@ impl From<AnswerError> for Trouble {
     }
 }
 
-fn is_nothing_open(refused: &AnswerError) -> bool {
-    matches!(refused, AnswerError::Venue { error, .. } if error.code == NOTHING_OPEN)
-}
-
 fn name(ask: &Ask) -> &'static str {
     match ask {
         Ask::Snapshot(_) => "snapshot",
         Ask::ListenKey => "listen key",
         Ask::KeepListenKey => "keeping the listen key",
-        Ask::Reconcile(_) => "reconciling",
+        Ask::Order(..) => "looking an order up",
+        Ask::Reconcile(..) => "reconciling",
         Ask::Recycle(_) => "recycling",
     }
 }

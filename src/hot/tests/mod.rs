@@ -15,7 +15,7 @@ use crate::units::{
 };
 
 /// A linear contract: tick 0.1, lot 0.001, so a tick times a lot is 1e-4 of the quote currency.
-fn instrument(id: u32, symbol: &str) -> Instrument {
+pub(super) fn instrument(id: u32, symbol: &str) -> Instrument {
     let grid = |mantissa, scale| Grid::new(Decimal { mantissa, scale }, 8).unwrap();
     Instrument {
         id: InstrumentId(id),
@@ -114,7 +114,7 @@ fn ticker(id: u32, update: u64, bid: Level, ask: Level) -> BookTicker {
     }
 }
 
-fn order(counter: u64, side: Side, price: i64, lots: i64) -> Intent {
+pub(super) fn order(counter: u64, side: Side, price: i64, lots: i64) -> Intent {
     Intent {
         action: OrderAction::Place,
         instrument: InstrumentId(0),
@@ -129,7 +129,7 @@ fn order(counter: u64, side: Side, price: i64, lots: i64) -> Intent {
     }
 }
 
-fn report(kind: ExecutionKind, of: &Intent) -> ExecutionReport {
+pub(super) fn report(kind: ExecutionKind, of: &Intent) -> ExecutionReport {
     ExecutionReport {
         kind,
         instrument: of.instrument,

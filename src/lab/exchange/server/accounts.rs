@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// Fills kept per account for `userTrades`.
 const FILLS_MAX: usize = 100_000;
+/// Orders that are over, kept per account for queries.
+const ENDED_MAX: usize = 10_000;
 /// Accounts at a time.
 const ACCOUNTS_MAX: usize = 1_024;
 /// How long a listen key lives unless it is kept.
@@ -23,6 +25,8 @@ pub(super) struct Account {
     pub(super) names: Names,
     orders: HashMap<(InstrumentId, OrderId), OrderFacts>,
     pub(super) fills: VecDeque<ExecutionReport>,
+    /// Last reports of orders that are over, oldest first.
+    ended: VecDeque<(ExecutionReport, OrderFacts)>,
     books: Ledger,
     start: BTreeMap<Currency, Money>,
     /// Instruments on which the dead man's switch is armed, and when it fires.
@@ -51,6 +55,7 @@ impl Account {
             names: Names::default(),
             orders: HashMap::new(),
             fills: VecDeque::new(),
+            ended: VecDeque::new(),
             books: Ledger::new(instruments),
             start,
             dead_man: BTreeMap::new(),
@@ -95,10 +100,29 @@ impl Account {
             ExecutionKind::Fill => report.filled_lots >= report.lots,
             _ => false,
         };
-        if ended {
-            return self.orders.remove(&key);
+        if !ended {
+            return self.facts(report.instrument, report.order);
         }
-        self.facts(report.instrument, report.order)
+        let facts = self.orders.remove(&key);
+        if let Some(facts) = facts {
+            if self.ended.len() == ENDED_MAX {
+                self.ended.pop_front();
+            }
+            self.ended.push_back((*report, facts));
+        }
+        facts
+    }
+
+    /// The last report of an order that is over, while it is remembered.
+    pub(super) fn ended(
+        &self,
+        instrument: InstrumentId,
+        order: OrderId,
+    ) -> Option<&(ExecutionReport, OrderFacts)> {
+        let is = |of: &&(ExecutionReport, OrderFacts)| {
+            of.0.instrument == instrument && of.0.order == order
+        };
+        self.ended.iter().rev().find(is)
     }
 
     /// Signed position by the fills booked here.

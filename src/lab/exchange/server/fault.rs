@@ -56,6 +56,14 @@ pub enum Fault {
         /// How many.
         count: u64,
     },
+    /// `unsure@N[:COUNT]`: order requests from N on are carried out, and answered with -1007: execution
+    /// status unknown.
+    Unsure {
+        /// Order request.
+        at: u64,
+        /// How many.
+        count: u64,
+    },
     /// `drop-orders@N`: the connection of order request N closes, the request not carried out.
     DropOrders {
         /// Order request.
@@ -67,7 +75,7 @@ pub enum Fault {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{text}` is no fault; one of drop@N, torn@N, garbage@N, gap@N, swap@N, delay@N:MS, \
-     reject@N:COUNT:CODE, mute@N[:COUNT], drop-orders@N, with N from 1"
+     reject@N:COUNT:CODE, mute@N[:COUNT], unsure@N[:COUNT], drop-orders@N, with N from 1"
 )]
 pub struct FaultError {
     text: String,
@@ -96,6 +104,8 @@ fn parse(text: &str) -> Option<Fault> {
         "delay" => (Fault::Delay { at, millis: whole(1)? }, 2),
         "mute" if parts.len() == 1 => (Fault::Mute { at, count: u64::MAX }, 1),
         "mute" => (Fault::Mute { at, count: whole(1)? }, 2),
+        "unsure" if parts.len() == 1 => (Fault::Unsure { at, count: u64::MAX }, 1),
+        "unsure" => (Fault::Unsure { at, count: whole(1)? }, 2),
         "reject" => {
             let code = parts.get(2)?.parse().ok().filter(|code: &i32| *code < 0)?;
             (Fault::Reject { at, count: whole(1)?, code }, 3)
@@ -121,6 +131,7 @@ pub(super) enum FrameFault {
 pub(super) enum RequestFault {
     Reject(i32),
     Mute,
+    Unsure,
     Drop,
 }
 
@@ -164,6 +175,7 @@ impl Faults {
                 Some(RequestFault::Reject(code))
             }
             Fault::Mute { at, count } if within(at, count) => Some(RequestFault::Mute),
+            Fault::Unsure { at, count } if within(at, count) => Some(RequestFault::Unsure),
             Fault::DropOrders { at } if at == request => Some(RequestFault::Drop),
             _ => None,
         })
@@ -181,6 +193,7 @@ mod tests {
             ("delay@3:250", Fault::Delay { at: 3, millis: 250 }),
             ("mute@2", Fault::Mute { at: 2, count: u64::MAX }),
             ("mute@2:4", Fault::Mute { at: 2, count: 4 }),
+            ("unsure@2:4", Fault::Unsure { at: 2, count: 4 }),
             ("reject@1:3:-2010", Fault::Reject { at: 1, count: 3, code: -2010 }),
         ];
         for (text, fault) in good {

@@ -366,6 +366,7 @@ impl Floor {
                 }
             }
             Reply::Rest => self.respond(conn, 200, body, None),
+            Reply::Nobody => {}
         }
     }
 
@@ -377,7 +378,9 @@ impl Floor {
         refusal: &Refusal,
         data: Option<&[u8]>,
     ) {
-        ServerReport::count(&mut self.report.refused, refusal.code);
+        if *reply != Reply::Nobody {
+            ServerReport::count(&mut self.report.refused, refusal.code);
+        }
         match reply {
             Reply::Web(id) => {
                 let counts = self.meter.counts(self.now);
@@ -392,6 +395,7 @@ impl Floor {
                 answers::error(&mut body, refusal, data);
                 self.respond(conn, refusal.status, &body, None);
             }
+            Reply::Nobody => {}
         }
     }
 

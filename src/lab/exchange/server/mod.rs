@@ -19,6 +19,7 @@ mod limits;
 mod link;
 mod pace;
 mod pending;
+mod reception;
 mod report;
 mod rest_desk;
 mod run;

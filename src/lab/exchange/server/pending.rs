@@ -13,6 +13,8 @@ pub(super) enum Reply {
     Web(String),
     /// As a REST response.
     Rest,
+    /// Not at all: it was answered before.
+    Nobody,
 }
 
 /// One request that the exchange has.

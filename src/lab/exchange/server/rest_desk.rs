@@ -8,11 +8,13 @@ use super::report::ServerReport;
 use super::run::LINGER;
 use crate::host::net::ConnId;
 use crate::lab::exchange::ClientId;
+use crate::lab::exchange::order::Order;
 use crate::lab::exchange::wire::answers::{self, OrderFacts, OrderView};
 use crate::lab::exchange::wire::information::exchange_information;
 use crate::lab::exchange::wire::market::depth_snapshot;
 use crate::lab::exchange::wire::parameters::Parameters;
 use crate::lab::exchange::wire::refusal::Refusal;
+use crate::lab::exchange::wire::requests::OrderReader;
 use crate::lab::exchange::wire::rest::{self, RestCall};
 use crate::net::http::{Request, Response};
 use crate::record::{ExecutionReport, Instrument};
@@ -123,6 +125,10 @@ impl Venue {
                 };
                 depth_snapshot(&mut body, family, &instrument, &book, at);
             }
+            RestCall::Query => {
+                let client = self.signed(key, params)?;
+                self.query(client, params, &mut body)?;
+            }
             RestCall::OpenOrders => {
                 let client = self.signed(key, params)?;
                 self.open_orders(client, params, &mut body)?;
@@ -143,9 +149,12 @@ impl Venue {
                 let client = self.signed(key, params)?;
                 let instrument = *params.instrument(&self.floor.instruments)?;
                 let since = params.get("startTime").map_or(Ok(0), |_| params.whole("startTime"))?;
+                let order = params.get("orderId").map(|_| params.whole("orderId")).transpose()?;
                 let account = self.floor.accounts.get(client).ok_or(Refusal::KEY)?;
                 let wanted = |of: &&ExecutionReport| {
-                    of.instrument == instrument.id && of.venue_time.0 / 1_000_000 >= since
+                    of.instrument == instrument.id
+                        && of.venue_time.0 / 1_000_000 >= since
+                        && order.is_none_or(|order| of.venue_order == order)
                 };
                 let fills: Vec<_> =
                     account.fills.iter().filter(wanted).take(TRADES_MAX).copied().collect();
@@ -186,6 +195,39 @@ impl Venue {
         Ok(Some(body))
     }
 
+    /// One order, working or over.
+    fn query(
+        &mut self,
+        client: ClientId,
+        params: &Parameters,
+        body: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
+        let instrument = *params.instrument(&self.floor.instruments)?;
+        let working = self.exchange.open_orders(client, instrument.id);
+        let account = self.floor.accounts.get(client).ok_or(Refusal::KEY)?;
+        let mut reader = OrderReader {
+            family: self.floor.family,
+            instruments: &self.floor.instruments,
+            names: &mut account.names,
+            by_venue_order: &|_, id| {
+                working.iter().find(|of| of.venue_order == id).map(|of| of.asked.order)
+            },
+        };
+        let asked = reader.known(instrument.id, params, "origClientOrderId", "orderId");
+        let unknown = |refusal: &Refusal| *refusal == Refusal::UNKNOWN_ORDER;
+        let asked = asked.map_err(|of| if unknown(&of) { Refusal::NO_SUCH_ORDER } else { of })?;
+        let name = account.names.text(asked);
+        let facts = account.facts(instrument.id, asked);
+        let open = working.iter().find(|of| of.asked.order == asked).zip(facts);
+        let view = match (open, account.ended(instrument.id, asked)) {
+            (Some((order, facts)), _) => working_view(&instrument, order, &name, facts),
+            (None, Some((last, facts))) => OrderView::of(last, &instrument, &name, *facts),
+            (None, None) => return Err(Refusal::NO_SUCH_ORDER),
+        };
+        answers::order(body, self.floor.family, &view);
+        Ok(())
+    }
+
     fn open_orders(
         &mut self,
         client: ClientId,
@@ -215,18 +257,7 @@ impl Venue {
         }
         let views: Vec<OrderView<'_>> = orders
             .iter()
-            .map(|(instrument, order, facts, name)| OrderView {
-                instrument,
-                client_id: name,
-                venue_order: order.venue_order,
-                side: order.asked.side,
-                price: order.asked.price,
-                lots: order.asked.lots,
-                filled: order.filled,
-                status: if order.filled > Lots(0) { "PARTIALLY_FILLED" } else { "NEW" },
-                facts: *facts,
-                time: facts.placed,
-            })
+            .map(|(instrument, order, facts, name)| working_view(instrument, order, name, *facts))
             .collect();
         rest::orders(body, family, &views);
         Ok(())
@@ -247,6 +278,26 @@ impl Venue {
     }
 }
 
+fn working_view<'a>(
+    instrument: &'a Instrument,
+    order: &Order,
+    client_id: &'a str,
+    facts: OrderFacts,
+) -> OrderView<'a> {
+    OrderView {
+        instrument,
+        client_id,
+        venue_order: order.venue_order,
+        side: order.asked.side,
+        price: order.asked.price,
+        lots: order.asked.lots,
+        filled: order.filled,
+        status: if order.filled > Lots(0) { "PARTIALLY_FILLED" } else { "NEW" },
+        facts,
+        time: facts.placed,
+    }
+}
+
 /// Levels of a depth request, within the venue's bounds.
 fn depth_limit(family: Family, params: &Parameters) -> usize {
     let (default, most) = if family == Family::Spot { (100, 5_000) } else { (500, 1_000) };
@@ -260,6 +311,7 @@ const fn call_name(call: RestCall) -> &'static str {
         RestCall::Time => "time",
         RestCall::Information => "exchange_info",
         RestCall::Depth => "depth",
+        RestCall::Query => "order_query",
         RestCall::OpenOrders => "open_orders",
         RestCall::Account => "account",
         RestCall::Trades => "trades",

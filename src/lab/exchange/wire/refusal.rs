@@ -47,6 +47,8 @@ impl Refusal {
     pub const SYMBOL: Refusal = Refusal::new(-1121, "Invalid symbol.");
     /// No such working order to cancel.
     pub const UNKNOWN_ORDER: Refusal = Refusal::new(-2011, "Unknown order sent.");
+    /// No such order, working or over.
+    pub const NO_SUCH_ORDER: Refusal = Refusal::new(-2013, "Order does not exist.");
     /// The request is older or newer than the window allows.
     pub const CLOCK: Refusal =
         Refusal::new(-1021, "Timestamp for this request is outside of the recvWindow.");

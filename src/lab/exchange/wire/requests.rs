@@ -192,7 +192,11 @@ impl OrderReader<'_> {
     }
 
     /// The order named by client id or by the venue's.
-    fn known(
+    ///
+    /// # Errors
+    /// `-1102` where neither is given, `-1100` for an id that is no number, `-2011` for a text no order
+    /// has.
+    pub fn known(
         &mut self,
         instrument: InstrumentId,
         params: &Parameters,

@@ -21,6 +21,8 @@ pub enum RestCall {
     Information,
     /// A book.
     Depth,
+    /// One order, working or over.
+    Query,
     /// Working orders.
     OpenOrders,
     /// Balances and positions.
@@ -55,6 +57,7 @@ impl RestCall {
             (Method::Get, "time") => RestCall::Time,
             (Method::Get, "exchangeInfo") => RestCall::Information,
             (Method::Get, "depth") => RestCall::Depth,
+            (Method::Get, "order") => RestCall::Query,
             (Method::Get, "openOrders") => RestCall::OpenOrders,
             (Method::Get, "account") => RestCall::Account,
             (Method::Get, "myTrades") if !futures => RestCall::Trades,
@@ -88,6 +91,7 @@ impl RestCall {
                 101..=500 => 10,
                 _ => 20,
             },
+            RestCall::Query if spot => 4,
             RestCall::OpenOrders if spot => 6,
             RestCall::Account | RestCall::Trades if spot => 20,
             RestCall::Account | RestCall::Trades => 5,

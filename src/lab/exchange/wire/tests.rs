@@ -247,11 +247,7 @@ fn a_failed_cancel_replace_says_which_leg_failed() {
     let mut decoder = ReportDecoder::new(family, &listed);
     for (cancelled, code, expected) in [
         (Some(&view), -2021, vec![(ExecutionKind::Rejected, -2010)]),
-        (
-            None,
-            -2022,
-            vec![(ExecutionKind::CancelRejected, -2011), (ExecutionKind::Rejected, -2011)],
-        ),
+        (None, -2022, vec![(ExecutionKind::Rejected, -2011)]),
     ] {
         let why =
             if cancelled.is_some() { Refusal::new(-2010, "x") } else { Refusal::UNKNOWN_ORDER };
@@ -297,6 +293,10 @@ fn lists_read_back() {
             (OrderState::PartlyFilled, OrderType::PostOnly)
         );
         assert_eq!((orders[0].lots, orders[0].filled_lots), (Lots(5), Lots(2)));
+        let mut body = Vec::new();
+        answers::order(&mut body, family, &OrderView { status: "CANCELED", ..view });
+        let over = answer::order(&body, &listed).unwrap().unwrap();
+        assert_eq!((over.state, over.filled_lots), (OrderState::Cancelled, Lots(2)));
         let holdings = [Holding { asset: listed[0].quote, amount: Money(-5) }];
         let mut body = Vec::new();
         rest::account(&mut body, family, &holdings, &[(&listed[0], Lots(-3))]);

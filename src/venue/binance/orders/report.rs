@@ -192,33 +192,48 @@ impl Response {
         }
     }
 
-    /// Whether the venue may have done it although it reports an error: ask for the order.
+    /// Orders whose fate the answer leaves open: ask for them.
+    ///
+    /// Either the venue does not know whether it did what was asked, or it knows no such working order
+    /// to withdraw or change, which then is over in a way that another message tells, or should.
     #[must_use]
-    pub fn is_uncertain(&self) -> bool {
-        match &self.outcome {
-            Ok(()) => false,
-            Err(error) if error.class() == ErrorClass::Uncertain => true,
-            Err(error) => self.status >= 500 && error.class() == ErrorClass::Other,
+    pub fn in_doubt(&self) -> [Option<OrderId>; 2] {
+        let (RequestId::Order(of), Err(error)) = (self.request, self.outcome) else {
+            return [None, None];
+        };
+        let replaced = (of.action == OrderAction::Replace && of.order != of.replaces)
+            .then_some(of.replaces)
+            .filter(|_| !self.cancelled);
+        let withdraws = match of.action {
+            OrderAction::Cancel => true,
+            OrderAction::Replace => of.order == of.replaces,
+            OrderAction::Place | OrderAction::CancelAll => false,
+        };
+        match error.class() {
+            ErrorClass::UnknownOrder => [withdraws.then_some(of.order), replaced],
+            ErrorClass::Uncertain => [Some(of.order), replaced],
+            ErrorClass::Other if self.status >= 500 => [Some(of.order), replaced],
+            _ => [None, None],
         }
     }
 
     /// A refusal as execution reports, so that the ledger sees it.
     ///
-    /// Success gives none: the user-data stream reports what happened, with sizes and prices. So
-    /// does an uncertain outcome, after which the order must be looked up. These reports carry no
-    /// side, price or size: the ledger knows them.
+    /// Success gives none: the user-data stream reports what happened, with sizes and prices. Neither
+    /// do orders in doubt. These reports carry no side, price or size: the ledger knows them.
     #[must_use]
     pub fn reports(&self) -> Reports {
         let none = Reports { reports: [None, None] };
         let (RequestId::Order(request), Err(error)) = (self.request, self.outcome) else {
             return none;
         };
-        if self.is_uncertain() {
-            return none;
-        }
-        let code = error.code;
-        let rejected = Some(refusal(ExecutionKind::Rejected, &request, request.order, code));
-        let unmoved = |order| Some(refusal(ExecutionKind::CancelRejected, &request, order, code));
+        let doubted = self.in_doubt();
+        let of = |kind, order| {
+            let certain = !doubted.contains(&Some(order));
+            certain.then(|| refusal(kind, &request, order, error.code))
+        };
+        let rejected = of(ExecutionKind::Rejected, request.order);
+        let unmoved = |order| of(ExecutionKind::CancelRejected, order);
         let in_place = request.order == request.replaces;
         let reports = match request.action {
             OrderAction::Place => [rejected, None],

@@ -371,22 +371,31 @@ fn refusals_become_reports_by_request() {
     let uncancelled = REPLACE_REFUSED
         .replace("SUCCESS", "FAILURE")
         .replace(r#"{"symbol":"BTCUSDT","orderId":125}"#, r#"{"code":-2011,"msg":"Unknown."}"#);
+    assert_eq!(kinds(&uncancelled), [(ExecutionKind::Rejected, order, -2011)]);
+    assert_eq!(answer(&uncancelled).in_doubt(), [None, Some(old)]);
+    let kept = uncancelled.replace("-2011", "-1013");
     assert_eq!(
-        kinds(&uncancelled),
-        [(ExecutionKind::CancelRejected, old, -2011), (ExecutionKind::Rejected, order, -2011)]
+        kinds(&kept),
+        [(ExecutionKind::CancelRejected, old, -1013), (ExecutionKind::Rejected, order, -1013)]
     );
     let refused = |id: &str, status: u16, code: i32| {
         format!(r#"{{"id":"{id}","status":{status},"error":{{"code":{code},"msg":"no"}}}}"#)
     };
     let place = "p000000007000000002a";
     assert_eq!(kinds(&refused(place, 400, -5022)), [(ExecutionKind::Rejected, order, -5022)]);
-    let cancel = refused("c000000007000000002a", 400, -2011);
-    assert_eq!(kinds(&cancel), [(ExecutionKind::CancelRejected, order, -2011)]);
-    let modify = refused("r000000007000000002a000007000000002a", 400, -2013);
-    assert_eq!(kinds(&modify), [(ExecutionKind::CancelRejected, order, -2013)]);
-    assert_eq!(kinds(PLACE_DONE), []);
-    let lost = refused(place, 504, -1007);
-    assert!(answer(&lost).is_uncertain() && kinds(&lost).is_empty(), "the order may live");
+    let (cancel, modify) = ("c000000007000000002a", "r000000007000000002a000007000000002a");
+    for id in [cancel, modify] {
+        let kept = refused(id, 400, -1015);
+        assert_eq!(kinds(&kept), [(ExecutionKind::CancelRejected, order, -1015)]);
+    }
+    assert_eq!((kinds(PLACE_DONE), answer(PLACE_DONE).in_doubt()), (vec![], [None, None]));
+    for (id, status, code) in
+        [(place, 504, -1007), (place, 503, -1000), (cancel, 400, -2011), (modify, 400, -2013)]
+    {
+        let lost = refused(id, status, code);
+        assert_eq!(answer(&lost).in_doubt(), [Some(order), None], "{lost}");
+        assert_eq!(kinds(&lost), [], "the order may live, or be over in another way: {lost}");
+    }
 }
 
 #[test]

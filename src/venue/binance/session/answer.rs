@@ -47,9 +47,9 @@ pub enum AnswerError {
     },
 }
 
-/// A working order at the venue.
+/// An order as the venue's books have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OpenOrder {
+pub struct VenueOrder {
     /// Ours, or `None` for an order that Bot4 did not make.
     pub order: Option<OrderId>,
     /// Instrument.
@@ -64,7 +64,7 @@ pub struct OpenOrder {
     pub lots: Lots,
     /// Filled so far.
     pub filled_lots: Lots,
-    /// Open or partly filled.
+    /// State; never `Pending` or `Unknown`.
     pub state: OrderState,
     /// Price rule.
     pub order_type: OrderType,
@@ -126,6 +126,17 @@ pub struct AccountTrade {
     pub maker: bool,
     /// When.
     pub venue_time: UnixNanos,
+}
+
+impl AnswerError {
+    /// The venue's code, where it gave one.
+    #[must_use]
+    pub fn code(&self) -> Option<i32> {
+        match self {
+            AnswerError::Venue { error, .. } => Some(error.code),
+            _ => None,
+        }
+    }
 }
 
 /// The seconds of a `Retry-After` header.
@@ -209,40 +220,29 @@ struct ListedOrder {
 ///
 /// # Errors
 /// When the body is not a list of orders, or a value is of no use.
-pub fn open_orders(body: &[u8], instruments: &[Instrument]) -> Result<Vec<OpenOrder>, AnswerError> {
+pub fn open_orders(
+    body: &[u8],
+    instruments: &[Instrument],
+) -> Result<Vec<VenueOrder>, AnswerError> {
     let listed: Vec<ListedOrder> = serde_json::from_slice(body)?;
     let mut orders = Vec::with_capacity(listed.len());
     for (index, item) in listed.iter().enumerate() {
-        let Some(instrument) = find(instruments, &item.symbol) else { continue };
         let at = At { index };
-        let (order_type, time_in_force) = match (&*item.order_type, &*item.time_in_force) {
-            ("LIMIT_MAKER", _) | ("LIMIT", "GTX") => {
-                (OrderType::PostOnly, TimeInForce::GoodTillCancel)
-            }
-            ("MARKET", _) => (OrderType::Market, TimeInForce::GoodTillCancel),
-            (_, "IOC") => (OrderType::Limit, TimeInForce::ImmediateOrCancel),
-            (_, "FOK") => (OrderType::Limit, TimeInForce::FillOrKill),
-            _ => (OrderType::Limit, TimeInForce::GoodTillCancel),
-        };
-        orders.push(OpenOrder {
-            order: parse_client_id(&item.client_order_id),
-            instrument: instrument.id,
-            venue_order: item.order_id,
-            side: at.side(&item.side)?,
-            price: Ticks(at.steps("price", &item.price, &instrument.tick)?),
-            lots: Lots(at.steps("origQty", &item.orig_qty, &instrument.lot)?),
-            filled_lots: Lots(at.steps("executedQty", &item.executed_qty, &instrument.lot)?),
-            state: match &*item.status {
-                "NEW" | "PENDING_NEW" => OrderState::Open,
-                "PARTIALLY_FILLED" => OrderState::PartlyFilled,
-                "PENDING_CANCEL" => OrderState::CancelPending,
-                other => return Err(at.unusable("status", other)),
-            },
-            order_type,
-            time_in_force,
-        });
+        let Some(order) = at.order(item, instruments)? else { continue };
+        if !order.state.is_working() {
+            return Err(at.unusable("status", &item.status));
+        }
+        orders.push(order);
     }
     Ok(orders)
+}
+
+/// One order, working or over; `None` where its instrument is not listed.
+///
+/// # Errors
+/// When the body is no order, or a value is of no use.
+pub fn order(body: &[u8], instruments: &[Instrument]) -> Result<Option<VenueOrder>, AnswerError> {
+    At { index: 0 }.order(&serde_json::from_slice(body)?, instruments)
 }
 
 #[derive(Deserialize)]
@@ -384,6 +384,44 @@ struct At {
 impl At {
     fn unusable(&self, field: &'static str, value: &str) -> AnswerError {
         AnswerError::Value { index: self.index, field, value: value.chars().take(40).collect() }
+    }
+
+    fn order(
+        &self,
+        item: &ListedOrder,
+        instruments: &[Instrument],
+    ) -> Result<Option<VenueOrder>, AnswerError> {
+        let Some(instrument) = find(instruments, &item.symbol) else { return Ok(None) };
+        let (order_type, time_in_force) = match (&*item.order_type, &*item.time_in_force) {
+            ("LIMIT_MAKER", _) | ("LIMIT", "GTX") => {
+                (OrderType::PostOnly, TimeInForce::GoodTillCancel)
+            }
+            ("MARKET", _) => (OrderType::Market, TimeInForce::GoodTillCancel),
+            (_, "IOC") => (OrderType::Limit, TimeInForce::ImmediateOrCancel),
+            (_, "FOK") => (OrderType::Limit, TimeInForce::FillOrKill),
+            _ => (OrderType::Limit, TimeInForce::GoodTillCancel),
+        };
+        Ok(Some(VenueOrder {
+            order: parse_client_id(&item.client_order_id),
+            instrument: instrument.id,
+            venue_order: item.order_id,
+            side: self.side(&item.side)?,
+            price: Ticks(self.steps("price", &item.price, &instrument.tick)?),
+            lots: Lots(self.steps("origQty", &item.orig_qty, &instrument.lot)?),
+            filled_lots: Lots(self.steps("executedQty", &item.executed_qty, &instrument.lot)?),
+            state: match &*item.status {
+                "NEW" | "PENDING_NEW" => OrderState::Open,
+                "PARTIALLY_FILLED" => OrderState::PartlyFilled,
+                "PENDING_CANCEL" => OrderState::CancelPending,
+                "FILLED" => OrderState::Filled,
+                "CANCELED" => OrderState::Cancelled,
+                "REJECTED" => OrderState::Rejected,
+                "EXPIRED" | "EXPIRED_IN_MATCH" => OrderState::Expired,
+                other => return Err(self.unusable("status", other)),
+            },
+            order_type,
+            time_in_force,
+        }))
     }
 
     fn side(&self, text: &str) -> Result<Side, AnswerError> {

@@ -6,8 +6,9 @@
 
 use crate::net::http::Method;
 use crate::record::Symbol;
-use crate::units::UnixNanos;
+use crate::units::{OrderId, UnixNanos};
 use crate::venue::binance::Family;
+use crate::venue::binance::orders::client_id;
 use crate::venue::binance::session::encoding::percent;
 use crate::venue::binance::session::{Signer, logon};
 
@@ -78,6 +79,21 @@ pub fn open_orders(
     signed(Method::Get, &path, &[("symbol", symbol.to_string())], weight, signer, wall)
 }
 
+/// One order of ours, working or over; `answer::order`, or the refusal -2013 where the venue knows none.
+#[must_use]
+pub fn order(
+    family: Family,
+    symbol: &Symbol,
+    order: OrderId,
+    signer: &Signer,
+    wall: UnixNanos,
+) -> RestRequest {
+    let weight = if family == Family::Spot { 4 } else { 1 };
+    let name = String::from_utf8_lossy(&client_id(order)).into_owned();
+    let params = [("symbol", symbol.to_string()), ("origClientOrderId", name)];
+    signed(Method::Get, &format!("{}/order", prefix(family)), &params, weight, signer, wall)
+}
+
 /// Balances (and, on futures, positions); `answer::account`.
 #[must_use]
 pub fn account(family: Family, signer: &Signer, wall: UnixNanos) -> RestRequest {
@@ -98,16 +114,35 @@ pub fn trades_since(
     signer: &Signer,
     wall: UnixNanos,
 ) -> RestRequest {
+    let from = ("startTime", (since.0 / 1_000_000).to_string());
+    trades(family, symbol, from, signer, wall)
+}
+
+/// Our fills of one order, by the venue's id of it; `answer::trades`.
+#[must_use]
+pub fn trades_of(
+    family: Family,
+    symbol: &Symbol,
+    venue_order: u64,
+    signer: &Signer,
+    wall: UnixNanos,
+) -> RestRequest {
+    trades(family, symbol, ("orderId", venue_order.to_string()), signer, wall)
+}
+
+fn trades(
+    family: Family,
+    symbol: &Symbol,
+    which: (&str, String),
+    signer: &Signer,
+    wall: UnixNanos,
+) -> RestRequest {
     let (name, weight) = match family {
         Family::Spot => ("myTrades", 20),
         Family::UsdM => ("userTrades", 5),
         Family::CoinM => ("userTrades", 20),
     };
-    let params = [
-        ("symbol", symbol.to_string()),
-        ("startTime", (since.0 / 1_000_000).to_string()),
-        ("limit", "1000".to_owned()),
-    ];
+    let params = [("symbol", symbol.to_string()), which, ("limit", "1000".to_owned())];
     signed(Method::Get, &format!("{}/{name}", prefix(family)), &params, weight, signer, wall)
 }
 

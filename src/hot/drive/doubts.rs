@@ -1,0 +1,178 @@
+//! Orders of unknown fate: which to look up at the venue, and when.
+//!
+//! Doubt comes from an answer that says so itself or knows no such order (`raise`), and from silence
+//! after a request (`sent`). Most of it ends by the user-data stream while it still waits here.
+//! Invariant: after `new` nothing allocates; at the bounds the oldest request is doubted early, and a
+//! further doubt waits until the silence after its order's next request.
+
+use crate::ledger::{Ledger, Order};
+use crate::record::OrderState;
+use crate::units::{Nanos, OrderId};
+use std::collections::VecDeque;
+
+/// Requests whose answers are awaited.
+const SENT_MAX: usize = 1_024;
+/// Orders in doubt at a time.
+const DOUBTS_MAX: usize = 64;
+/// How long the venue may leave one request unanswered.
+const SILENCE: Nanos = Nanos(1_000_000_000);
+/// How long the user-data stream may be behind the answer that raised a doubt.
+const STREAM_LAG: Nanos = Nanos::from_millis(300);
+/// From a look-up that found no order to the next: the venue's own books may lag behind each other.
+const BOOKS_LAG: Nanos = Nanos::from_millis(700);
+/// After a look-up that nobody answered.
+const AGAIN: Nanos = Nanos(6_000_000_000);
+
+/// Orders of a lane whose fate is open.
+#[derive(Debug)]
+pub struct Doubts {
+    sent: VecDeque<(Nanos, OrderId)>,
+    doubted: Vec<Doubt>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Doubt {
+    order: OrderId,
+    look_at: Nanos,
+    /// A look-up found no such order.
+    absent: bool,
+}
+
+impl Doubts {
+    /// No doubt.
+    pub fn new() -> Doubts {
+        Doubts { sent: VecDeque::with_capacity(SENT_MAX), doubted: Vec::with_capacity(DOUBTS_MAX) }
+    }
+
+    /// A request about an order has left.
+    #[inline]
+    pub fn sent(&mut self, order: OrderId, now: Nanos) {
+        if self.sent.len() == SENT_MAX
+            && let Some((_, oldest)) = self.sent.pop_front()
+        {
+            self.raise(oldest, now);
+        }
+        self.sent.push_back((now, order));
+    }
+
+    /// The venue's answer leaves the fate of an order open.
+    #[cold]
+    pub fn raise(&mut self, order: OrderId, now: Nanos) {
+        self.doubt(order, now.plus(STREAM_LAG));
+    }
+
+    fn doubt(&mut self, order: OrderId, look_at: Nanos) {
+        let known = self.doubted.iter().any(|of| of.order == order);
+        if !known && self.doubted.len() < DOUBTS_MAX {
+            self.doubted.push(Doubt { order, look_at, absent: false });
+        }
+    }
+
+    /// An order to look up now; call until there is none.
+    pub fn next(&mut self, now: Nanos, ledger: &Ledger) -> Option<OrderId> {
+        while let Some((at, order)) = self.sent.front().copied()
+            && now.since(at) >= SILENCE
+        {
+            self.sent.pop_front();
+            if ledger.order(order).is_some_and(awaits_answer) {
+                self.doubt(order, now);
+            }
+        }
+        let works = |of: &Doubt| ledger.order(of.order).is_some_and(|of| of.state.is_working());
+        self.doubted.retain(works);
+        let due = self.doubted.iter_mut().find(|of| now >= of.look_at)?;
+        due.look_at = now.plus(AGAIN);
+        Some(due.order)
+    }
+
+    /// A look-up found no such order; whether one before it had not either, so that it is certain.
+    pub fn is_absent(&mut self, order: OrderId, now: Nanos) -> bool {
+        let Some(doubt) = self.doubted.iter_mut().find(|of| of.order == order) else {
+            return false;
+        };
+        doubt.look_at = now.plus(BOOKS_LAG);
+        std::mem::replace(&mut doubt.absent, true)
+    }
+
+    /// The fate of an order is known.
+    pub fn end(&mut self, order: OrderId) {
+        self.doubted.retain(|of| of.order != order);
+    }
+
+    /// Something else settles every order.
+    pub fn clear(&mut self) {
+        self.sent.clear();
+        self.doubted.clear();
+    }
+}
+
+fn awaits_answer(order: &Order) -> bool {
+    order.change_pending || matches!(order.state, OrderState::Pending | OrderState::CancelPending)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hot::tests::{instrument, order, report};
+    use crate::record::ExecutionKind;
+    use crate::units::Side;
+
+    const ONE: OrderId = OrderId::new(1, 1);
+
+    /// An order sent at time zero, and a lane's knowledge of it.
+    fn sent() -> (Doubts, Ledger) {
+        let (mut doubts, mut ledger) = (Doubts::new(), Ledger::new(&[instrument(0, "BTCUSDT")]));
+        ledger.place(&order(1, Side::Buy, 100, 10), 0, Nanos(0)).unwrap();
+        doubts.sent(ONE, Nanos(0));
+        (doubts, ledger)
+    }
+
+    fn heard(ledger: &mut Ledger, kind: ExecutionKind) {
+        ledger.on_report(&report(kind, &order(1, Side::Buy, 100, 10)));
+    }
+
+    #[test]
+    fn silence_is_doubted_and_an_answer_is_not() {
+        let (mut doubts, ledger) = sent();
+        assert_eq!(doubts.next(Nanos(SILENCE.0 - 1), &ledger), None);
+        assert_eq!(doubts.next(SILENCE, &ledger), Some(ONE));
+        assert_eq!(doubts.next(SILENCE, &ledger), None, "asked once");
+        assert_eq!(doubts.next(SILENCE.plus(AGAIN), &ledger), Some(ONE), "and once more");
+
+        let (mut doubts, mut ledger) = sent();
+        heard(&mut ledger, ExecutionKind::Acknowledged);
+        assert_eq!(doubts.next(SILENCE, &ledger), None);
+        ledger.cancel_sent(ONE);
+        doubts.sent(ONE, SILENCE);
+        assert_eq!(doubts.next(SILENCE.plus(SILENCE), &ledger), Some(ONE), "a silent cancel");
+    }
+
+    #[test]
+    fn a_doubt_ends_with_its_order_or_waits_for_the_stream() {
+        let (mut doubts, mut ledger) = sent();
+        doubts.raise(ONE, Nanos(0));
+        assert_eq!(doubts.next(Nanos(STREAM_LAG.0 - 1), &ledger), None);
+        assert_eq!(doubts.next(STREAM_LAG, &ledger), Some(ONE));
+        heard(&mut ledger, ExecutionKind::Cancelled);
+        assert_eq!(doubts.next(STREAM_LAG.plus(AGAIN), &ledger), None);
+    }
+
+    #[test]
+    fn an_order_is_absent_when_two_look_ups_say_so() {
+        let (mut doubts, ledger) = sent();
+        doubts.raise(ONE, Nanos(0));
+        assert_eq!(doubts.next(STREAM_LAG, &ledger), Some(ONE));
+        assert!(!doubts.is_absent(ONE, STREAM_LAG));
+        assert_eq!(doubts.next(STREAM_LAG.plus(BOOKS_LAG), &ledger), Some(ONE));
+        assert!(doubts.is_absent(ONE, STREAM_LAG.plus(BOOKS_LAG)));
+        doubts.end(ONE);
+        assert_eq!(doubts.next(SILENCE.plus(AGAIN), &ledger), None);
+    }
+
+    #[test]
+    fn at_the_bound_the_oldest_request_is_doubted_early() {
+        let (mut doubts, ledger) = sent();
+        (2..2 + SENT_MAX as u64).for_each(|at| doubts.sent(OrderId::new(1, at), Nanos(0)));
+        assert_eq!(doubts.next(STREAM_LAG, &ledger), Some(ONE));
+    }
+}

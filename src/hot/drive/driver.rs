@@ -1,0 +1,401 @@
+//! The loop of a lane's thread, and what it does with everything that arrives.
+
+use super::clerk::{Answer, Ask};
+use super::controls::{Controls, Status};
+use super::doubts::Doubts;
+use super::report::{DriveReport, Incident};
+use super::sessions::{Lines, SessionKind};
+use super::settings::DriveSettings;
+use super::timing::LaneTimes;
+use crate::host::allocation;
+use crate::host::clock::Clock;
+use crate::host::net::{ConnId, Net, NetError, NetEvent, NetSettings, Wait, open};
+use crate::host::probe::StageProbe;
+use crate::host::ring::{Consumer, Producer};
+use crate::hot::book::Gap;
+use crate::hot::guard::LastWord;
+use crate::hot::pipeline::Pipeline;
+use crate::record::{Command, Input, Intent, Link, LinkState};
+use crate::units::{Nanos, UnixNanos};
+use crate::venue::binance::orders::OrderMessage;
+use crate::venue::binance::session::Line;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+const TIMER_PERIOD: Nanos = Nanos::from_millis(10);
+const SESSION_PERIOD: Nanos = Nanos::from_millis(250);
+const KEEP_KEY_PERIOD: Nanos = Nanos(30 * 60 * 1_000_000_000);
+const INCIDENTS_MAX: usize = 256;
+/// How far back fills are asked for before the line was lost: clocks differ.
+const LOOK_BACK: u64 = 5_000_000_000;
+
+/// A lane at work.
+pub(super) struct Driver<'a, C: Clock + Clone> {
+    pub(super) settings: &'a DriveSettings,
+    clock: C,
+    pub(super) pipeline: Pipeline,
+    probe: StageProbe<C>,
+    times: LaneTimes,
+    pub(super) lines: Lines,
+    pub(super) doubts: Doubts,
+    asks: Producer<Ask>,
+    answers: Consumer<Answer>,
+    /// Asks that the ring had no room for.
+    unasked: Vec<Ask>,
+    market_up: bool,
+    pub(super) orders_up: bool,
+    /// The order link was up before: its next coming needs reconciliation.
+    orders_known: bool,
+    pub(super) reconciling: bool,
+    /// Wall time at which the order link was lost.
+    lost_at: UnixNanos,
+    pub(super) began: Nanos,
+    /// The clerk was asked to cancel what the lane's own cancels did not end.
+    pub(super) asked_at_end: bool,
+    first_frame: Option<Nanos>,
+    warm: Option<u64>,
+    incidents: Vec<Incident>,
+    incidents_dropped: u64,
+    refused_seen: u64,
+}
+
+/// Drives a lane until `controls.stop`.
+///
+/// # Errors
+/// When the transport cannot be opened or fails as a whole; single connections are replaced.
+pub fn drive<C: Clock + Clone>(
+    settings: &DriveSettings,
+    controls: &Controls,
+    clock: C,
+    asks: Producer<Ask>,
+    answers: Consumer<Answer>,
+) -> Result<DriveReport, NetError> {
+    let _word = LastWord(Arc::clone(&controls.pulse));
+    let net_settings = NetSettings { connections: 12, listeners: 1, ..NetSettings::default() };
+    let mut net = open(settings.transport, &net_settings)?;
+    let transport = net.describe();
+    let (family, simd) = (settings.family, settings.simd);
+    let pipeline =
+        Pipeline::new(family, settings.lane, &settings.instruments, simd, settings.wall_at_zero);
+    let pipeline = match settings.signer.clone().filter(|signer| !signer.can_log_on()) {
+        Some(signer) => pipeline.signing(signer, &settings.instruments),
+        None => pipeline,
+    };
+    let mut driver = Driver {
+        settings,
+        pipeline,
+        probe: StageProbe::new(clock.clone()),
+        times: LaneTimes::new(),
+        lines: Lines::new(settings),
+        doubts: Doubts::new(),
+        asks,
+        answers,
+        unasked: Vec::with_capacity(8),
+        market_up: false,
+        orders_up: false,
+        orders_known: false,
+        reconciling: false,
+        lost_at: settings.wall_at_zero,
+        began: clock.now(),
+        asked_at_end: false,
+        first_frame: None,
+        warm: None,
+        incidents: Vec::with_capacity(INCIDENTS_MAX),
+        incidents_dropped: 0,
+        refused_seen: 0,
+        clock,
+    };
+    let now = driver.clock.now();
+    driver.input(Input::Plan(&settings.plan), now);
+    driver.input(Input::Command(Command::Activate), now);
+    let mut timer_due = now.plus(TIMER_PERIOD);
+    let mut session_due = now;
+    let mut key_due = now.plus(KEEP_KEY_PERIOD);
+    let mut stopping: Option<Nanos> = None;
+    loop {
+        let wait = if settings.busy { Wait::Busy } else { Wait::Block(TIMER_PERIOD) };
+        let arrived = driver.poll(net.as_mut(), wait)?;
+        let now = driver.clock.now();
+        controls.pulse.beat();
+        if now >= timer_due {
+            timer_due = now.plus(TIMER_PERIOD);
+            driver.input(Input::Timer, now);
+            driver.publish(&controls.status);
+            driver.obey(controls, now);
+            driver.hear_clerk(now);
+            driver.lines.check_answers(now);
+            driver.look_up(now);
+        }
+        if now >= session_due || driver.lines.has_news() {
+            session_due = now.plus(SESSION_PERIOD);
+            driver.sessions(net.as_mut(), now);
+        }
+        if now >= key_due {
+            key_due = now.plus(KEEP_KEY_PERIOD);
+            driver.ask(Ask::KeepListenKey);
+        }
+        driver.wishes();
+        driver.flush(net.as_mut(), arrived);
+        if controls.stop.load(Ordering::Relaxed) && stopping.is_none() {
+            stopping = Some(now);
+            driver.input(Input::Command(Command::Halt), now);
+            driver.flush(net.as_mut(), None);
+        }
+        if stopping.is_some_and(|since| driver.has_ended(now.since(since))) {
+            break;
+        }
+    }
+    controls.pulse.finish();
+    let ended = driver.clock.now();
+    let allocations = driver.warm.map(|before| allocation::thread_allocations() - before);
+    driver.note_left_behind(ended);
+    driver.lines.close_all(net.as_mut());
+    driver.probe.finish();
+    Ok(DriveReport {
+        counts: driver.pipeline.counts(),
+        pipeline: driver.pipeline,
+        times: driver.times.finish(&driver.probe),
+        allocations,
+        span: ended.since(driver.first_frame.unwrap_or(ended)),
+        incidents: driver.incidents,
+        incidents_dropped: driver.incidents_dropped,
+        net: net.stats(),
+        transport,
+    })
+}
+
+impl<C: Clock + Clone> Driver<'_, C> {
+    /// Takes everything that has arrived; returns when it did, if anything came.
+    #[inline]
+    fn poll(&mut self, net: &mut dyn Net, wait: Wait) -> Result<Option<Nanos>, NetError> {
+        let mut arrived = None;
+        net.poll(wait, &mut |event| {
+            let now = self.clock.now();
+            arrived.get_or_insert(now);
+            match event {
+                NetEvent::Received(conn, bytes) => self.received(conn, bytes, now),
+                NetEvent::Connected(conn) => self.lines.tcp_connected(conn),
+                NetEvent::Closed(conn, reason) => {
+                    if let Some(kind) = self.lines.tcp_closed(conn) {
+                        self.incident(now, format!("{} line: {reason}", kind.name()));
+                    }
+                }
+                NetEvent::Accepted { .. } => {}
+            }
+        })?;
+        Ok(arrived)
+    }
+
+    #[inline]
+    fn received(&mut self, conn: ConnId, bytes: &mut [u8], arrived: Nanos) {
+        let Some(at) = self.lines.position(conn) else { return };
+        let Some(mut slot) = self.lines.take(at) else { return };
+        let (kind, line) = (slot.kind(), slot.line());
+        let outcome = slot.receive(bytes, &mut |text| match kind {
+            SessionKind::Market => self.market(text, arrived),
+            SessionKind::Orders | SessionKind::User => self.report(text, kind, line),
+        });
+        self.lines.put_back(at, slot);
+        if let Err(error) = outcome {
+            let now = self.clock.now();
+            self.incident(now, format!("{} line: {error}", kind.name()));
+            self.lines.condemn(at);
+        }
+    }
+
+    #[inline]
+    fn market(&mut self, frame: &[u8], arrived: Nanos) {
+        let now = self.clock.now();
+        let mut led_to_order = false;
+        let mut send = sending(&mut self.lines, &mut self.doubts, now);
+        self.pipeline.on_market(frame, now, &mut self.probe, &mut |intent, request| {
+            led_to_order = true;
+            send(intent, request);
+        });
+        drop(send);
+        if led_to_order {
+            self.times.order(self.clock.now().since(arrived));
+        }
+        if self.first_frame.is_none() {
+            self.first_frame = Some(now);
+        }
+        let counts = self.pipeline.counts();
+        if self.warm.is_none() && counts.frames >= self.settings.warm_up {
+            self.warm = Some(allocation::thread_allocations());
+        }
+        if let Some(gap) = self.pipeline.take_gap() {
+            self.note_gap(gap, now);
+        }
+        if counts.frames_refused > self.refused_seen {
+            self.refused_seen = counts.frames_refused;
+            self.note_fault(now);
+        }
+    }
+
+    fn report(&mut self, text: &[u8], kind: SessionKind, line: Line) {
+        let now = self.clock.now();
+        if kind == SessionKind::Orders {
+            self.lines.heard_orders();
+        }
+        let refused = self.pipeline.counts().reports_refused;
+        let mut send = sending(&mut self.lines, &mut self.doubts, now);
+        let heard = self.pipeline.on_report(text, now, &mut self.probe, &mut send);
+        drop(send);
+        if let Some(message) = heard {
+            if let OrderMessage::Response(answer) = &message {
+                answer.in_doubt().into_iter().flatten().for_each(|of| self.doubts.raise(of, now));
+            }
+            self.lines.answered(kind, line, message);
+        }
+        if self.pipeline.counts().reports_refused > refused {
+            self.note_fault(now);
+        }
+    }
+
+    /// The pipeline's last fault becomes an incident.
+    #[cold]
+    fn note_fault(&mut self, now: Nanos) {
+        let what = self.pipeline.fault().map(ToString::to_string).unwrap_or_default();
+        self.incident(now, what);
+    }
+
+    #[cold]
+    fn note_gap(&mut self, gap: Gap, now: Nanos) {
+        let name = self.settings.instruments.iter().find(|of| of.id == gap.instrument);
+        let name = name.map_or("?", |of| of.symbol.as_str());
+        let (expected, got) = (gap.expected, gap.got);
+        self.incident(
+            now,
+            format!(
+                "{name}: diffs missing after update {expected} (the next names {got}); quotes \
+                 cancelled, book asked for again"
+            ),
+        );
+    }
+
+    pub(super) fn input(&mut self, input: Input<'_>, now: Nanos) {
+        let mut send = sending(&mut self.lines, &mut self.doubts, now);
+        self.pipeline.on_input(input, now, &mut self.probe, &mut send);
+    }
+
+    /// What the operator asks.
+    fn obey(&mut self, controls: &Controls, now: Nanos) {
+        let command = match controls.command.swap(0, Ordering::Relaxed) {
+            1 => Command::Activate,
+            2 => Command::Reduce,
+            3 => Command::Halt,
+            _ => return,
+        };
+        self.input(Input::Command(command), now);
+    }
+
+    fn publish(&self, status: &Status) {
+        let counts = self.pipeline.counts();
+        let orders = self.pipeline.lane().ledger().counts();
+        status.frames.store(counts.frames, Ordering::Relaxed);
+        status.requests.store(self.times.requests(), Ordering::Relaxed);
+        status.filled.store(orders.filled, Ordering::Relaxed);
+        status.trading.store(self.market_up && self.orders_up, Ordering::Relaxed);
+    }
+
+    /// Lets the sessions act, and tells the lane what became of its links.
+    #[cold]
+    fn sessions(&mut self, net: &mut dyn Net, now: Nanos) {
+        let wall = UnixNanos(self.settings.wall_at_zero.0.saturating_add(now.0));
+        let needs = self.lines.run(net, now, wall);
+        for what in self.lines.take_incidents() {
+            self.incident(now, what);
+        }
+        if needs.listen_key {
+            self.ask(Ask::ListenKey);
+        }
+        let market = self.lines.is_ready(SessionKind::Market);
+        if market != self.market_up {
+            self.market_up = market;
+            let state = if market { LinkState::Up } else { LinkState::Down };
+            self.input(Input::Link(Link::Market, state), now);
+        }
+        let orders = self.lines.orders_ready();
+        if self.orders_up && (!orders || needs.orders_lost) {
+            self.orders_up = false;
+            self.lost_at = wall;
+            self.doubts.clear(); // reconciliation settles them with all others
+            self.input(Input::Link(Link::Orders, LinkState::Down), now);
+        }
+        if orders && !self.orders_up && !self.reconciling {
+            if self.orders_known {
+                self.reconciling = true;
+                self.reconcile(UnixNanos(self.lost_at.0.saturating_sub(LOOK_BACK)));
+            } else {
+                self.orders_known = true;
+                self.orders_up = true;
+                self.input(Input::Link(Link::Orders, LinkState::Up), now);
+            }
+        }
+    }
+
+    fn hear_clerk(&mut self, now: Nanos) {
+        while let Some(answer) = self.answers.pop() {
+            match answer {
+                Answer::Snapshot(id, body) => {
+                    let mut send = sending(&mut self.lines, &mut self.doubts, now);
+                    self.pipeline.on_snapshot(id, &body, now, &mut self.probe, &mut send);
+                    drop(send);
+                    self.ask(Ask::Recycle(body));
+                }
+                Answer::ListenKey(key) => self.lines.use_listen_key(key),
+                Answer::Order(id, found, fills) => self.looked_up(id, found, &fills, now),
+                Answer::Reconciled(named, fills) => self.reconciled(&named, &fills, now),
+                Answer::Trouble(what) => self.incident(now, what),
+            }
+        }
+        while let Some(ask) = self.unasked.pop() {
+            if let Err(full) = self.asks.push(ask) {
+                self.unasked.push(full.0);
+                break;
+            }
+        }
+    }
+
+    #[inline]
+    fn wishes(&mut self) {
+        while let Some(id) = self.pipeline.take_snapshot_wish() {
+            self.ask(Ask::Snapshot(id));
+        }
+    }
+
+    pub(super) fn ask(&mut self, ask: Ask) {
+        if let Err(full) = self.asks.push(ask) {
+            self.unasked.push(full.0);
+        }
+    }
+
+    /// Sends what waits. `arrived` is when the poll that led to it began.
+    #[inline]
+    fn flush(&mut self, net: &mut dyn Net, arrived: Option<Nanos>) {
+        let (clock, times) = (&self.clock, &mut self.times);
+        if self.lines.flush(net, &mut |sealed, span| times.sent(sealed, span), &|| clock.now())
+            && let Some(arrived) = arrived
+        {
+            times.wire_to_wire(clock.now().since(arrived));
+        }
+    }
+
+    #[cold]
+    pub(super) fn incident(&mut self, at: Nanos, what: String) {
+        if self.incidents.len() < INCIDENTS_MAX {
+            let at = at.since(self.began);
+            self.incidents.push(Incident { at, what });
+        } else {
+            self.incidents_dropped += 1;
+        }
+    }
+}
+
+/// What the pipeline lets out: to the order line, and noted until the venue has told its fate.
+fn sending(lines: &mut Lines, doubts: &mut Doubts, now: Nanos) -> impl FnMut(&Intent, &[u8]) {
+    move |intent, request| {
+        doubts.sent(intent.order, now);
+        lines.send_order(request);
+    }
+}

@@ -1,0 +1,37 @@
+//! What a lane leaves behind.
+
+use super::timing::DriveTimes;
+use crate::host::net::NetStats;
+use crate::hot::pipeline::{Pipeline, PipelineCounts};
+use crate::units::Nanos;
+
+/// Something that went wrong, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incident {
+    /// Since the lane began.
+    pub at: Nanos,
+    /// What.
+    pub what: String,
+}
+
+/// What a lane leaves behind.
+pub struct DriveReport {
+    /// Decoder, lane and encoder as they ended.
+    pub pipeline: Pipeline,
+    /// Frames and refusals.
+    pub counts: PipelineCounts,
+    /// Where the time went.
+    pub times: DriveTimes,
+    /// Allocations of the thread after the warm-up; none if it never ended.
+    pub allocations: Option<u64>,
+    /// From the first market frame to the end.
+    pub span: Nanos,
+    /// What went wrong, oldest first.
+    pub incidents: Vec<Incident>,
+    /// Incidents beyond the bound.
+    pub incidents_dropped: u64,
+    /// The transport.
+    pub net: NetStats,
+    /// Its name and features.
+    pub transport: String,
+}
