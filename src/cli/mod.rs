@@ -2,9 +2,14 @@
 //!
 //! Exit codes: 0 done, 1 failed (the message says what, where and what to do), 2 wrong arguments.
 
+pub mod bench;
 pub mod book;
+pub mod captures;
 pub mod config;
 pub mod doctor;
+pub mod replay_capture;
+pub mod run;
+pub mod venue;
 
 use clap::{Parser, Subcommand};
 use std::io::Write;
@@ -20,8 +25,16 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Trade on a venue until told to stop, and report where every nanosecond went
+    Run(run::RunArgs),
     /// Rebuild the books of captured streams and print what they hold
     Book(book::BookArgs),
+    /// Trade captured streams in process, as fast as it goes, and print what came of it
+    ReplayCapture(replay_capture::ReplayArgs),
+    /// Measure this machine with Bot4's own work
+    Bench(bench::BenchArgs),
+    /// Serve a market and its order API at an address, as Binance would
+    Venue(venue::VenueArgs),
     /// Show the machine as Bot4 sees it, and what to change before trading on it
     Doctor(doctor::Doctor),
 }
@@ -33,6 +46,12 @@ pub fn main() -> ExitCode {
     let mut out = std::io::BufWriter::new(stdout.lock());
     let outcome = match &arguments.command {
         Command::Book(args) => book::run(args, &mut out).map_err(anyhow::Error::from),
+        Command::Run(args) => run::run(args, &mut out).map_err(anyhow::Error::from),
+        Command::ReplayCapture(args) => {
+            replay_capture::run(args, &mut out).map_err(anyhow::Error::from)
+        }
+        Command::Bench(args) => bench::run(args, &mut out).map_err(anyhow::Error::from),
+        Command::Venue(args) => venue::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Doctor(args) => doctor::run(args, &mut out).map_err(anyhow::Error::from),
     };
     match outcome.and_then(|()| Ok(out.flush()?)) {

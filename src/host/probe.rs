@@ -16,14 +16,23 @@ pub enum Stage {
     Decide = 3,
     /// Intent to verdict.
     Gate = 4,
+    /// Verdict to booked order.
+    Commit = 5,
     /// Intent to bytes.
-    Encode = 5,
+    Encode = 6,
 }
 
 impl Stage {
     /// Every stage, in order.
-    pub const ALL: [Stage; 6] =
-        [Stage::Decode, Stage::Book, Stage::Signal, Stage::Decide, Stage::Gate, Stage::Encode];
+    pub const ALL: [Stage; 7] = [
+        Stage::Decode,
+        Stage::Book,
+        Stage::Signal,
+        Stage::Decide,
+        Stage::Gate,
+        Stage::Commit,
+        Stage::Encode,
+    ];
 
     /// The name used in reports.
     #[must_use]
@@ -34,6 +43,7 @@ impl Stage {
             Stage::Signal => "signal",
             Stage::Decide => "decide",
             Stage::Gate => "gate",
+            Stage::Commit => "commit",
             Stage::Encode => "encode",
         }
     }

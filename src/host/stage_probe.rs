@@ -137,7 +137,7 @@ mod tests {
         let names: Vec<_> = probe.summaries().into_iter().map(|(name, _)| name).collect();
         assert_eq!(
             names,
-            ["decode", "book", "signal", "decide", "gate", "encode", "tick_to_order"]
+            ["decode", "book", "signal", "decide", "gate", "commit", "encode", "tick_to_order"]
         );
         probe.reset();
         assert!(probe.summaries().iter().all(|(_, summary)| *summary == Summary::default()));

@@ -4,7 +4,7 @@
 
 use crate::market::book::{Book, Top, Touch};
 use crate::record::{BookTicker, DepthDiff, DepthSnapshot};
-use crate::units::Nanos;
+use crate::units::{InstrumentId, Nanos};
 use crate::venue::binance::Family;
 use crate::venue::binance::sync::{DiffStep, SnapshotStep, Sync};
 
@@ -19,12 +19,26 @@ pub enum BookChange {
     Voided,
 }
 
+/// A chain of diffs that broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Whose book.
+    pub instrument: InstrumentId,
+    /// Update id that should have been the previous one.
+    pub expected: u64,
+    /// Update id that the diff names as its previous one.
+    pub got: u64,
+}
+
 /// A book with its synchronisation and the touch of its tickers.
 #[derive(Clone, Debug)]
 pub struct SyncedBook<B: Book> {
     book: B,
     touch: Touch,
     sync: Sync,
+    /// The touch that the lane last heard of.
+    told: Top,
+    gap: Option<Gap>,
     updated_at: Nanos,
     snapshot_wanted: bool,
     updates: u64,
@@ -38,6 +52,8 @@ impl<B: Book + Default> SyncedBook<B> {
             book: B::default(),
             touch: Touch::default(),
             sync: Sync::new(family),
+            told: Top::default(),
+            gap: None,
             updated_at: Nanos(0),
             snapshot_wanted: true,
             updates: 0,
@@ -88,6 +104,11 @@ impl<B: Book> SyncedBook<B> {
         std::mem::take(&mut self.snapshot_wanted)
     }
 
+    /// The last gap, once.
+    pub fn take_gap(&mut self) -> Option<Gap> {
+        self.gap.take()
+    }
+
     /// Applies a diff.
     #[inline]
     pub fn on_diff(&mut self, diff: &DepthDiff<'_>, now: Nanos) -> BookChange {
@@ -96,11 +117,13 @@ impl<B: Book> SyncedBook<B> {
                 self.book.apply(diff);
                 self.updated_at = now;
                 self.updates += 1;
-                BookChange::Moved
+                self.moved()
             }
             DiffStep::Buffered | DiffStep::Old => BookChange::Unchanged,
-            DiffStep::Gap { .. } => {
+            DiffStep::Gap { expected, got } => {
+                self.gap = Some(Gap { instrument: diff.instrument, expected, got });
                 self.touch.clear();
+                self.told = Top::default();
                 self.snapshot_wanted = true;
                 BookChange::Voided
             }
@@ -119,6 +142,7 @@ impl<B: Book> SyncedBook<B> {
                 });
                 self.updated_at = now;
                 self.updates += 1;
+                self.moved();
                 BookChange::Moved
             }
             SnapshotStep::TooOld { .. } => {
@@ -136,6 +160,17 @@ impl<B: Book> SyncedBook<B> {
             return BookChange::Unchanged;
         }
         self.updated_at = now;
+        self.moved()
+    }
+
+    /// Whether the touch is another than when the lane was last told. Most diffs change levels that
+    /// nobody decides by.
+    #[inline]
+    fn moved(&mut self) -> BookChange {
+        let top = self.touch.top(&self.book);
+        if std::mem::replace(&mut self.told, top) == top {
+            return BookChange::Unchanged;
+        }
         BookChange::Moved
     }
 
@@ -143,6 +178,7 @@ impl<B: Book> SyncedBook<B> {
     pub fn void(&mut self) -> BookChange {
         self.sync.reset();
         self.touch.clear();
+        self.told = Top::default();
         self.snapshot_wanted = true;
         BookChange::Voided
     }

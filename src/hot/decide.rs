@@ -136,7 +136,10 @@ impl Slots {
             if quiet {
                 continue;
             }
+            // One order a price: what stands there already serves, whichever level it was sent for.
+            let taken = quote.is_some_and(|quote| self.works_at(slot, side, quote.price, ledger));
             let intent = match (order, quote) {
+                (_, Some(_)) if taken => None,
                 (None, Some(quote)) => Some(place(instrument, side, quote, style, next_id)),
                 (Some(order), None) => may_change(order).then(|| cancel(order)),
                 (Some(order), Some(quote)) if moved(order, quote, parameters) => {
@@ -154,6 +157,15 @@ impl Slots {
             }
         }
         wanted
+    }
+
+    /// Whether an order of another slot works on this side at this price.
+    fn works_at(&self, slot: usize, side: Side, price: Ticks, ledger: &Ledger) -> bool {
+        let first = if side == Side::Buy { 0 } else { LEVELS_MAX };
+        (first..first + LEVELS_MAX).filter(|at| *at != slot).any(|at| {
+            let order = self.orders[at].and_then(|id| ledger.order(id));
+            order.is_some_and(|order| order.price == price && order.state.is_working())
+        })
     }
 
     /// A cancel for every order that works and does not already wait for one.

@@ -35,6 +35,17 @@ impl Pulse {
         self.beats.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Beats so far.
+    #[must_use]
+    pub fn beats(&self) -> u64 {
+        self.beats.load(Ordering::Relaxed)
+    }
+
+    /// The lane ends without having cancelled its orders.
+    pub fn die(&self) {
+        self.dying.store(true, Ordering::Release);
+    }
+
     /// The lane ended as it should.
     pub fn finish(&self) {
         self.finished.store(true, Ordering::Release);
@@ -48,7 +59,7 @@ pub struct LastWord(pub Arc<Pulse>);
 impl Drop for LastWord {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.0.dying.store(true, Ordering::Release);
+            self.0.die();
         }
     }
 }

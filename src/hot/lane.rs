@@ -6,7 +6,7 @@
 //! its quotes; a lost order connection leaves every order of unknown fate; a halt cancels all.
 //! Deliberately absent: bytes (`pipeline`), sockets (`drive`).
 
-use super::book::{BookChange, SyncedBook};
+use super::book::{BookChange, Gap, SyncedBook};
 use super::decide::{SLOTS, Slots, Style, Wanted};
 use super::gate::{self, GateView, Mode, RateWindow};
 use super::report::{InputCounts, LaneReport};
@@ -64,6 +64,7 @@ pub struct Lane<B: Book = Ladder> {
     rate: RateWindow,
     next_id: u64,
     sequence: u64,
+    gapped: bool,
     orders_hash: StateHash,
     counts: InputCounts,
     verdicts: [u64; Verdict::ALL.len()],
@@ -125,6 +126,7 @@ impl<B: Book + Default> Lane<B> {
             rate: RateWindow::new(),
             next_id: 1,
             sequence: 0,
+            gapped: false,
             orders_hash: StateHash::default(),
             counts: InputCounts::default(),
             verdicts: [0; Verdict::ALL.len()],
@@ -158,6 +160,15 @@ impl<B: Book> Lane<B> {
             .iter_mut()
             .find_map(|desk| desk.book.take_snapshot_wish().then_some(desk.instrument.id));
         desk.filter(|_| self.market_up)
+    }
+
+    /// A gap that the driver has not heard of; each is returned once.
+    #[inline]
+    pub fn take_gap(&mut self) -> Option<Gap> {
+        if !std::mem::take(&mut self.gapped) {
+            return None;
+        }
+        self.desks.iter_mut().find_map(|desk| desk.book.take_gap())
     }
 
     /// Hash of every intent that passed the gate, in order.
@@ -270,6 +281,7 @@ impl<B: Book> Lane<B> {
             }
             BookChange::Voided => {
                 self.counts.gaps += 1;
+                self.gapped = true;
                 self.abandon(instrument, now, probe, outbox);
             }
         }
@@ -453,12 +465,13 @@ impl<B: Book> Lane<B> {
         }
         for (intent, slot) in wanted.iter() {
             let verdict = self.judge(instrument, &intent, now, outbox);
+            probe.mark(Stage::Gate);
             self.verdicts[verdict as usize] += 1;
             if verdict.passes() {
                 self.commit(&intent, slot, now, outbox);
+                probe.mark(Stage::Commit);
             }
         }
-        probe.mark(Stage::Gate);
     }
 
     fn judge(

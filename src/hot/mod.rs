@@ -1,13 +1,16 @@
 //! The hot lane, one file per stage, and the loop that strings them. Level 7.
 //!
 //! bytes -> `pipeline`: decode -> `book` -> `signal` -> `decide` -> `gate` -> encode -> bytes.
-//! `lane` is the pure state machine of the middle; `guard` watches it from another thread.
+//! `lane` is the pure state machine of the middle; `drive` brings its bytes and takes its requests;
+//! `guard` watches it from another thread.
 
 pub mod book;
 pub mod decide;
+pub mod drive;
 pub mod gate;
 pub mod guard;
 pub mod lane;
+pub mod pipeline;
 pub mod report;
 pub mod signal;
 

@@ -102,6 +102,25 @@ pub struct Frame<'a> {
     pub bytes: &'a [u8],
 }
 
+impl<'a> Frame<'a> {
+    /// Whether this is the market's: of the stream, or a REST snapshot.
+    #[must_use]
+    pub fn is_market(&self) -> bool {
+        match self.source {
+            Source::Stream => true,
+            Source::Rest(url) => url.contains("/depth?"),
+        }
+    }
+
+    /// The symbol a REST answer was asked for.
+    #[must_use]
+    pub fn asked_for(&self) -> Option<&'a str> {
+        let Source::Rest(url) = self.source else { return None };
+        let (_, rest) = url.split_once("symbol=")?;
+        Some(rest.split('&').next().unwrap_or(rest))
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     line: u64,
@@ -183,16 +202,24 @@ impl Capture {
 
     /// The frames in file order.
     pub fn frames(&self) -> impl ExactSizeIterator<Item = Frame<'_>> {
-        self.entries.iter().map(|entry| {
-            let (url_start, url_len) = entry.url;
-            let url = std::str::from_utf8(&self.text[url_start..url_start + url_len]).unwrap_or("");
-            Frame {
-                line: entry.line,
-                received: entry.received,
-                source: if url.is_empty() { Source::Stream } else { Source::Rest(url) },
-                bytes: &self.text[entry.start..entry.start + entry.len],
-            }
-        })
+        self.entries.iter().map(|entry| self.frame_of(entry))
+    }
+
+    /// The frame at a position, from 0.
+    #[must_use]
+    pub fn frame(&self, at: usize) -> Option<Frame<'_>> {
+        self.entries.get(at).map(|entry| self.frame_of(entry))
+    }
+
+    fn frame_of(&self, entry: &Entry) -> Frame<'_> {
+        let (url_start, url_len) = entry.url;
+        let url = std::str::from_utf8(&self.text[url_start..url_start + url_len]).unwrap_or("");
+        Frame {
+            line: entry.line,
+            received: entry.received,
+            source: if url.is_empty() { Source::Stream } else { Source::Rest(url) },
+            bytes: &self.text[entry.start..entry.start + entry.len],
+        }
     }
 
     /// Files the line that starts at `start` of the arena, or refuses it.

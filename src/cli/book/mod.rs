@@ -6,7 +6,7 @@
 
 mod exact;
 mod facts;
-mod origin;
+pub(super) mod origin;
 mod print;
 mod rebuild;
 mod trades;

@@ -4,7 +4,7 @@
 //! COIN-M; a REST answer is known by its address. A file that says nothing is spot.
 
 use super::{BookError, refusal};
-use crate::lab::capture::{Capture, Frame, Source};
+use crate::lab::capture::{Capture, Source};
 use crate::venue::binance::Family;
 use crate::venue::binance::decode::infer::GridGuess;
 
@@ -38,21 +38,6 @@ fn family_of_address(url: &str) -> Option<Family> {
     [("/dapi/", Family::CoinM), ("/fapi/", Family::UsdM), ("/api/", Family::Spot)]
         .into_iter()
         .find_map(|(path, family)| url.contains(path).then_some(family))
-}
-
-/// Whether a frame is the market's: of the stream, or a REST snapshot.
-pub fn is_market(frame: &Frame<'_>) -> bool {
-    match frame.source {
-        Source::Stream => true,
-        Source::Rest(url) => url.contains("/depth?"),
-    }
-}
-
-/// The symbol a REST snapshot was asked for.
-pub fn asked_for<'a>(frame: &Frame<'a>) -> Option<&'a str> {
-    let Source::Rest(url) = frame.source else { return None };
-    let (_, rest) = url.split_once("symbol=")?;
-    Some(rest.split('&').next().unwrap_or(rest))
 }
 
 /// The text after `key` up to the next quote, as in `"X":"MARKET"`.

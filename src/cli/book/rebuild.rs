@@ -139,8 +139,8 @@ pub fn file(
     for frame in capture.frames().filter(stream).take(FRAMES_AHEAD) {
         market.observe(frame.bytes).map_err(|e| refusal(capture, frame.line, e))?;
     }
-    for frame in capture.frames().filter(origin::is_market) {
-        if let Some(symbol) = origin::asked_for(&frame) {
+    for frame in capture.frames().filter(Frame::is_market) {
+        if let Some(symbol) = frame.asked_for() {
             market.observe(frame.bytes).map_err(|e| refusal(capture, frame.line, e))?;
             market.snapshots.entry(symbol.to_string()).or_insert_with(|| frame.bytes.to_vec());
         }
@@ -199,7 +199,7 @@ fn attempt(capture: &Capture, until: u64, market: &mut Market) -> Result<Pass, S
     }
     for frame in capture.frames().take_while(|frame| frame.line <= until) {
         if frame.source != Source::Stream {
-            pass.count(if origin::is_market(&frame) { "snapshot" } else { "rest" });
+            pass.count(if frame.is_market() { "snapshot" } else { "rest" });
             continue;
         }
         match decoder.decode(frame.bytes) {

@@ -3,6 +3,7 @@
 //! What each key means stands here and, for the user, in `example.toml`; a test keeps the two alike.
 
 use crate::cli::config::values::{Address, Amount, Market, Span, Speed};
+use crate::lab;
 use crate::units::Nanos;
 use crate::venue::binance::Family;
 use serde::Deserialize;
@@ -82,22 +83,22 @@ pub struct Venue {
 }
 
 /// `venue.transport`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Transport {
-    /// Readiness, one system call per read.
+    /// Readiness, one system call per read
     Epoll,
-    /// Completions.
+    /// Completions, fewest system calls in bursts
     IoUring,
 }
 
 /// `venue.wait`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum WaitMode {
-    /// Spin: lowest latency, a whole core.
+    /// Spin: lowest latency, a whole core
     Busy,
-    /// Sleep in the kernel.
+    /// Sleep in the kernel
     Block,
 }
 
@@ -181,16 +182,38 @@ pub struct Exchange {
     pub queue_model: QueueModel,
 }
 
-/// `exchange.queue_model`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+/// `exchange.queue_model`: which guess is made where a capture shows sizes but no orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum QueueModel {
-    /// Only trades move us forward; every cancel was behind us.
+    /// We stand behind all that is displayed, newcomers included: the bound from below
     Pessimistic,
-    /// Cancels fall ahead of us in proportion to the volume there.
+    /// Only trades move us forward; every cancel was behind us
+    TradesOnly,
+    /// Cancels fall ahead of us in proportion to the volume there
     Proportional,
-    /// Cancels fall ahead of us first.
+    /// In proportion to the square of the volume ahead and behind
+    Squared,
+    /// In proportion to the logarithm of the volume ahead and behind
+    Logarithm,
+    /// Every cancel was ahead of us: the bound from above
     Optimistic,
+}
+
+impl QueueModel {
+    /// The model of the venue in a box.
+    #[must_use]
+    pub const fn model(self) -> lab::exchange::QueueModel {
+        use lab::exchange::QueueModel as Model;
+        match self {
+            QueueModel::Pessimistic => Model::Pessimistic,
+            QueueModel::TradesOnly => Model::TradesOnly,
+            QueueModel::Proportional => Model::Power(1),
+            QueueModel::Squared => Model::Power(2),
+            QueueModel::Logarithm => Model::Logarithm,
+            QueueModel::Optimistic => Model::Optimistic,
+        }
+    }
 }
 
 /// `[report]`
@@ -207,21 +230,16 @@ impl Default for Config {
     /// The embedded venue on loopback, two lanes with different instruments, USD-M.
     fn default() -> Config {
         let bitcoin = Making {
-            gamma: 0.005,
-            arrival_scale: 2.0,
-            arrival_decay: 0.1,
-            volatility_start: 20.0,
+            gamma: 0.01,
+            arrival_scale: 10.0,
+            arrival_decay: 1.0,
+            volatility_start: 12.0,
             quote: Amount::new(2, 3),
             levels: 2,
             requote_ticks: 2.0,
             half_spread_min: 1.0,
         };
-        let ether = Making {
-            gamma: 0.01,
-            volatility_start: 10.0,
-            quote: Amount::new(50, 3),
-            ..bitcoin.clone()
-        };
+        let ether = Making { gamma: 0.02, quote: Amount::new(50, 3), ..bitcoin.clone() };
         let lane = |name: &str, symbol: &str, making: Making| Lane {
             name: name.to_owned(),
             symbols: vec![symbol.to_owned()],

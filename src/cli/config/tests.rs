@@ -58,7 +58,7 @@ fn the_example_names_every_key() {
         let ConfigError::UnknownKey { known, .. } = error else { panic!("{table}: {error}") };
         for key in known.split(", ") {
             let documented = Config::example().lines().any(|line| {
-                let line = line.trim_start_matches(['#', ' ', '[']);
+                let line = line.trim_start_matches(['#', ' ', '[']).trim_start_matches("lane.");
                 line.strip_prefix(key).is_some_and(|rest| rest.starts_with([' ', ']', '.']))
             });
             assert!(documented, "{table}: `{key}` is not in the example");
@@ -72,7 +72,7 @@ fn an_unknown_key_gets_a_suggestion_with_its_line() {
     let line = line_of("order_rate = 50");
     assert!(said.contains("unknown key `oder_rate` (did you mean `order_rate`?)"), "{said}");
     assert!(said.contains(&format!("line {line}:")), "{said}");
-    let said = refusal("gamma = 0.005", "gama = 0.005");
+    let said = refusal("gamma = 0.01", "gama = 0.01");
     assert!(said.contains("did you mean `gamma`?"), "{said}");
     let said = refusal("seed = 42", "xylophone = 42");
     assert!(
@@ -88,9 +88,9 @@ fn every_fault_names_its_field_and_line() {
         ("order_rate = 50", "order_rate = 0", "limits.order_rate"),
         ("notional = 5000", "notional = -1", "limits.notional"),
         ("collar_bps = 50", "collar_bps = nan", "collar_bps"),
-        ("gamma = 0.005", "gamma = nan", "lane.0.making.BTCUSDT.gamma"),
-        ("gamma = 0.01", "gamma = -1", "lane.1.making.ETHUSDT.gamma"),
-        ("volatility_start = 20.0", "volatility_start = inf", "volatility_start"),
+        ("gamma = 0.01", "gamma = nan", "lane.0.making.BTCUSDT.gamma"),
+        ("gamma = 0.02", "gamma = -1", "lane.1.making.ETHUSDT.gamma"),
+        ("volatility_start = 12.0", "volatility_start = inf", "lane.0.making.BTCUSDT.vol"),
         ("quote = \"0.002\"", "quote = \"0\"", "lane.0.making.BTCUSDT.quote"),
         ("quote = \"0.002\"", "quote = \"two\"", "quote"),
         ("levels = 2", "levels = 9", "lane.0.making.BTCUSDT.levels"),
@@ -150,9 +150,9 @@ fn the_default_gives_both_lanes_a_plan() {
     assert_eq!(entry.notional_max, Money(5_000 * Money::ONE));
     assert_eq!(entry.collar, Rate(500_000), "50 bps in 1e-8");
     assert_eq!((entry.book_age_max, entry.making.quote_lots), (Nanos::from_millis(500), Lots(2)));
-    // by hand: ln(1 + 0.05) / 0.005, and sqrt(0.005 / 0.4 * 1.05^21)
-    assert!((entry.making.base_half_spread - 9.758_032_83).abs() < 1e-6);
-    assert!((entry.making.risk - (0.0125 * 1.05f64.powi(21)).sqrt()).abs() < 1e-12);
+    // by hand: ln(1 + 0.01) / 0.01, and sqrt(0.01 / 20 * 1.01^101)
+    assert!((entry.making.base_half_spread - 0.995_033_085).abs() < 1e-6);
+    assert!((entry.making.risk - (0.0005 * 1.01f64.powi(101)).sqrt()).abs() < 1e-12);
     let ether = config.plan(LaneId(1), &known, 8).unwrap();
     assert_eq!(ether.entry(known[1].id).unwrap().making.quote_lots, Lots(50));
     assert!(ether.entry(known[0].id).is_none());

@@ -75,7 +75,9 @@ pub enum HawkesError {
         sum: f64,
     },
     /// Explodes.
-    #[error("the branching ratio may be as high as {ratio}; it must stay below 1, lower `branching`")]
+    #[error(
+        "the branching ratio may be as high as {ratio}; it must stay below 1, lower `branching`"
+    )]
     Explosive {
         /// Upper bound of the spectral radius.
         ratio: f64,
@@ -237,7 +239,8 @@ mod tests {
         for _ in 0..500 {
             sum = std::array::from_fn(|i| {
                 std::array::from_fn(|j| {
-                    unit(i, j) + (0..KINDS).map(|k| settings.branching[i][k] * sum[k][j]).sum::<f64>()
+                    unit(i, j)
+                        + (0..KINDS).map(|k| settings.branching[i][k] * sum[k][j]).sum::<f64>()
                 })
             });
         }

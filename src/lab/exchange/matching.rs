@@ -115,10 +115,8 @@ impl Engine {
 
     /// Visits levels best first until `visit` returns false.
     pub fn visit(&self, side: Side, visit: &mut dyn FnMut(Level) -> bool) {
-        let level = |(price, queue): (&i64, &Queue)| Level {
-            price: Ticks(*price),
-            lots: Lots(queue.lots),
-        };
+        let level =
+            |(price, queue): (&i64, &Queue)| Level { price: Ticks(*price), lots: Lots(queue.lots) };
         let map = &self.levels[side as usize];
         match side {
             Side::Buy => map.iter().rev().map(level).all(visit),
@@ -190,8 +188,8 @@ impl Engine {
         if order.remaining() == Lots(0) {
             return;
         }
-        let spent = order.asked.reduce_only
-            && self.reducible(order.asked.client, order.asked.side) == 0;
+        let spent =
+            order.asked.reduce_only && self.reducible(order.asked.client, order.asked.side) == 0;
         if met_own || spent || !order.rests() {
             tell(out, OrderEvent::Expired(order));
         } else {

@@ -84,10 +84,8 @@ fn orders_that_may_not_take_or_may_only_take_are_held_to_it() {
     run(&mut engine, Request::New(limit(THEM, 1, Side::Sell, 100, 3)));
     let post = NewOrder { order_type: OrderType::PostOnly, ..limit(US, 1, Side::Buy, 100, 1) };
     assert_eq!(rejected(&run(&mut engine, Request::New(post))), Some(Reject::WouldTake));
-    let kill = NewOrder {
-        time_in_force: TimeInForce::FillOrKill,
-        ..limit(US, 2, Side::Buy, 100, 4)
-    };
+    let kill =
+        NewOrder { time_in_force: TimeInForce::FillOrKill, ..limit(US, 2, Side::Buy, 100, 4) };
     let events = run(&mut engine, Request::New(kill));
     assert!(expired(&events) && fills(&events).is_empty(), "four are wanted, three are there");
     let now = NewOrder {
@@ -113,7 +111,8 @@ fn the_taker_expires_rather_than_meet_its_owner() {
 #[test]
 fn a_reduce_only_order_stops_at_a_flat_position() {
     let mut engine = Engine::new();
-    let shrink = |order, lots| NewOrder { reduce_only: true, ..limit(US, order, Side::Sell, 100, lots) };
+    let shrink =
+        |order, lots| NewOrder { reduce_only: true, ..limit(US, order, Side::Sell, 100, lots) };
     let events = run(&mut engine, Request::New(shrink(1, 1)));
     assert_eq!(rejected(&events), Some(Reject::ReduceOnly), "nothing to reduce");
     run(&mut engine, Request::New(limit(THEM, 1, Side::Sell, 100, 2)));

@@ -72,9 +72,8 @@ impl Naive {
             let price = of.order.asked.price.0 * asked.side.sign();
             (price, if self.spoiled { u64::MAX - of.turn } else { of.turn })
         };
-        let met = |of: &Resting| {
-            of.order.asked.side != asked.side && asked.accepts(of.order.asked.price)
-        };
+        let met =
+            |of: &Resting| of.order.asked.side != asked.side && asked.accepts(of.order.asked.price);
         let candidates = (0..self.book.len()).filter(|at| met(&self.book[*at]));
         candidates.min_by_key(|at| key(&self.book[*at]))
     }

@@ -378,9 +378,7 @@ impl Replay {
         let ahead = self.book.lots_at(side, order.asked.price).0 as f64;
         let queue = &mut self.working[side as usize];
         let rank = |price: Ticks| -price.0 * side.sign();
-        let at = queue.partition_point(|of| {
-            rank(of.order.asked.price) <= rank(order.asked.price)
-        });
+        let at = queue.partition_point(|of| rank(of.order.asked.price) <= rank(order.asked.price));
         queue.insert(at, Working { order, ahead });
     }
 
@@ -404,7 +402,8 @@ impl Replay {
         let mut sum = 0;
         self.book.visit(side, &mut |level| {
             // A ticker newer than the book says that better levels are gone.
-            let gone = newest.is_some_and(|quote| (level.price.0 - quote.price.0) * side.sign() > 0);
+            let gone =
+                newest.is_some_and(|quote| (level.price.0 - quote.price.0) * side.sign() > 0);
             let key = (side as u8, level.price.0);
             let open = level.lots.0 - self.taken.get(&key).copied().unwrap_or(0);
             let meets = asked.accepts(level.price);

@@ -5,7 +5,7 @@
 //! Fees are not part of exchange information and stay zero: they are an account's, not a symbol's.
 
 use crate::record::{FeeSchedule, Filters, Instrument, Symbol};
-use crate::units::{Currency, Decimal, Grid, InstrumentId, Lots, Money, Ticks, VenueId};
+use crate::units::{Currency, Decimal, Grid, InstrumentId, Lots, Money, Rate, Ticks, VenueId};
 use crate::venue::binance::Family;
 
 /// Digits that spot streams write after the point, whatever the tick.
@@ -84,6 +84,51 @@ struct Filter {
     max_qty: Option<String>,
     min_notional: Option<String>,
     notional: Option<String>,
+}
+
+/// What the venue said of its instruments when this version was made, by family.
+const EMBEDDED: &[u8] = include_bytes!("instruments.json");
+
+/// What the embedded file says of one family besides its exchange information.
+#[derive(Debug, serde::Deserialize)]
+struct Embedded {
+    fees: EmbeddedFees,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct EmbeddedFees {
+    maker: String,
+    taker: String,
+}
+
+/// As `instruments`, from what this version carries, with the fees of the venue's base tier: for the
+/// venue in a box and for captures.
+///
+/// # Errors
+/// As `instruments`.
+pub fn embedded(
+    family: Family,
+    venue: VenueId,
+    symbols: &[&str],
+) -> Result<Vec<Instrument>, MetadataError> {
+    let mut all: serde_json::Value = serde_json::from_slice(EMBEDDED)?;
+    let of_family = all[family.name()].take();
+    let mut listed = instruments(of_family.to_string().as_bytes(), family, venue, symbols)?;
+    let Embedded { fees } = serde_json::from_value(of_family)?;
+    for instrument in &mut listed {
+        instrument.fees = FeeSchedule { maker: rate(&fees.maker), taker: rate(&fees.taker) };
+    }
+    Ok(listed)
+}
+
+/// A share such as `0.0002`; the embedded file has no other shape, as a test holds.
+fn rate(text: &str) -> Rate {
+    let share = Decimal::parse(text).ok();
+    let scaled = share.and_then(|of| {
+        let missing = 8u32.checked_sub(u32::from(of.scale))?;
+        of.mantissa.checked_mul(10i64.pow(missing))
+    });
+    Rate(scaled.unwrap_or_default())
 }
 
 /// Builds the instruments named, in the order named; ids count from 0.
@@ -330,6 +375,18 @@ mod tests {
         let known = known.unwrap()[0];
         assert_eq!((known.multiplier.to_string(), known.settle.as_str()), ("100".into(), "BTC"));
         assert_eq!(known.lot.decimals(), 0);
+    }
+
+    #[test]
+    fn what_is_embedded_has_every_family_and_its_fees() {
+        for (family, symbol, maker, taker) in [
+            (Family::Spot, "BTCUSDT", 100_000, 100_000),
+            (Family::UsdM, "ETHUSDT", 20_000, 50_000),
+            (Family::CoinM, "BTCUSD_PERP", 20_000, 50_000),
+        ] {
+            let listed = embedded(family, VenueId(0), &[symbol]).unwrap();
+            assert_eq!(listed[0].fees, FeeSchedule { maker: Rate(maker), taker: Rate(taker) });
+        }
     }
 
     #[test]

@@ -213,7 +213,8 @@ impl Sync {
             Family::Spot => last_update.saturating_add(1),
             Family::UsdM | Family::CoinM => last_update,
         };
-        diff.first_update <= target && target <= diff.last_update
+        let straddles = diff.first_update <= target && target <= diff.last_update;
+        straddles || previous(diff) == last_update // nothing can be missing between the two
     }
 
     fn gap(&mut self, diff: &DepthDiff<'_>, expected: u64) -> DiffStep {

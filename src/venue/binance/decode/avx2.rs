@@ -5,20 +5,23 @@
 //! does not fit a 16-byte window goes to the scalar twin.
 #![allow(unsafe_code, reason = "AVX2 intrinsics; bounds are checked before each load")]
 
-use super::decoder::{Context, Parsed, Scratch};
+use super::decoder::{Context, Grids, Parsed, Scratch};
 use super::fast::{self, Numerals};
+use super::form::{Form, Usual};
 use super::number::Number;
 use super::scalar::Plain;
 use super::symbols::Padded;
-use crate::units::InstrumentId;
+use crate::record::Level;
+use crate::units::{InstrumentId, Lots, Ticks};
+use std::arch::asm;
 use std::arch::x86_64::{
     __m128i, __m256i, _mm_and_si128, _mm_cmpeq_epi8, _mm_cmpgt_epi8, _mm_cvtsi128_si64,
     _mm_loadu_si128, _mm_madd_epi16, _mm_maddubs_epi16, _mm_max_epu8, _mm_movemask_epi8,
     _mm_packus_epi32, _mm_set1_epi8, _mm_set1_epi16, _mm_set1_epi32, _mm_setzero_si128,
-    _mm_shuffle_epi8, _mm_storeu_si128, _mm_sub_epi8, _mm256_cmpeq_epi8, _mm256_extract_epi64,
-    _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_max_epu8, _mm256_movemask_epi8,
-    _mm256_packus_epi32, _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32,
-    _mm256_shuffle_epi8, _mm256_sub_epi8,
+    _mm_shuffle_epi8, _mm_storeu_si128, _mm_sub_epi8, _mm256_castsi256_si128, _mm256_cmpeq_epi8,
+    _mm256_extract_epi64, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
+    _mm256_max_epu8, _mm256_movemask_epi8, _mm256_packus_epi32, _mm256_set_m128i, _mm256_set1_epi8,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_shuffle_epi8, _mm256_sub_epi8,
 };
 
 /// Reads a frame with AVX2; only a `Decoder` that has seen the CPU's features calls it.
@@ -194,6 +197,109 @@ unsafe fn convert(
     }
 }
 
+/// Steps of two texts of the instrument's usual form; `None` for any other form, good or bad.
+///
+/// Three masks say it all: inside the texts the bytes that are no digits, and those that are points,
+/// must be exactly where the form has its points; and a first digit may be zero only on its own.
+///
+/// # Safety
+/// The CPU must have AVX2, BMI1 and BMI2; both lengths must be under 16.
+#[inline(always)]
+unsafe fn steps_of_form(text: __m256i, lens: [usize; 2], forms: &[Form; 2]) -> Option<(i64, i64)> {
+    let used = (((1u32 << lens[1]) - 1) << 16) | ((1u32 << lens[0]) - 1);
+    let expected = forms[0].expected(lens[0]) | forms[1].expected(lens[1]);
+    let (points_expected, no_zero) = (expected as u32, (expected >> 32) as u32);
+    // SAFETY: register operations, and loads of 16-byte rows of a table.
+    let (first, second) = unsafe {
+        let digits = _mm256_sub_epi8(text, _mm256_set1_epi8(b'0' as i8));
+        let no_digit = _mm256_cmpeq_epi8(_mm256_max_epu8(digits, _mm256_set1_epi8(10)), digits);
+        let odd = _mm256_movemask_epi8(no_digit) as u32 & used;
+        let is_point = _mm256_cmpeq_epi8(text, _mm256_set1_epi8(b'.' as i8));
+        let points = _mm256_movemask_epi8(is_point) as u32 & used;
+        let is_zero = _mm256_cmpeq_epi8(text, _mm256_set1_epi8(b'0' as i8));
+        let zeros = _mm256_movemask_epi8(is_zero) as u32 & no_zero;
+        if ((odd ^ points_expected) | (points ^ points_expected) | zeros) != 0 {
+            return None;
+        }
+        let control = _mm256_set_m128i(
+            _mm_loadu_si128(forms[1].row(lens[1]).as_ptr().cast()),
+            _mm_loadu_si128(forms[0].row(lens[0]).as_ptr().cast()),
+        );
+        let digits = _mm256_shuffle_epi8(digits, control);
+        let twos = _mm256_maddubs_epi16(digits, _mm256_set1_epi16(0x010A)); // 10, 1
+        let fours = _mm256_madd_epi16(twos, _mm256_set1_epi32(0x0001_0064)); // 100, 1
+        let packed = _mm256_packus_epi32(fours, fours);
+        let eights = _mm256_madd_epi16(packed, _mm256_set1_epi32(0x0001_2710)); // 10 000, 1
+        (
+            joined(_mm256_extract_epi64::<0>(eights) as u64),
+            joined(_mm256_extract_epi64::<2>(eights) as u64),
+        )
+    };
+    Some((forms[0].grid.steps(first).ok()?, forms[1].grid.steps(second).ok()?))
+}
+
+/// Bytes that a turn of `usual_levels` may load from its position: a window of 32, and up to 16
+/// from 18 bytes on, and 8 from 31 bytes on.
+const LEVEL_REACH: usize = 3 * WINDOW;
+
+/// Where `usual_levels` stopped.
+struct Stopped {
+    count: usize,
+    at: usize,
+    ended: bool,
+}
+
+/// Levels of the usual form, behind the first `["`, until the list ends or another form comes.
+/// A function of its own, so that its loop has the registers to itself.
+///
+/// # Safety
+/// The CPU must have AVX2, BMI1 and BMI2.
+#[inline(never)]
+#[target_feature(enable = "avx2,bmi1,bmi2")]
+unsafe fn usual_levels(bytes: &[u8], forms: &[Form; 2], out: &mut [Level]) -> Stopped {
+    let (mut count, mut at) = (0, 0);
+    for slot in out {
+        if at + LEVEL_REACH > bytes.len() {
+            break;
+        }
+        // SAFETY: 48 bytes stand from `at` on, and the offsets stay within `LEVEL_REACH`: a first
+        // text under 16 bytes, three bytes between, a second text that ends under 32.
+        let (steps, end, tail) = unsafe {
+            let here = bytes.as_ptr().add(at);
+            let text = _mm256_loadu_si256(here.cast());
+            let quote = _mm256_cmpeq_epi8(text, _mm256_set1_epi8(b'"' as i8));
+            let quotes = _mm256_movemask_epi8(quote) as u32;
+            let third = quotes & quotes.wrapping_sub(1);
+            let third = third & third.wrapping_sub(1);
+            let first_len = quotes.trailing_zeros() as usize;
+            if third == 0 || first_len >= WINDOW {
+                break;
+            }
+            let end = third.trailing_zeros() as usize;
+            let between = here.add(first_len).cast::<u32>().read_unaligned().to_le();
+            let then = first_len + 3;
+            let second_len = end.wrapping_sub(then);
+            if between & 0x00FF_FFFF != u32::from_le_bytes(*b"\",\"\0") || second_len >= WINDOW {
+                break;
+            }
+            let second = _mm_loadu_si128(here.add(then).cast());
+            let both = _mm256_set_m128i(second, _mm256_castsi256_si128(text));
+            let Some(steps) = steps_of_form(both, [first_len, second_len], forms) else { break };
+            (steps, end, here.add(end).cast::<u64>().read_unaligned().to_le())
+        };
+        *slot = Level { price: Ticks(steps.0), lots: Lots(steps.1) };
+        if tail & 0x00FF_FFFF_FFFF == u64::from_le_bytes(*b"\"],[\"\0\0\0") {
+            count += 1;
+            at += end + 5;
+        } else if tail & 0x00FF_FFFF == u64::from_le_bytes(*b"\"]]\0\0\0\0\0") {
+            return Stopped { count: count + 1, at: at + end + 3, ended: true };
+        } else {
+            break; // neither another level nor the end: the caller reads this level again
+        }
+    }
+    Stopped { count, at, ended: false }
+}
+
 /// Two groups of eight digits, the higher one in the lower half, as one number.
 #[inline(always)]
 fn joined(eights: u64) -> u64 {
@@ -205,10 +311,10 @@ fn joined(eights: u64) -> u64 {
 /// # Safety
 /// The CPU must have AVX2.
 #[inline(always)]
-unsafe fn leading_digits(bytes: &[u8], at: usize) -> (__m128i, usize) {
+unsafe fn leading_digits(bytes: &[u8]) -> (__m128i, usize) {
     // SAFETY: same features as here; otherwise register operations.
     unsafe {
-        let digits = _mm_sub_epi8(load(bytes, at), _mm_set1_epi8(b'0' as i8));
+        let digits = _mm_sub_epi8(load(bytes, 0), _mm_set1_epi8(b'0' as i8));
         let no_digit = _mm_cmpeq_epi8(_mm_max_epu8(digits, _mm_set1_epi8(10)), digits);
         let odd = _mm_movemask_epi8(no_digit) as u32;
         (digits, (odd | (1 << WINDOW)).trailing_zeros() as usize)
@@ -236,18 +342,22 @@ unsafe fn fold(digits: __m128i, len: usize) -> u64 {
 /// What does not fit a window, out of the way of what does.
 #[cold]
 #[inline(never)]
-fn slow_whole(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
-    Plain::whole(bytes, at)
+fn slow_whole(bytes: &[u8]) -> Option<(u64, usize)> {
+    Plain::whole(bytes)
 }
 
 #[cold]
 #[inline(never)]
-fn slow_pair<const GAP: usize>(
-    bytes: &[u8],
-    at: usize,
-    gap: &[u8; GAP],
-) -> Option<(Number, Number, usize)> {
-    Plain::pair(bytes, at, gap)
+fn slow_pair<const GAP: usize>(bytes: &[u8], gap: &[u8; GAP]) -> Option<(Number, Number, usize)> {
+    Plain::pair(bytes, gap)
+}
+
+/// Another length than last time.
+#[cold]
+#[inline(never)]
+fn surprised(len: usize, usual: &Usual) -> usize {
+    usual.0.set(len);
+    len
 }
 
 /// Takes an answer of a called function apart, so that the answers of inlined ones, which flow
@@ -261,56 +371,52 @@ fn in_registers(answer: Option<(Number, Number, usize)>) -> Option<(Number, Numb
 
 #[cold]
 #[inline(never)]
-fn slow_plain(bytes: &[u8], at: usize) -> Option<usize> {
-    Plain::plain(bytes, at)
+fn slow_plain(bytes: &[u8]) -> Option<usize> {
+    Plain::plain(bytes)
 }
 
 #[cold]
 #[inline(never)]
-fn slow_symbol(bytes: &[u8], at: usize) -> Option<(Padded, usize)> {
-    Plain::symbol(bytes, at)
+fn slow_symbol(bytes: &[u8]) -> Option<(Padded, usize)> {
+    Plain::symbol(bytes)
 }
 
 impl Numerals for Wide {
     #[inline(always)]
-    fn whole(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
+    fn whole(bytes: &[u8]) -> Option<(u64, usize)> {
         // SAFETY: `Wide` is reachable through `read_wide` only, which has the features.
         unsafe {
-            let (digits, len) = leading_digits(bytes, at);
-            if len == 0 || len == WINDOW || (bytes.get(at) == Some(&b'0') && len > 1) {
-                return slow_whole(bytes, at);
+            let (digits, len) = leading_digits(bytes);
+            if len == 0 || len == WINDOW || (bytes.first() == Some(&b'0') && len > 1) {
+                return slow_whole(bytes);
             }
-            Some((fold(digits, len), at + len))
+            Some((fold(digits, len), len))
         }
     }
 
     /// The length is branched on, so that what follows does not wait for the mask.
     #[inline(always)]
-    fn time(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
+    fn time(bytes: &[u8]) -> Option<(u64, usize)> {
         // SAFETY: `Wide` is reachable through `read_wide` only, which has the features.
         unsafe {
-            let (digits, len) = leading_digits(bytes, at);
-            if len != TIME_DIGITS || bytes.get(at) == Some(&b'0') {
-                return slow_whole(bytes, at);
+            let (digits, len) = leading_digits(bytes);
+            if len != TIME_DIGITS || bytes.first() == Some(&b'0') {
+                return slow_whole(bytes);
             }
-            Some((fold(digits, TIME_DIGITS), at + TIME_DIGITS))
+            Some((fold(digits, TIME_DIGITS), TIME_DIGITS))
         }
     }
 
     #[inline(always)]
-    fn pair<const GAP: usize>(
-        bytes: &[u8],
-        at: usize,
-        gap: &[u8; GAP],
-    ) -> Option<(Number, Number, usize)> {
+    fn pair<const GAP: usize>(bytes: &[u8], gap: &[u8; GAP]) -> Option<(Number, Number, usize)> {
         // SAFETY: `Wide` is reachable through `read_wide` only, which has the features.
         unsafe {
-            let first = load(bytes, at);
+            let first = load(bytes, 0);
             let first_len = length(first);
             if first_len == WINDOW {
-                return in_registers(slow_pair(bytes, at, gap));
+                return in_registers(slow_pair(bytes, gap));
             }
-            let middle = at + first_len;
+            let middle = first_len;
             let then = middle + GAP;
             if bytes.get(middle..)?.first_chunk()? != gap {
                 return None;
@@ -318,9 +424,9 @@ impl Numerals for Wide {
             let second = load(bytes, then);
             let second_len = length(second);
             if second_len == WINDOW {
-                return in_registers(slow_pair(bytes, at, gap));
+                return in_registers(slow_pair(bytes, gap));
             }
-            let firsts = [*bytes.get(at)?, *bytes.get(then)?];
+            let firsts = [*bytes.first()?, *bytes.get(then)?];
             let (one, two) = convert([first, second], [first_len, second_len], firsts)?;
             Some((one, two, then + second_len))
         }
@@ -329,11 +435,11 @@ impl Numerals for Wide {
     /// One mask over 32 bytes finds all three quotes, so that the next level does not wait for two
     /// loads in a row.
     #[inline(always)]
-    fn level(bytes: &[u8], at: usize) -> Option<(Number, Number, usize)> {
+    fn level(bytes: &[u8]) -> Option<(Number, Number, usize)> {
         // SAFETY: `Wide` is reachable through `read_wide` only, which has the features.
         unsafe {
-            let low = load(bytes, at);
-            let high = load(bytes, at + WINDOW);
+            let low = load(bytes, 0);
+            let high = load(bytes, WINDOW);
             let quote = _mm256_set1_epi8(b'"' as i8);
             let text = _mm256_set_m128i(high, low);
             let quotes = _mm256_movemask_epi8(_mm256_cmpeq_epi8(text, quote)) as u32;
@@ -343,47 +449,98 @@ impl Numerals for Wide {
             let then = after_first.trailing_zeros() as usize + 1;
             let end = after_second.trailing_zeros() as usize;
             if after_second == 0 || first_len >= WINDOW || end - then >= WINDOW {
-                return in_registers(slow_pair(bytes, at, b"\",\""));
+                return in_registers(slow_pair(bytes, b"\",\""));
             }
-            let second = load(bytes, at + then);
-            let comma = *bytes.get(at + first_len + 1)? == b',';
+            let second = load(bytes, then);
+            let comma = *bytes.get(first_len + 1)? == b',';
             if then != first_len + 3 || !comma {
                 return None;
             }
-            let firsts = [*bytes.get(at)?, *bytes.get(at + then)?];
+            let firsts = [*bytes.first()?, *bytes.get(then)?];
             let (one, two) = convert([low, second], [first_len, end - then], firsts)?;
-            Some((one, two, at + end))
+            Some((one, two, end))
         }
     }
 
     #[inline(always)]
-    fn plain(bytes: &[u8], at: usize) -> Option<usize> {
+    fn usual_levels(bytes: &[u8], grids: &Grids, out: &mut [Level]) -> (usize, usize, bool) {
+        // SAFETY: `Wide` is reachable through `read_wide` only, which has the features.
+        let stopped = unsafe { usual_levels(bytes, &grids.forms, out) };
+        (stopped.count, stopped.at, stopped.ended)
+    }
+
+    #[inline(always)]
+    fn usual_pair<const GAP: usize>(
+        bytes: &[u8],
+        gap: &[u8; GAP],
+        grids: &Grids,
+        usual: &[Usual; 2],
+    ) -> Option<(i64, i64, usize)> {
+        if 2 * WINDOW + GAP > bytes.len() {
+            return None;
+        }
         // SAFETY: `Wide` is reachable through `read_wide` only, which has the features.
         unsafe {
-            let low = load(bytes, at);
-            let high = load(bytes, at + WINDOW);
+            let first = load(bytes, 0);
+            let first_len = Wide::follow(length(first), &usual[0]);
+            let middle = first_len;
+            let second = load(bytes, middle + GAP);
+            let second_len = Wide::follow(length(second), &usual[1]);
+            let of_form = first_len < WINDOW
+                && second_len < WINDOW
+                && bytes.get(middle..)?.first_chunk()? == gap;
+            if !of_form {
+                return None;
+            }
+            let both = _mm256_set_m128i(second, first);
+            let (one, two) = steps_of_form(both, [first_len, second_len], &grids.forms)?;
+            Some((one, two, middle + GAP + second_len))
+        }
+    }
+
+    /// A branch instead of a data dependency: the predictor bets on the usual length, and the next
+    /// field is read while this one's mask is still on its way.
+    #[inline(always)]
+    fn follow(len: usize, usual: &Usual) -> usize {
+        let mut guess = usual.0.get();
+        if guess != len {
+            return surprised(len, usual);
+        }
+        // SAFETY: no instruction at all; it only keeps the compiler from putting `len` for `guess`.
+        unsafe {
+            asm!("/* {} */", inout(reg) guess, options(pure, nomem, nostack, preserves_flags))
+        };
+        guess
+    }
+
+    #[inline(always)]
+    fn plain(bytes: &[u8]) -> Option<usize> {
+        // SAFETY: `Wide` is reachable through `read_wide` only, which has the features.
+        unsafe {
+            let low = load(bytes, 0);
+            let high = load(bytes, WINDOW);
             let stops = stops(low) | (stops(high) << WINDOW);
             if stops == 0 {
-                return slow_plain(bytes, at);
+                return slow_plain(bytes);
             }
-            let end = at + stops.trailing_zeros() as usize;
+            let end = stops.trailing_zeros() as usize;
             (*bytes.get(end)? == b'"').then_some(end)
         }
     }
 
     #[inline(always)]
-    fn symbol(bytes: &[u8], at: usize) -> Option<(Padded, usize)> {
+    fn symbol(bytes: &[u8]) -> Option<(Padded, usize)> {
         // SAFETY: `Wide` is reachable through `read_wide` only, which has the features.
         unsafe {
-            let text = load(bytes, at);
+            let text = load(bytes, 0);
             let len = length(text);
             if len == WINDOW {
-                return slow_symbol(bytes, at);
+                return slow_symbol(bytes);
             }
             let keep = _mm_loadu_si128(KEEP[WINDOW - len..].as_ptr().cast());
             let mut words = [0u64; 4];
             _mm_storeu_si128(words.as_mut_ptr().cast(), _mm_and_si128(text, keep));
-            Some((words, at + len))
+            Some((words, len))
         }
     }
 }

@@ -6,6 +6,7 @@
 //! The fast reader allocates nothing; levels land in scratch made at construction.
 
 use super::error::DecodeError;
+use super::form::{Form, Lengths, Usual};
 use super::symbols::Symbols;
 use super::{fast, general, scalar};
 use crate::host::cpu::Simd;
@@ -22,14 +23,19 @@ pub(super) struct Context {
     pub(super) family: Family,
     pub(super) instruments: Vec<Grids>,
     pub(super) symbols: Symbols,
+    /// Usual lengths of what stands before the symbol: stream name, symbol, update id.
+    pub(super) heads: [Usual; 3],
 }
 
 /// An instrument, as far as decoding needs it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Grids {
     pub(super) id: InstrumentId,
     pub(super) tick: Grid,
     pub(super) lot: Grid,
+    /// The usual form of a price and of a size.
+    pub(super) forms: [Form; 2],
+    pub(super) lengths: Lengths,
 }
 
 /// Where levels land.
@@ -83,12 +89,19 @@ impl Decoder {
     #[must_use]
     pub fn new(family: Family, instruments: &[Instrument], simd: Simd) -> Decoder {
         let side = || vec![Level::default(); LEVELS_MAX].into_boxed_slice();
-        let grids = |of: &Instrument| Grids { id: of.id, tick: of.tick, lot: of.lot };
+        let grids = |of: &Instrument| Grids {
+            id: of.id,
+            tick: of.tick,
+            lot: of.lot,
+            forms: [Form::new(&of.tick, 0), Form::new(&of.lot, 16)],
+            lengths: Lengths::default(),
+        };
         Decoder {
             context: Context {
                 family,
                 instruments: instruments.iter().map(grids).collect(),
                 symbols: Symbols::new(instruments),
+                heads: Default::default(),
             },
             scratch: Scratch { bids: side(), asks: side() },
             simd: available(simd),
@@ -130,6 +143,13 @@ impl Decoder {
     ) -> Result<MarketEvent<'a>, DecodeError> {
         let parsed = general::read(&self.context, &mut self.scratch, instrument, frame)?;
         Ok(self.scratch.event(parsed))
+    }
+
+    /// The configured instrument of this name.
+    #[must_use]
+    pub fn position_of(&self, symbol: &str) -> Option<InstrumentId> {
+        let index = self.context.symbols.find_text(symbol.as_bytes())?;
+        self.context.instruments.get(index).map(|of| of.id)
     }
 
     /// Frames that the engine has a use for, or that were refused, and that the fast reader did not

@@ -5,6 +5,7 @@ mod avx2;
 mod decoder;
 mod error;
 mod fast;
+mod form;
 mod frame;
 pub mod general;
 pub mod infer;

@@ -9,29 +9,25 @@ pub(super) struct Plain;
 
 impl Numerals for Plain {
     #[inline(always)]
-    fn whole(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
-        let mut end = at;
+    fn whole(bytes: &[u8]) -> Option<(u64, usize)> {
+        let mut end = 0;
         let mut value: u64 = 0;
         while let Some(digit) = digit(bytes, end) {
             value = value.checked_mul(10)?.checked_add(digit)?;
             end += 1;
         }
-        let leading_zero = end - at > 1 && bytes[at] == b'0';
-        (end > at && !leading_zero).then_some((value, end))
+        let leading_zero = end > 1 && bytes[0] == b'0';
+        (end > 0 && !leading_zero).then_some((value, end))
     }
 
     #[inline(always)]
-    fn time(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
-        Plain::whole(bytes, at)
+    fn time(bytes: &[u8]) -> Option<(u64, usize)> {
+        Plain::whole(bytes)
     }
 
     #[inline(always)]
-    fn pair<const GAP: usize>(
-        bytes: &[u8],
-        at: usize,
-        gap: &[u8; GAP],
-    ) -> Option<(Number, Number, usize)> {
-        let (first, end) = number(bytes, at)?;
+    fn pair<const GAP: usize>(bytes: &[u8], gap: &[u8; GAP]) -> Option<(Number, Number, usize)> {
+        let (first, end) = number(bytes, 0)?;
         if bytes.get(end..)?.first_chunk()? != gap {
             return None;
         }
@@ -40,24 +36,22 @@ impl Numerals for Plain {
     }
 
     #[inline(always)]
-    fn level(bytes: &[u8], at: usize) -> Option<(Number, Number, usize)> {
-        Plain::pair(bytes, at, b"\",\"")
+    fn level(bytes: &[u8]) -> Option<(Number, Number, usize)> {
+        Plain::pair(bytes, b"\",\"")
     }
 
     #[inline(always)]
-    fn plain(bytes: &[u8], at: usize) -> Option<usize> {
-        let rest = bytes.get(at..)?;
-        let end = rest.iter().position(|byte| !is_plain(*byte))?;
-        (rest[end] == b'"').then_some(at + end)
+    fn plain(bytes: &[u8]) -> Option<usize> {
+        let end = bytes.iter().position(|byte| !is_plain(*byte))?;
+        (bytes[end] == b'"').then_some(end)
     }
 
     #[inline(always)]
-    fn symbol(bytes: &[u8], at: usize) -> Option<(Padded, usize)> {
-        let rest = bytes.get(at..)?;
-        let len = rest.iter().take(SYMBOL_MAX + 1).position(|byte| *byte == b'"')?;
+    fn symbol(bytes: &[u8]) -> Option<(Padded, usize)> {
+        let len = bytes.iter().take(SYMBOL_MAX + 1).position(|byte| *byte == b'"')?;
         let mut name = [0u8; SYMBOL_MAX];
-        name[..len].copy_from_slice(&rest[..len]);
-        Some((bytemuck::cast(name), at + len))
+        name[..len].copy_from_slice(&bytes[..len]);
+        Some((bytemuck::cast(name), len))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Symbol bytes -> the instrument, without allocation: open addressing over zero-padded names.
 
 use crate::record::Instrument;
+use std::cell::Cell;
 
 /// Longest symbol, as `Symbol` bounds it.
 pub(super) const SYMBOL_MAX: usize = 32;
@@ -16,6 +17,8 @@ pub(super) struct Symbols {
     names: Vec<Padded>,
     slots: Box<[u32]>,
     shift: u32,
+    /// What was found last: mostly what is asked next, and then no hash is waited for.
+    last: Cell<usize>,
 }
 
 impl Symbols {
@@ -26,6 +29,7 @@ impl Symbols {
             names: instruments.iter().map(|of| padded(of.symbol.as_bytes())).collect(),
             slots: vec![EMPTY; len].into_boxed_slice(),
             shift: 64 - len.trailing_zeros(),
+            last: Cell::new(0),
         };
         for (index, name) in table.names.iter().enumerate() {
             let mut slot = hash(name, table.shift);
@@ -40,6 +44,17 @@ impl Symbols {
     /// Index of the instrument with this padded name.
     #[inline(always)]
     pub(super) fn find(&self, name: &Padded) -> Option<usize> {
+        let last = self.last.get();
+        if self.names.get(last) == Some(name) {
+            return Some(last);
+        }
+        let found = self.search(name)?;
+        self.last.set(found);
+        Some(found)
+    }
+
+    #[inline(never)]
+    fn search(&self, name: &Padded) -> Option<usize> {
         let mut slot = hash(name, self.shift);
         loop {
             let index = self.slots[slot & (self.slots.len() - 1)];

@@ -6,6 +6,7 @@ mod budget;
 mod encoding;
 mod lifecycle;
 pub mod logon;
+pub mod paths;
 pub mod rest;
 mod signing;
 

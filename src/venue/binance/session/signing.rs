@@ -7,6 +7,7 @@
 
 use crate::venue::binance::session::encoding;
 use ring::hmac;
+use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -172,6 +173,19 @@ impl Signer {
             .map_err(|_| wrong("it holds no Ed25519 key"))?;
         let key = Key::Ed25519(Arc::new(pair));
         Ok(Signer { api_key: checked(place, api_key)?, key })
+    }
+
+    /// A fresh Ed25519 key that nobody else has, for the venue in a box.
+    ///
+    /// # Errors
+    /// When the API key is not letters and digits, or the system gives no random bytes.
+    pub fn ephemeral(api_key: &str) -> Result<Signer, KeyError> {
+        let place = "a fresh key";
+        let wrong = |_| KeyError::Pem { place: place.to_owned(), why: "no random bytes" };
+        let der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(wrong)?;
+        let pair = Ed25519KeyPair::from_pkcs8(der.as_ref())
+            .map_err(|_| KeyError::Pem { place: place.to_owned(), why: "ring refuses its own" })?;
+        Ok(Signer { api_key: checked(place, api_key)?, key: Key::Ed25519(Arc::new(pair)) })
     }
 
     /// The key named by the environment: `BOT4_API_KEY` with `BOT4_API_SECRET` (HMAC) or with

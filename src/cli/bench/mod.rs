@@ -1,0 +1,54 @@
+//! `bot4 bench`: measures on this machine, beside the conditions that make a figure mean something.
+
+pub mod hot;
+
+use crate::cli::captures::CapturesError;
+use crate::lab::exchange::ExchangeError;
+use clap::{Args, Subcommand};
+use std::io::{self, Write};
+
+/// Arguments of `bot4 bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// The hot lane in process: stages, bytes to order bytes, throughput, and under an arrival rate
+    Hot(hot::HotArgs),
+}
+
+/// Why nothing was measured.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// The captures.
+    #[error(transparent)]
+    Captures(#[from] CapturesError),
+    /// The venue in a box.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
+    /// A rate that is none.
+    #[error("a rate of {0} messages a second; give a number above zero")]
+    Rate(f64),
+    /// The lane was no pure function of its inputs: its times mean nothing.
+    #[error("the lane ended in another state than when it was recorded; report this as a bug")]
+    Diverged,
+    /// Output could not be written.
+    #[error("the figures cannot be written: {0}")]
+    Write(#[from] io::Error),
+    /// Output could not be formed.
+    #[error("the figures cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When there is nothing to measure with, or the output cannot be written.
+pub fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<(), BenchError> {
+    match &args.what {
+        What::Hot(args) => hot::run(args, out),
+    }
+}

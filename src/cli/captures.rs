@@ -1,0 +1,179 @@
+//! What captures hold: whose protocol, which symbols, on what grid, and a market maker to their scale.
+
+use crate::cli::book::{self, BookError};
+use crate::host::cpu::Simd;
+use crate::lab::capture::{Capture, CaptureError};
+use crate::ledger::Valuation;
+use crate::record::{
+    Instrument, InstrumentKind, MakingParameters, MarketEvent, PLAN_INSTRUMENTS_MAX, Plan,
+    PlanEntry, PlanLimits,
+};
+use crate::strategy::making::coefficients;
+use crate::units::{InstrumentId, LaneId, Lots, Money, Nanos, Rate, Ticks, VenueId};
+use crate::venue::binance::Family;
+use crate::venue::binance::decode::Decoder;
+use crate::venue::binance::decode::infer::GridGuess;
+use crate::venue::binance::metadata;
+use std::path::PathBuf;
+
+/// Why captures cannot be traded.
+#[derive(Debug, thiserror::Error)]
+pub enum CapturesError {
+    /// The file is no capture.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// A line is no message of the venue.
+    #[error(transparent)]
+    Frame(#[from] BookError),
+    /// Nothing in it can be traded.
+    #[error("{file}: no symbol with prices in it; there is nothing to trade")]
+    NoSymbol {
+        /// The first file.
+        file: PathBuf,
+    },
+    /// More symbols than a lane trades.
+    #[error("{file}: {count} symbols; a lane trades at most {PLAN_INSTRUMENTS_MAX}")]
+    TooManySymbols {
+        /// The first file.
+        file: PathBuf,
+        /// How many there are.
+        count: usize,
+    },
+}
+
+/// Captures in memory and what they hold.
+pub struct Captures {
+    /// In the order given.
+    pub captures: Vec<Capture>,
+    /// Whose protocol.
+    pub family: Family,
+    /// Every symbol with prices, on the finest grid that any of them needs.
+    pub inferred: Vec<Instrument>,
+}
+
+impl Captures {
+    /// Reads captures whole.
+    ///
+    /// # Errors
+    /// The first file or line that cannot be read, named.
+    pub fn load(files: &[PathBuf]) -> Result<Captures, CapturesError> {
+        let captures =
+            files.iter().map(|file| Capture::load(file)).collect::<Result<Vec<_>, _>>()?;
+        let mut family = Family::Spot;
+        for capture in &captures {
+            family = book::origin::family(capture, u64::MAX)?;
+            if family.is_futures() {
+                break;
+            }
+        }
+        let mut guess = GridGuess::new(Some(family));
+        for capture in &captures {
+            for frame in capture.frames().filter(|frame| frame.asked_for().is_none()) {
+                guess.observe(frame.bytes).map_err(|cause| {
+                    let file = capture.file().to_path_buf();
+                    BookError::Decode { file, line: frame.line, cause }
+                })?;
+            }
+        }
+        let inferred = guess.instruments(VenueId(0));
+        let file = || captures.first().map(|of| of.file().to_path_buf()).unwrap_or_default();
+        if inferred.is_empty() {
+            return Err(CapturesError::NoSymbol { file: file() });
+        }
+        if inferred.len() > PLAN_INSTRUMENTS_MAX {
+            return Err(CapturesError::TooManySymbols { file: file(), count: inferred.len() });
+        }
+        Ok(Captures { captures, family, inferred })
+    }
+
+    /// Metadata where it has the symbol and every price and size of the capture is on its grid,
+    /// else what was inferred.
+    #[must_use]
+    pub fn known_or_inferred(&self) -> Vec<Instrument> {
+        self.inferred.iter().map(|of| self.known(of).unwrap_or(*of)).collect()
+    }
+
+    /// The metadata of an inferred instrument, if there is some that fits.
+    #[must_use]
+    pub fn known(&self, inferred: &Instrument) -> Option<Instrument> {
+        let symbol = inferred.symbol.as_str();
+        let known = metadata::embedded(self.family, VenueId(0), &[symbol]).ok()?;
+        let fits = known[0].tick.steps_of(inferred.tick.step()).is_ok()
+            && known[0].lot.steps_of(inferred.lot.step()).is_ok();
+        fits.then(|| Instrument { id: inferred.id, ..known[0] })
+    }
+}
+
+/// A market maker for any instrument, in units of its own price: quotes of a few hundred quote units
+/// a basis point or so around the microprice, and limits twenty-five times as large.
+#[must_use]
+pub fn scaled_plan(
+    lane: LaneId,
+    instruments: &[Instrument],
+    captures: &[Capture],
+    family: Family,
+) -> Plan {
+    let mut plan = Plan::none();
+    plan.version = 1;
+    plan.lane = lane;
+    plan.limits = PlanLimits {
+        orders_per_window: 50,
+        cancels_reserved_per_window: 25,
+        rate_window: Nanos::SECOND,
+        plan_age_max: Nanos(u64::MAX),
+    };
+    for instrument in instruments {
+        let price = first_price(instrument, captures, family).unwrap_or(10_000.0);
+        let point = (price * 1e-4).max(1.0); // a basis point in ticks, at least one tick
+        let (gamma, arrivals, decay) = (0.05 / point, 2.0, 1.0 / point);
+        let Some((base_half_spread, risk)) = coefficients(gamma, arrivals, decay) else { continue };
+        let valuation = Valuation::of(instrument);
+        let one = match instrument.kind {
+            InstrumentKind::Inverse => instrument.multiplier.to_f64(),
+            _ => {
+                let ticks = Ticks(price as i64);
+                valuation.notional(Lots(1), ticks).to_f64()
+            }
+        };
+        let quote = (300.0 / one.max(1e-12)).ceil().clamp(1.0, 1e12) as i64;
+        let quote = quote.max(instrument.filters.lots_min.0);
+        let making = MakingParameters {
+            base_half_spread,
+            risk,
+            volatility_start: point,
+            requote_ticks: (point / 4.0).max(1.0),
+            quote_lots: Lots(quote),
+            target_lots: Lots(0),
+            half_spread_min: 1.0,
+            levels: 2,
+        };
+        plan.entries[plan.entries_len as usize] = PlanEntry {
+            notional_max: Money(i128::from(i64::MAX)),
+            instrument: instrument.id,
+            open_orders_max: 16,
+            order_lots_max: Lots(quote.saturating_mul(10)),
+            position_lots_max: Lots(quote.saturating_mul(25)),
+            collar: Rate(1_000_000),
+            book_age_max: Nanos::from_millis(2_000),
+            making,
+            reserved: 0,
+        };
+        plan.entries_len += 1;
+    }
+    plan
+}
+
+/// The first price of an instrument, in ticks.
+fn first_price(instrument: &Instrument, captures: &[Capture], family: Family) -> Option<f64> {
+    let only = Instrument { id: InstrumentId(0), ..*instrument };
+    let mut decoder = Decoder::new(family, &[only], Simd::detect());
+    captures.iter().flat_map(Capture::frames).find_map(|frame| {
+        let level = match decoder.decode(frame.bytes) {
+            Ok(MarketEvent::Ticker(ticker)) => ticker.bid.price,
+            Ok(MarketEvent::Trade(trade)) => trade.price,
+            Ok(MarketEvent::Depth(diff)) => diff.bids.first().or(diff.asks.first())?.price,
+            _ => return None,
+        };
+        (level.0 > 0).then_some(level.0 as f64)
+    })
+}

@@ -1,0 +1,297 @@
+//! The threads of a run: per lane its own, its clerk and its guard.
+
+use super::RunError;
+use super::market::Arena;
+use crate::cli::config::{Config, Transport, WaitMode};
+use crate::host::clock::{Clock, TscClock};
+use crate::host::cpu::Simd;
+use crate::host::memory::{self, Locked};
+use crate::host::net::{NetError, NetKind};
+use crate::host::pin;
+use crate::host::placement::{self, Placement, Wishes};
+use crate::host::ring::ring;
+use crate::host::system::System;
+use crate::host::topology::Topology;
+use crate::hot::drive::clerk::{self, ClerkSettings};
+use crate::hot::drive::{Controls, DriveReport, DriveSettings, drive};
+use crate::hot::guard::{self, Death};
+use crate::hot::lane::LaneConfig;
+use crate::units::{LaneId, Nanos, UnixNanos};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Asks and answers that may wait between a lane and its clerk.
+const RING: usize = 64;
+/// Silence of a lane after which the guard cancels everything.
+const GUARD_BOUND: Nanos = Nanos(2_000_000_000);
+/// Countdown of the venue's dead man's switch.
+const DEAD_MAN: Nanos = Nanos(10_000_000_000);
+/// Market frames before allocations count: handshakes, snapshots and first quotes are over.
+const WARM_UP: u64 = 1_000;
+/// Seconds from which epochs of client order ids count: 14 November 2023.
+const EPOCH_ZERO: u64 = 1_700_000_000;
+
+/// A finished lane.
+pub struct Outcome {
+    /// Its name.
+    pub name: String,
+    /// What it left behind; none when it died.
+    pub report: Option<DriveReport>,
+}
+
+/// Where everything ran, in words and numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Seats {
+    /// CPU of each lane, where it could be pinned.
+    pub cpus: Vec<Option<u32>>,
+    /// Whether each lane spun.
+    pub busy: Vec<bool>,
+    /// What the machine could not give.
+    pub concessions: Vec<String>,
+    /// How the clock reads time.
+    pub clock: String,
+}
+
+struct Running {
+    name: String,
+    controls: Arc<Controls>,
+    lane: JoinHandle<Result<DriveReport, NetError>>,
+    clerk: JoinHandle<()>,
+    clerk_stop: Arc<AtomicBool>,
+    guard: JoinHandle<Option<(Death, Result<(), String>)>>,
+}
+
+/// Every lane of a run.
+pub struct Lanes {
+    running: Vec<Running>,
+    seats: Seats,
+}
+
+/// Starts every lane with its clerk and its guard.
+///
+/// # Errors
+/// When a thread cannot be started.
+pub fn start(config: &Config, arena: &Arena) -> Result<Lanes, RunError> {
+    let clock = TscClock::calibrate();
+    let wall_at_zero = wall_at_zero(&clock);
+    let (placement, mut concessions) = place(arena.traders.len());
+    if let Some(problem) = lock_memory() {
+        concessions.push(problem);
+    }
+    let mut seats = Seats { concessions, clock: words(&clock), ..Seats::default() };
+    let seconds = (wall_at_zero.0 + clock.now().0) / 1_000_000_000;
+    let mut running = Vec::new();
+    for (index, trader) in arena.traders.iter().enumerate() {
+        let seat = placement.as_ref().and_then(|of| of.lanes.get(index).copied());
+        let cpu = trader.core.or(seat);
+        let alone = placement.as_ref().is_some_and(|of| of.spin.get(index) == Some(&true));
+        let wants = config.venue.wait == WaitMode::Busy;
+        let busy = wants && (alone || trader.core.is_some());
+        if wants && !busy {
+            let name = &trader.name;
+            seats.concessions.push(format!(
+                "lane `{name}` sleeps in the kernel: spinning needs a core of its own"
+            ));
+        }
+        seats.cpus.push(cpu);
+        seats.busy.push(busy);
+        // Unique for 8 years and 16 lanes; a range made durable at start comes with the journal.
+        let epoch = ((seconds.saturating_sub(EPOCH_ZERO) << 4) as u32) | (index as u32 & 15);
+        let lane = LaneId(index as u16);
+        let settings = DriveSettings {
+            family: arena.family,
+            lane: LaneConfig { lane, family: arena.family, epoch },
+            instruments: trader.instruments.clone(),
+            plan: Box::new(trader.plan),
+            endpoints: arena.endpoints.clone(),
+            signer: Some(arena.signer.clone()),
+            transport: match config.venue.transport {
+                Transport::Epoll => NetKind::Epoll,
+                Transport::IoUring => NetKind::Uring,
+            },
+            busy,
+            simd: Simd::detect(),
+            seed: config.run.seed.wrapping_add(index as u64),
+            wall_at_zero,
+            warm_up: WARM_UP,
+        };
+        running.push(one(&trader.name, settings, arena, clock, cpu)?);
+    }
+    Ok(Lanes { running, seats })
+}
+
+fn one(
+    name: &str,
+    settings: DriveSettings,
+    arena: &Arena,
+    clock: TscClock,
+    cpu: Option<u32>,
+) -> Result<Running, RunError> {
+    let controls = Arc::new(Controls::default());
+    let (ask, asked) = ring(RING);
+    let (answer, answered) = ring(RING);
+    let clerk_settings = || ClerkSettings {
+        family: arena.family,
+        endpoint: arena.rest.clone(),
+        instruments: settings.instruments.clone(),
+        signer: settings.signer.clone(),
+        dead_man: DEAD_MAN,
+        wall_at_zero: settings.wall_at_zero,
+    };
+    let (for_clerk, for_guard) = (clerk_settings(), clerk_settings());
+    let clerk_stop = Arc::new(AtomicBool::new(false));
+    let spawn = |role: &str| Builder::new().name(format!("{role}-{name}"));
+    let (pulse, stop, time) = (controls.pulse.clone(), Arc::clone(&clerk_stop), clock);
+    let clerk = spawn("clerk")
+        .spawn(move || clerk::work(for_clerk, time, &pulse, asked, answer, &stop))
+        .map_err(RunError::Thread)?;
+    let (pulse, time) = (controls.pulse.clone(), clock);
+    let guard = spawn("guard")
+        .spawn(move || {
+            let mut cancelled = Ok(());
+            let death = guard::watch(
+                &pulse,
+                GUARD_BOUND,
+                || time.now(),
+                |_| cancelled = clerk::cancel_everything(&for_guard, &time),
+            );
+            death.map(|why| (why, cancelled))
+        })
+        .map_err(RunError::Thread)?;
+    let inside = Arc::clone(&controls);
+    let lane = spawn("lane")
+        .spawn(move || {
+            if let Some(cpu) = cpu {
+                // A machine that forbids pinning was told of by the doctor; the lane runs anyway.
+                let _ = pin::current_thread(cpu);
+            }
+            drive(&settings, &inside, clock, ask, answered)
+        })
+        .map_err(RunError::Thread)?;
+    Ok(Running { name: name.to_owned(), controls, lane, clerk, clerk_stop, guard })
+}
+
+impl Lanes {
+    /// Whether a lane has ended by itself: it died.
+    #[must_use]
+    pub fn any_ended(&self) -> bool {
+        self.running.iter().any(|of| of.lane.is_finished())
+    }
+
+    /// One line for a person who watches.
+    #[must_use]
+    pub fn status(&self, elapsed: Duration) -> String {
+        let mut line = format!("{:>6.1} s", elapsed.as_secs_f64());
+        for of in &self.running {
+            let status = &of.controls.status;
+            let frames = status.frames.load(Ordering::Relaxed);
+            let requests = status.requests.load(Ordering::Relaxed);
+            let filled = status.filled.load(Ordering::Relaxed);
+            let state = if status.trading.load(Ordering::Relaxed) { "trading" } else { "waiting" };
+            // Writing to a String cannot fail.
+            let _ = write!(
+                line,
+                "  | {} {state}: {frames} frames, {requests} with orders, {filled} filled",
+                of.name
+            );
+        }
+        line
+    }
+
+    /// Ends every lane in order, then clerks and guards.
+    #[must_use]
+    pub fn stop(self) -> (Vec<Outcome>, Seats, Option<RunError>) {
+        for of in &self.running {
+            of.controls.stop.store(true, Ordering::Release);
+        }
+        let mut outcomes = Vec::new();
+        let mut died = None;
+        for of in self.running {
+            let joined = of.lane.join();
+            if matches!(joined, Ok(Err(_))) {
+                of.controls.pulse.die(); // its sockets failed: the guard has its own
+            }
+            let guarded = of.guard.join().ok().flatten();
+            of.clerk_stop.store(true, Ordering::Release);
+            let _ = of.clerk.join();
+            let name = of.name;
+            let report = match joined {
+                Ok(Ok(report)) => Some(report),
+                Ok(Err(source)) => {
+                    died = Some(RunError::Net { lane: name.clone(), source });
+                    None
+                }
+                Err(panic) => {
+                    died = Some(RunError::LaneDied {
+                        lane: name.clone(),
+                        why: words_of(panic.as_ref()),
+                        cancelled: match guarded {
+                            Some((_, Ok(()))) => "the guard cancelled all its orders".to_owned(),
+                            Some((_, Err(why))) => {
+                                format!("THE GUARD COULD NOT CANCEL ITS ORDERS: {why}")
+                            }
+                            None => "the guard did not act; check its orders".to_owned(),
+                        },
+                    });
+                    None
+                }
+            };
+            outcomes.push(Outcome { name, report });
+        }
+        (outcomes, self.seats, died)
+    }
+}
+
+fn words(clock: &TscClock) -> String {
+    let cost = clock.overhead_ns();
+    match clock.frequency_hz() {
+        Some(hertz) => {
+            format!(
+                "TSC at {:.3} GHz, {cost:.0} ns a reading (contained in every span)",
+                hertz * 1e-9
+            )
+        }
+        None => format!("clock_gettime, {cost:.0} ns a reading (contained in every span)"),
+    }
+}
+
+fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
+}
+
+fn wall_at_zero(clock: &TscClock) -> UnixNanos {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixNanos((wall.as_nanos() as u64).saturating_sub(clock.now().0))
+}
+
+/// Cores for the lanes, or why there are none.
+fn place(lanes: usize) -> (Option<Placement>, Vec<String>) {
+    let machine = match Topology::discover() {
+        Ok(machine) => machine,
+        Err(error) => return (None, vec![format!("lanes are not pinned: {error}")]),
+    };
+    let isolated = System::default().isolation().map(|of| of.isolated).unwrap_or_default();
+    let wishes = Wishes { lanes, isolated, nic_node: None, allowed: Some(pin::allowed()) };
+    match placement::plan(&machine, &wishes) {
+        Ok(placement) => {
+            let given_up = placement.concessions.iter().map(ToString::to_string).collect();
+            (Some(placement), given_up)
+        }
+        Err(error) => (None, vec![format!("lanes are not pinned: {error}")]),
+    }
+}
+
+/// Locks memory where no limit could make a later allocation fail.
+fn lock_memory() -> Option<String> {
+    if let Some(limit) = memory::lock_limit() {
+        return Some(format!("memory is not locked: ulimit -l allows {limit} bytes"));
+    }
+    match memory::lock_all() {
+        Locked::All => None,
+        Locked::Refused { reason, .. } => Some(format!("memory is not locked: {reason}")),
+    }
+}

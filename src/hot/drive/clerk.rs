@@ -1,0 +1,326 @@
+//! The clerk: a thread that does a lane's REST, so that the hot thread never waits for an answer.
+//!
+//! Asks come by one ring and answers leave by another. The clerk keeps the venue's weight budget,
+//! repeats what fails until it succeeds, and tells the lane of its trouble. While the lane's pulse
+//! beats it arms the venue's own dead man's switch (futures).
+//! Deliberately absent: the meaning of an answer for the lane (`drive`).
+
+use super::rest::{Rest, RestError};
+use super::wire::Endpoint;
+use crate::host::clock::Clock;
+use crate::host::ring::{Consumer, Producer};
+use crate::hot::guard::Pulse;
+use crate::net::http::Response;
+use crate::record::Instrument;
+use crate::units::{InstrumentId, Nanos, UnixNanos};
+use crate::venue::binance::Family;
+use crate::venue::binance::orders::{RateCount, RateKind};
+use crate::venue::binance::session::answer::{self, AccountTrade, AnswerError};
+use crate::venue::binance::session::rest::{self, RestRequest};
+use crate::venue::binance::session::{Budget, Cost, Signer};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// What a lane asks for.
+#[derive(Debug)]
+pub enum Ask {
+    /// A book.
+    Snapshot(InstrumentId),
+    /// A new listen key.
+    ListenKey,
+    /// That the listen key stays valid.
+    KeepListenKey,
+    /// That every order be cancelled, and what was filled since.
+    Reconcile(UnixNanos),
+    /// A body back, to be freed here.
+    Recycle(Vec<u8>),
+}
+
+/// What it gets.
+#[derive(Debug)]
+pub enum Answer {
+    /// The body of a snapshot.
+    Snapshot(InstrumentId, Vec<u8>),
+    /// A listen key.
+    ListenKey(String),
+    /// Nothing of ours works at the venue any more; these are the fills since.
+    Reconciled(Vec<AccountTrade>),
+    /// Something failed and will be tried again.
+    Trouble(String),
+}
+
+/// Whom the clerk works for.
+pub struct ClerkSettings {
+    /// Whose protocol.
+    pub family: Family,
+    /// Where REST lives.
+    pub endpoint: Endpoint,
+    /// What the lane trades.
+    pub instruments: Vec<Instrument>,
+    /// The key, where the venue wants one.
+    pub signer: Option<Signer>,
+    /// Countdown of the dead man's switch; zero leaves it alone.
+    pub dead_man: Nanos,
+    /// Wall time at monotonic zero.
+    pub wall_at_zero: UnixNanos,
+}
+
+/// Why one attempt failed.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Rest(#[from] Box<RestError>),
+    #[error(transparent)]
+    Answer(#[from] Box<AnswerError>),
+    #[error("the venue asks for a key; set venue.key_file or BOT4_API_KEY")]
+    NoKey,
+}
+
+/// The venue's code when there was nothing to cancel.
+const NOTHING_OPEN: i32 = -2011;
+const IDLE: Duration = Duration::from_millis(2);
+const RETRY_MIN: Nanos = Nanos::from_millis(100);
+const RETRY_MAX: Nanos = Nanos::from_millis(5_000);
+
+struct Clerk<C: Clock> {
+    settings: ClerkSettings,
+    rest: Rest,
+    budget: Budget,
+    clock: C,
+}
+
+/// Works until `stop`; call on a thread of its own.
+pub fn work<C: Clock>(
+    settings: ClerkSettings,
+    clock: C,
+    pulse: &Arc<Pulse>,
+    mut asks: Consumer<Ask>,
+    mut answers: Producer<Answer>,
+    stop: &AtomicBool,
+) {
+    let rest = Rest::new(settings.endpoint.clone());
+    // What the venue grants every address a minute; its answers correct the count.
+    let limit = if settings.family == Family::Spot { 6_000 } else { 2_400 };
+    let weight = RateCount { kind: RateKind::RequestWeight, interval_s: 60, limit, count: 0 };
+    let budget = Budget::new(settings.family, &[weight], 25);
+    let mut clerk = Clerk { settings, rest, budget, clock };
+    let mut armed: Option<(Nanos, u64)> = None;
+    while !stop.load(Ordering::Acquire) {
+        armed = clerk.arm(armed, pulse);
+        match asks.pop() {
+            None => std::thread::sleep(IDLE),
+            Some(Ask::Recycle(body)) => drop(body),
+            Some(ask) => {
+                if let Some(answer) = clerk.until_done(&ask, &mut answers, stop) {
+                    let mut waiting = Some(answer);
+                    while let Some(answer) = waiting.take() {
+                        if let Err(full) = answers.push(answer) {
+                            if stop.load(Ordering::Acquire) || answers.is_abandoned() {
+                                return;
+                            }
+                            waiting = Some(full.0);
+                            std::thread::sleep(IDLE);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    clerk.disarm(armed.is_some());
+}
+
+/// Cancels everything over a connection of its own: what the guard does for a dead lane.
+///
+/// # Errors
+/// The first instrument whose orders could not be cancelled, after trying all of them.
+pub fn cancel_everything(settings: &ClerkSettings, clock: &impl Clock) -> Result<(), String> {
+    let mut rest = Rest::new(settings.endpoint.clone());
+    let mut failure = Ok(());
+    for instrument in &settings.instruments {
+        let Some(signer) = &settings.signer else { return Err(Trouble::NoKey.to_string()) };
+        let wall = UnixNanos(settings.wall_at_zero.0.saturating_add(clock.now().0));
+        let request = rest::cancel_all(settings.family, &instrument.symbol, signer, wall);
+        let outcome = rest.call(&request, clock, &AtomicBool::new(false));
+        if let Err(error) = outcome.map_err(|error| error.to_string()).and_then(|of| {
+            answer::check(of.status, &of.body, None).map_err(|error| error.to_string())
+        }) {
+            failure = Err(format!("{}: {error}", instrument.symbol));
+        }
+    }
+    failure
+}
+
+impl<C: Clock> Clerk<C> {
+    fn until_done(
+        &mut self,
+        ask: &Ask,
+        answers: &mut Producer<Answer>,
+        stop: &AtomicBool,
+    ) -> Option<Answer> {
+        let mut wait = RETRY_MIN;
+        loop {
+            match self.attempt(ask, stop) {
+                Ok(answer) => return answer,
+                Err(trouble) => {
+                    // A lane that is not listening must not stop the clerk from trying.
+                    let _ = answers.push(Answer::Trouble(format!("{}: {trouble}", name(ask))));
+                }
+            }
+            let until = self.clock.now().plus(wait);
+            while self.clock.now() < until {
+                if stop.load(Ordering::Acquire) {
+                    return None;
+                }
+                std::thread::sleep(IDLE);
+            }
+            wait = Nanos((wait.0 * 2).min(RETRY_MAX.0));
+        }
+    }
+
+    fn attempt(&mut self, ask: &Ask, stop: &AtomicBool) -> Result<Option<Answer>, Trouble> {
+        let family = self.settings.family;
+        Ok(match ask {
+            Ask::Snapshot(id) => {
+                let instruments = &self.settings.instruments;
+                let symbol = instruments.iter().find(|of| of.id == *id).map(|of| of.symbol);
+                match symbol {
+                    Some(symbol) => {
+                        let response = self.call(&rest::depth(family, &symbol), stop)?;
+                        Some(Answer::Snapshot(*id, response.body))
+                    }
+                    None => None,
+                }
+            }
+            Ask::ListenKey => {
+                let request = rest::create_listen_key(family, self.signer()?);
+                match request {
+                    Some(request) => {
+                        let response = self.call(&request, stop)?;
+                        Some(Answer::ListenKey(answer::listen_key(&response.body)?))
+                    }
+                    None => None,
+                }
+            }
+            Ask::KeepListenKey => {
+                if let Some(request) = rest::keep_listen_key(family, self.signer()?) {
+                    self.call(&request, stop)?;
+                }
+                None
+            }
+            Ask::Reconcile(since) => Some(Answer::Reconciled(self.reconcile(*since, stop)?)),
+            Ask::Recycle(_) => None,
+        })
+    }
+
+    /// Cancels all, then asks for fills until no order is open: what filled in between is in them.
+    fn reconcile(
+        &mut self,
+        since: UnixNanos,
+        stop: &AtomicBool,
+    ) -> Result<Vec<AccountTrade>, Trouble> {
+        let family = self.settings.family;
+        let mut fills = Vec::new();
+        for instrument in self.settings.instruments.clone() {
+            let symbol = &instrument.symbol;
+            let request = rest::cancel_all(family, symbol, self.signer()?, self.wall());
+            match self.call(&request, stop) {
+                Ok(_) => {}
+                Err(Trouble::Answer(refused)) if is_nothing_open(&refused) => {}
+                Err(error) => return Err(error),
+            }
+            let request = rest::trades_since(family, symbol, since, self.signer()?, self.wall());
+            let response = self.call(&request, stop)?;
+            fills.extend(answer::trades(&response.body, &self.settings.instruments)?);
+        }
+        Ok(fills)
+    }
+
+    fn call(&mut self, request: &RestRequest, stop: &AtomicBool) -> Result<Response, Trouble> {
+        while let Err(wait) = self.budget.take(Cost::Request(request.weight), self.clock.now()) {
+            while self.clock.now() < wait.until && !stop.load(Ordering::Acquire) {
+                std::thread::sleep(IDLE);
+            }
+        }
+        let response = self.rest.call(request, &self.clock, stop)?;
+        let header = response.headers.get("retry-after");
+        let wait = answer::retry_after(header);
+        if let (429 | 418, Some(span)) = (response.status, wait) {
+            self.budget.ban(span, self.clock.now());
+        }
+        answer::check(response.status, &response.body, wait)?;
+        Ok(response)
+    }
+
+    /// Arms the venue's countdown while the lane's pulse beats.
+    fn arm(&mut self, armed: Option<(Nanos, u64)>, pulse: &Pulse) -> Option<(Nanos, u64)> {
+        let span = self.settings.dead_man;
+        if span == Nanos(0) || self.settings.signer.is_none() {
+            return None;
+        }
+        let now = self.clock.now();
+        let beats = pulse.beats();
+        let due =
+            armed.is_none_or(|(at, before)| now.since(at) >= Nanos(span.0 / 3) && before != beats);
+        if !due || beats == 0 {
+            return armed;
+        }
+        self.countdown(span);
+        Some((now, beats))
+    }
+
+    fn disarm(&mut self, armed: bool) {
+        if armed {
+            self.countdown(Nanos(0));
+        }
+    }
+
+    /// Best effort: a venue that cannot be reached cannot be armed either, and the guard remains.
+    fn countdown(&mut self, span: Nanos) {
+        let Some(signer) = self.settings.signer.clone() else { return };
+        for instrument in self.settings.instruments.clone() {
+            let (family, wall) = (self.settings.family, self.wall());
+            let millis = span.0 / 1_000_000;
+            let symbol = &instrument.symbol;
+            let Some(request) = rest::countdown_cancel_all(family, symbol, millis, &signer, wall)
+            else {
+                return;
+            };
+            let _ = self.call(&request, &AtomicBool::new(false));
+        }
+    }
+
+    fn signer(&self) -> Result<&Signer, Trouble> {
+        self.settings.signer.as_ref().ok_or(Trouble::NoKey)
+    }
+
+    fn wall(&self) -> UnixNanos {
+        UnixNanos(self.settings.wall_at_zero.0.saturating_add(self.clock.now().0))
+    }
+}
+
+impl From<RestError> for Trouble {
+    fn from(error: RestError) -> Trouble {
+        Trouble::Rest(Box::new(error))
+    }
+}
+
+impl From<AnswerError> for Trouble {
+    fn from(error: AnswerError) -> Trouble {
+        Trouble::Answer(Box::new(error))
+    }
+}
+
+fn is_nothing_open(refused: &AnswerError) -> bool {
+    matches!(refused, AnswerError::Venue { error, .. } if error.code == NOTHING_OPEN)
+}
+
+fn name(ask: &Ask) -> &'static str {
+    match ask {
+        Ask::Snapshot(_) => "snapshot",
+        Ask::ListenKey => "listen key",
+        Ask::KeepListenKey => "keeping the listen key",
+        Ask::Reconcile(_) => "reconciling",
+        Ask::Recycle(_) => "recycling",
+    }
+}

@@ -1,0 +1,86 @@
+//! Where the time of a running lane went: the stages, and what lies around them.
+
+use crate::host::clock::Clock;
+use crate::host::histogram::Histogram;
+use crate::host::probe::{Stage, StageProbe};
+use crate::units::Nanos;
+
+/// Spans besides the stages of the pipeline.
+#[derive(Debug)]
+pub struct LaneTimes {
+    arrival_to_order: Histogram,
+    seal: Histogram,
+    send: Histogram,
+    wire_to_wire: Histogram,
+    requests: u64,
+}
+
+/// Every span by name.
+#[derive(Clone, Debug)]
+pub struct DriveTimes {
+    /// Stages in order, then `tick_to_order`, `arrival_to_order`, `tls`, `send`, `wire_to_wire`.
+    pub spans: Vec<(&'static str, Histogram)>,
+    /// Requests that were handed to a connection.
+    pub requests: u64,
+}
+
+impl LaneTimes {
+    /// Empty histograms, allocated now.
+    #[must_use]
+    pub fn new() -> LaneTimes {
+        LaneTimes {
+            arrival_to_order: Histogram::new(),
+            seal: Histogram::new(),
+            send: Histogram::new(),
+            wire_to_wire: Histogram::new(),
+            requests: 0,
+        }
+    }
+
+    /// A frame led to an order, this long after the bytes it came with had arrived: frames before it
+    /// in the same arrival are part of the span.
+    #[inline]
+    pub fn order(&mut self, span: Nanos) {
+        self.arrival_to_order.record(span.0);
+        self.requests += 1;
+    }
+
+    /// A flush sealed (`true`) or sent (`false`).
+    #[inline]
+    pub fn sent(&mut self, sealed: bool, span: Nanos) {
+        if sealed { self.seal.record(span.0) } else { self.send.record(span.0) }
+    }
+
+    /// From an arrival to the return of the system call that sent what it led to.
+    #[inline]
+    pub fn wire_to_wire(&mut self, span: Nanos) {
+        self.wire_to_wire.record(span.0);
+    }
+
+    /// Frames that led to orders so far.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    /// Every span by name.
+    #[must_use]
+    pub fn finish<C: Clock>(self, probe: &StageProbe<C>) -> DriveTimes {
+        let stages = Stage::ALL.iter().map(|stage| (stage.name(), probe.stage(*stage).clone()));
+        let mut spans: Vec<_> = stages.collect();
+        spans.push(("tick_to_order", probe.tick_to_order().clone()));
+        spans.push(("arrival_to_order", self.arrival_to_order));
+        if self.seal.count() > 0 {
+            spans.push(("tls", self.seal));
+        }
+        spans.push(("send", self.send));
+        spans.push(("wire_to_wire", self.wire_to_wire));
+        DriveTimes { spans, requests: self.requests }
+    }
+}
+
+impl Default for LaneTimes {
+    fn default() -> LaneTimes {
+        LaneTimes::new()
+    }
+}
