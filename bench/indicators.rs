@@ -1,99 +1,26 @@
 //! Indicators: batch kernels AVX2 against scalar, many series and one, and ns per streaming update.
-//!
-//! Both twins compute the same planes and must agree to the bit before they are timed; then they take
-//! turns, and the smallest time of each counts (the machine may be shared). Planes fit the L2 cache.
 
-use bot4::compute::indicator::{Batch, Kernel, Shape};
-use bot4::host::cpu::Simd;
+#[path = "indicator_cases.rs"]
+mod indicator_cases;
+
+use bot4::market::book::Top;
+use bot4::market::indicator as streaming;
+use bot4::record::Level;
+use bot4::units::{Lots, Side, Ticks};
+use indicator_cases::{Draws, KERNELS, MANY, ONE, WINDOW, compare};
 use std::hint::black_box;
 use std::time::Instant;
 
-/// Turns of each twin.
-const ROUNDS: usize = 41;
-/// Calls timed together in one turn.
-const CALLS: usize = 8;
-const WINDOW: usize = 20;
-/// 64 KiB a plane.
-const MANY: Shape = Shape { steps: 512, series: 16 };
-const ONE: Shape = Shape { steps: 8_192, series: 1 };
-
-const KERNELS: [Kernel; 12] = [
-    Kernel::Sma { window: WINDOW },
-    Kernel::Ema { window: WINDOW },
-    Kernel::Wma { window: WINDOW },
-    Kernel::Rsi { window: 14 },
-    Kernel::Macd { fast: 12, slow: 26, signal: 9 },
-    Kernel::Bollinger { window: WINDOW, width: 2.0 },
-    Kernel::Atr { window: 14 },
-    Kernel::Vwap { window: WINDOW },
-    Kernel::Volatility { window: WINDOW },
-    Kernel::ZScore { window: WINDOW },
-    Kernel::Ofi { window: WINDOW },
-    Kernel::Vpin { window: 50 },
-];
-
-/// A seeded stream of numbers in [0, 1).
-struct Draws(u64);
-
-impl Draws {
-    fn next(&mut self) -> f64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as f64 / (1u64 << 53) as f64
-    }
-}
-
-/// Prices near 60 000 on a walk of ticks, and sizes.
-fn planes(kernel: Kernel, shape: Shape) -> Vec<Vec<f64>> {
-    let mut draws = Draws(0x9E37_79B9_7F4A_7C15);
-    let len = shape.steps * shape.series;
-    let mut mids = vec![60_000.0; len];
-    for at in shape.series..len {
-        mids[at] = mids[at - shape.series] + (draws.next() * 9.0).floor() * 0.1 - 0.4;
-    }
-    let mut sizes = || (0..len).map(|_| (draws.next() * 1_000.0).ceil()).collect::<Vec<f64>>();
-    let shifted = |by: f64| mids.iter().map(|mid| mid + by).collect::<Vec<f64>>();
-    match kernel {
-        Kernel::Atr { .. } => vec![shifted(1.0), shifted(-1.0), mids],
-        Kernel::Vwap { .. } => vec![sizes(), mids].into_iter().rev().collect(),
-        Kernel::Ofi { .. } => vec![shifted(-0.1), sizes(), shifted(0.1), sizes()],
-        Kernel::Vpin { .. } => vec![sizes(), sizes()],
-        _ => vec![mids],
-    }
-}
-
-/// Smallest ns per value of the scalar and the AVX2 twin; `None` where their bits differ.
-fn compare(kernel: Kernel, shape: Shape) -> Option<[f64; 2]> {
-    let inputs = planes(kernel, shape);
-    let inputs: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
-    let len = shape.steps * shape.series;
-    let mut results = [Simd::Scalar, Simd::Avx2].map(|simd| {
-        let batch = Batch::new(kernel, simd).expect("sound settings");
-        (batch, vec![vec![0.0; len]; kernel.outputs()])
-    });
-    let mut best = [f64::INFINITY; 2];
-    for round in 0..=ROUNDS {
-        for ((batch, outputs), best) in results.iter_mut().zip(&mut best) {
-            let mut outputs: Vec<&mut [f64]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
-            let start = Instant::now();
-            for _ in 0..CALLS {
-                batch.run(shape, black_box(&inputs), &mut outputs).expect("planes of that shape");
-            }
-            let time = start.elapsed().as_nanos() as f64 / (CALLS * len) as f64;
-            if round > 0 {
-                *best = best.min(time);
-            }
-        }
-    }
-    let [(_, scalar), (_, wide)] = &results;
-    let same = scalar.iter().flatten().zip(wide.iter().flatten());
-    same.into_iter().all(|(a, b)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()).then_some(best)
-}
+/// Updates of one timed walk, and walks of which the fastest counts.
+const UPDATES: usize = 65_536;
+const WALKS: usize = 15;
 
 fn batch_table() {
     println!("{:<12} {:>28} {:>28}", "", "many series, ns per value", "one series, ns per value");
-    println!("{:<12} {:>9} {:>9} {:>8} {:>9} {:>9} {:>8}", "kernel", "scalar", "avx2", "ratio", "scalar", "avx2", "ratio");
+    println!(
+        "{:<12} {:>9} {:>9} {:>8} {:>9} {:>9} {:>8}",
+        "kernel", "scalar", "avx2", "ratio", "scalar", "avx2", "ratio"
+    );
     let mut logs = [(0.0, 0); 2];
     for kernel in KERNELS {
         print!("{:<12}", kernel.name());
@@ -117,6 +44,93 @@ fn batch_table() {
     }
 }
 
+/// What an update may see: price, size, aggressor's side, touch.
+struct Tick {
+    price: f64,
+    size: f64,
+    lots: Lots,
+    side: Side,
+    top: Top,
+}
+
+fn ticks() -> Vec<Tick> {
+    let mut draws = Draws(0x9E37_79B9_7F4A_7C15);
+    let mut at = 600_000i64;
+    let mut tick = || {
+        at += (draws.next() * 9.0) as i64 - 4;
+        let lots = (draws.next() * 1_000.0) as i64;
+        let side = if draws.next() < 0.5 { Side::Buy } else { Side::Sell };
+        let level = |ticks: i64| Some(Level { price: Ticks(ticks), lots: Lots(lots + 1) });
+        let top = Top { bid: level(at), ask: level(at + 1) };
+        Tick { price: at as f64 * 0.1, size: lots as f64 * 0.001, lots: Lots(lots), side, top }
+    };
+    (0..UPDATES).map(|_| tick()).collect()
+}
+
+/// Smallest mean ns per update over a walk.
+fn walk(ticks: &[Tick], mut update: impl FnMut(&Tick) -> f64) -> f64 {
+    let once = |update: &mut dyn FnMut(&Tick) -> f64| {
+        let start = Instant::now();
+        for tick in ticks {
+            black_box(update(tick));
+        }
+        start.elapsed().as_nanos() as f64 / ticks.len() as f64
+    };
+    (0..WALKS).map(|_| once(&mut update)).fold(f64::INFINITY, f64::min)
+}
+
+/// Makes a row of the streaming table: constructor, then update.
+macro_rules! row {
+    ($ticks:ident, $name:literal, $new:expr, |$it:ident, $tick:ident| $update:expr) => {{
+        let mut $it = $new.expect("sound settings");
+        let time = walk(&$ticks, |$tick| $update);
+        println!("{:<20} {time:>6.2}", $name);
+    }};
+}
+
+fn streaming_table() {
+    let ticks = ticks();
+    println!("\n{:<20} {:>6}", "streaming", "ns per update");
+    let some =
+        |value: Result<Option<f64>, streaming::Unusable>| value.ok().flatten().unwrap_or(0.0);
+    row!(ticks, "sma", streaming::Sma::new(WINDOW), |it, tick| some(it.update(tick.price)));
+    row!(ticks, "ema", streaming::Ema::new(WINDOW), |it, tick| some(it.update(tick.price)));
+    row!(ticks, "wma", streaming::Wma::new(WINDOW), |it, tick| some(it.update(tick.price)));
+    row!(ticks, "rsi", streaming::Rsi::new(14), |it, tick| some(it.update(tick.price)));
+    row!(ticks, "macd", streaming::Macd::new(12, 26, 9), |it, tick| it
+        .update(tick.price)
+        .ok()
+        .flatten()
+        .map_or(0.0, |out| out.histogram));
+    row!(ticks, "bollinger", streaming::Bollinger::new(WINDOW, 2.0), |it, tick| it
+        .update(tick.price)
+        .ok()
+        .flatten()
+        .map_or(0.0, |out| out.upper));
+    row!(ticks, "atr", streaming::Atr::new(14), |it, tick| some(it.update(
+        tick.price + 1.0,
+        tick.price - 1.0,
+        tick.price
+    )));
+    row!(ticks, "vwap, window", streaming::Vwap::new(WINDOW), |it, tick| some(
+        it.update(tick.price, tick.size)
+    ));
+    row!(ticks, "vwap, session", Some(streaming::SessionVwap::new()), |it, tick| some(
+        it.update(tick.price, tick.size)
+    ));
+    row!(ticks, "volatility", streaming::Volatility::new(WINDOW), |it, tick| some(
+        it.update(tick.price)
+    ));
+    row!(ticks, "zscore", streaming::ZScore::new(WINDOW), |it, tick| some(it.update(tick.price)));
+    row!(ticks, "flow imbalance", streaming::FlowImbalance::new(WINDOW), |it, tick| some(
+        it.update(&tick.top)
+    ));
+    row!(ticks, "vpin", streaming::Vpin::new(Lots(10_000), 50), |it, tick| some(
+        it.update(tick.side, tick.lots)
+    ));
+}
+
 fn main() {
     batch_table();
+    streaming_table();
 }

@@ -21,5 +21,8 @@ mod smoothing;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 
+#[cfg(test)]
+mod tests;
+
 pub use batch::Batch;
 pub use kernel::{BatchError, Kernel, Shape};

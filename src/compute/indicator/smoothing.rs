@@ -4,7 +4,7 @@
 //! mean is itself a recurrence with rates 1, 1/2, …, 1/w, so both are `mean += (x − mean)·rate`.
 
 use super::recurrence::Recurrence;
-use crate::compute::lanes::Lanes;
+use crate::compute::lanes::{Lanes, zero_if_finite};
 
 /// The rate of an exponential mean over `window` steps: a mean age of (window − 1)/2, as SMA's.
 #[must_use]
@@ -65,7 +65,7 @@ impl Recurrence<1, 3, 2> for Convergence {
 
     #[inline(always)]
     fn first<L: Lanes>(&self, [x]: [L; 1]) -> [L; 3] {
-        [x, x, x - x]
+        [x, x, zero_if_finite(x)]
     }
 
     #[inline(always)]
@@ -103,7 +103,7 @@ impl Recurrence<1, 2, 1> for Strength {
 
     #[inline(always)]
     fn first<L: Lanes>(&self, [x]: [L; 1]) -> [L; 2] {
-        [x - x, x - x]
+        [zero_if_finite(x); 2]
     }
 
     #[inline(always)]

@@ -53,3 +53,10 @@ pub trait Lanes:
     /// A normal positive number as mantissa in [1, 2) and exponent; anything else gives nonsense.
     fn split(self) -> (Self, Self);
 }
+
+/// Zero for finite numbers, NaN for all others.
+#[inline(always)]
+#[allow(clippy::eq_op, reason = "x − x is zero for finite numbers only")]
+pub(super) fn zero_if_finite<L: Lanes>(x: L) -> L {
+    x - x
+}

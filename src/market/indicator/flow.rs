@@ -156,6 +156,6 @@ impl Vpin {
     #[inline]
     #[must_use]
     pub fn value(&self) -> Option<f64> {
-        self.ring.full.then(|| self.ring.sum as f64 * self.one_over_volume)
+        self.ring.full.then_some(self.ring.sum as f64 * self.one_over_volume)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::error::{self, BadSettings, Unusable};
 use super::window::{Terms, Window};
-use crate::compute::logarithm::ln_ratio;
+use crate::compute::logarithm::log_return;
 
 /// Σ(x − c).
 #[derive(Clone, Copy, Debug)]
@@ -63,16 +63,23 @@ impl Sma {
 struct Spread {
     window: Window<1, 2>,
     one_over_len: f64,
+    latest: f64,
+    /// Newest values that are all the same: a window of nothing else is flat to the last bit, where
+    /// sums about an older origin would leave a rest of rounding.
+    same: usize,
 }
 
 impl Spread {
     fn new(window: usize, least: usize) -> Result<Spread, BadSettings> {
         let len = error::window(window, least)?;
-        Ok(Spread { window: Window::new(len), one_over_len: 1.0 / len as f64 })
+        let one_over_len = 1.0 / len as f64;
+        Ok(Spread { window: Window::new(len), one_over_len, latest: f64::NAN, same: 0 })
     }
 
     #[inline]
     fn push(&mut self, x: f64) {
+        self.same = if x.to_bits() == self.latest.to_bits() { self.same + 1 } else { 1 };
+        self.latest = x;
         self.window.push::<Second>([x]);
     }
 
@@ -80,6 +87,9 @@ impl Spread {
     #[inline]
     fn moments(&self) -> Option<(f64, f64)> {
         let (origin, [sum, squares]) = self.window.sums()?;
+        if self.same >= self.window.len() {
+            return Some((self.latest, 0.0));
+        }
         let mean = sum * self.one_over_len;
         Some((origin + mean, (squares - sum * mean).max(0.0)))
     }
@@ -137,21 +147,19 @@ impl Bollinger {
 #[derive(Clone, Debug)]
 pub struct ZScore {
     spread: Spread,
-    latest: f64,
 }
 
 impl ZScore {
     /// # Errors
     /// A window below 2 or above `WINDOW_MAX`.
     pub fn new(window: usize) -> Result<ZScore, BadSettings> {
-        Ok(ZScore { spread: Spread::new(window, 2)?, latest: 0.0 })
+        Ok(ZScore { spread: Spread::new(window, 2)? })
     }
 
     /// Takes a value; the score from the w-th on.
     #[inline]
     pub fn update(&mut self, x: f64) -> Result<Option<f64>, Unusable> {
-        self.latest = error::value(x)?;
-        self.spread.push(x);
+        self.spread.push(error::value(x)?);
         Ok(self.value())
     }
 
@@ -161,7 +169,7 @@ impl ZScore {
     pub fn value(&self) -> Option<f64> {
         let (mean, squares) = self.spread.moments()?;
         let deviation = (squares * self.spread.one_over_len).sqrt();
-        Some(if deviation > 0.0 { (self.latest - mean) / deviation } else { 0.0 })
+        Some(if deviation > 0.0 { (self.spread.latest - mean) / deviation } else { 0.0 })
     }
 }
 
@@ -189,7 +197,7 @@ impl Volatility {
     pub fn update(&mut self, price: f64) -> Result<Option<f64>, Unusable> {
         let price = error::price(price)?;
         if let Some(before) = self.before.replace(price) {
-            self.spread.push(ln_ratio(price, before));
+            self.spread.push(log_return(price, before));
         }
         Ok(self.value())
     }

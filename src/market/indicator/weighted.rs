@@ -70,6 +70,6 @@ impl Wma {
     #[must_use]
     pub fn value(&self) -> Option<f64> {
         let Sums { origin, weighted, .. } = self.running;
-        self.full.then(|| origin + weighted * self.one_over_weights)
+        self.full.then_some(origin + weighted * self.one_over_weights)
     }
 }
