@@ -21,7 +21,7 @@ const LINE_BYTES_MAX: usize = 64 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
     /// The file cannot be opened.
-    #[error("{file}: {cause}")]
+    #[error("{file}: {cause}; check the path")]
     Open {
         /// Which file.
         file: PathBuf,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("configuration {}: {error}", path.display())]
+    #[error("configuration {}: {error}; check the path", path.display())]
     File {
         /// Which.
         path: PathBuf,

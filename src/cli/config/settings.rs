@@ -113,9 +113,6 @@ pub struct Lane {
     /// The core it is pinned to; without it the placement planner chooses.
     #[serde(default)]
     pub core: Option<u32>,
-    /// Where its journal goes; without it nothing is kept.
-    #[serde(default)]
-    pub journal: Option<PathBuf>,
     /// The market maker's parameters by symbol.
     pub making: BTreeMap<String, Making>,
 }
@@ -244,7 +241,6 @@ impl Default for Config {
             name: name.to_owned(),
             symbols: vec![symbol.to_owned()],
             core: None,
-            journal: None,
             making: BTreeMap::from([(symbol.to_owned(), making)]),
         };
         Config {

@@ -239,7 +239,12 @@ fn listed(config: &Config, endpoint: &Endpoint, at: &str) -> Result<Vec<Instrume
     let clock = TscClock::calibrate();
     let response = Rest::new(endpoint.clone())
         .call(&request, &clock, &AtomicBool::new(false))
-        .map_err(|error| venue(format!("no exchange information: {error}")))?;
+        .map_err(|error| {
+            venue(format!(
+                "no exchange information ({error}); is a venue there? `bot4 venue --listen ADDR` \
+                 starts one"
+            ))
+        })?;
     answer::check(response.status, &response.body, None)
         .map_err(|error| venue(error.to_string()))?;
     let symbols: Vec<&str> = config.venue.symbols.iter().map(String::as_str).collect();
@@ -303,7 +308,9 @@ fn known(held: &Captures, at: usize) -> Result<Instrument, String> {
     let symbol = inferred.symbol.as_str();
     held.known(inferred).ok_or_else(|| {
         match metadata::embedded(held.family, VenueId(0), &[symbol]) {
-            Err(error) => format!("{error}; a lane trades only what it has metadata for"),
+            Err(error) => format!(
+                "{error}; a lane trades only what it has metadata for, `bot4 replay-capture` infers it"
+            ),
             Ok(known) => format!(
                 "{symbol} has prices or sizes off its grid (tick {}, lot {}): another venue or \
                  another year; `bot4 replay-capture` infers the grid",

@@ -113,6 +113,12 @@ pub enum RunError {
         /// What became of its orders.
         cancelled: String,
     },
+    /// Orders whose end nobody told.
+    #[error(
+        "{0} orders may still work at the venue; the report's incidents name them: look for them there \
+         and cancel them"
+    )]
+    LeftBehind(u64),
     /// Output could not be written.
     #[error("the report cannot be written: {0}")]
     Write(#[from] io::Error),
@@ -127,7 +133,8 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Runs the command.
 ///
 /// # Errors
-/// When the run cannot begin, a lane dies, or the report cannot be written.
+/// When the run cannot begin, a lane dies, orders may live on at the venue, or the report cannot be
+/// written. Wherever there is a report, it is printed first.
 pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<(), RunError> {
     let report = trade(args)?;
     if let Some(file) = &report.file {
@@ -139,7 +146,7 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<(), RunError> {
     } else {
         report::print(&report.body, out)?;
     }
-    report.died.map_or(Ok(()), Err)
+    report.failed.map_or(Ok(()), Err)
 }
 
 /// A finished run.
@@ -147,7 +154,8 @@ struct Finished {
     body: RunReport,
     json: bool,
     file: Option<PathBuf>,
-    died: Option<RunError>,
+    /// What makes the run a failure although it has a report.
+    failed: Option<RunError>,
 }
 
 fn trade(args: &RunArgs) -> Result<Finished, RunError> {
@@ -198,7 +206,9 @@ fn trade(args: &RunArgs) -> Result<Finished, RunError> {
         steal,
     };
     let body = report::build(frame, &outcomes);
-    Ok(Finished { body, json: config.run.json, file: config.report.file.clone(), died })
+    let left = body.orders.working;
+    let failed = died.or((left > 0).then_some(RunError::LeftBehind(left)));
+    Ok(Finished { body, json: config.run.json, file: config.report.file.clone(), failed })
 }
 
 /// The configuration file with the command line over it.
