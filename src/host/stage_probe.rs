@@ -1,23 +1,35 @@
-//! Where the nanoseconds of each input went: one histogram per stage, one from bytes to order.
+//! Where the nanoseconds of each input went: one histogram per stage, one from decoded event to
+//! verdict, one from bytes to order.
 //!
-//! `begin` and each `mark` read the clock once, so a stage's span contains one reading
-//! (`TscClock::overhead_ns`); nothing is subtracted, nothing is trimmed.
-//! Invariant: an input that led to several orders counts once, up to its last order.
+//! While an input runs, a mark only notes the time; the histograms are filled when the next input
+//! begins, so their own cost (a cold cache line each) lies in no span. `begin` and each `mark` read
+//! the clock once, so a stage's span contains one reading (`TscClock::overhead_ns`), `decision` and
+//! `tick_to_order` one per stage they cover; nothing is subtracted, nothing is trimmed.
+//! Invariant: an input that led to several verdicts or orders counts once, up to its last one.
 
 use super::clock::Clock;
 use super::histogram::{Histogram, Summary};
 use super::probe::{Probe, Stage};
 use crate::units::Nanos;
 
+/// Marks noted before the histograms must be filled in the middle of an input: more than a market
+/// event of one instrument makes.
+const MARKS_MAX: usize = 64;
+
 /// A probe that keeps a histogram for every stage.
 #[derive(Clone, Debug)]
 pub struct StageProbe<C: Clock> {
     clock: C,
+    /// When the running input began, or its last mark before those that are noted.
+    since: Nanos,
     began: Nanos,
-    last: Nanos,
-    /// When the running input's last order was encoded.
+    marks: [(Nanos, Stage); MARKS_MAX],
+    noted: usize,
+    decoded: Option<Nanos>,
+    judged: Option<Nanos>,
     encoded: Option<Nanos>,
     stages: [Histogram; Stage::ALL.len()],
+    decision: Histogram,
     tick_to_order: Histogram,
 }
 
@@ -28,26 +40,52 @@ impl<C: Clock> StageProbe<C> {
         let now = clock.now();
         StageProbe {
             clock,
+            since: now,
             began: now,
-            last: now,
+            marks: [(now, Stage::Decode); MARKS_MAX],
+            noted: 0,
+            decoded: None,
+            judged: None,
             encoded: None,
             stages: std::array::from_fn(|_| Histogram::new()),
+            decision: Histogram::new(),
             tick_to_order: Histogram::new(),
         }
     }
 
     /// Ends the running input; call once before the figures are read.
     pub fn finish(&mut self) {
+        self.file_marks();
+        if let (Some(decoded), Some(judged)) = (self.decoded.take(), self.judged.take()) {
+            self.decision.record(judged.since(decoded).0);
+        }
         if let Some(encoded) = self.encoded.take() {
             self.tick_to_order.record(encoded.since(self.began).0);
         }
     }
 
+    /// Moves what was noted into the histograms.
+    fn file_marks(&mut self) {
+        for (at, stage) in &self.marks[..self.noted] {
+            self.stages[*stage as usize].record(at.since(self.since).0);
+            self.since = *at;
+            match stage {
+                Stage::Decode => self.decoded = Some(*at),
+                Stage::Gate => self.judged = Some(*at),
+                Stage::Encode => self.encoded = Some(*at),
+                Stage::Book | Stage::Signal | Stage::Decide | Stage::Commit => {}
+            }
+        }
+        self.noted = 0;
+    }
+
     /// Forgets what was measured so far (the warm-up).
     pub fn reset(&mut self) {
         self.stages.iter_mut().for_each(Histogram::reset);
+        self.decision.reset();
         self.tick_to_order.reset();
-        self.encoded = None;
+        self.noted = 0;
+        (self.decoded, self.judged, self.encoded) = (None, None, None);
     }
 
     /// Spans of one stage.
@@ -56,17 +94,28 @@ impl<C: Clock> StageProbe<C> {
         &self.stages[stage as usize]
     }
 
+    /// From a decoded event to its last verdict, of events that led to one.
+    #[must_use]
+    pub fn decision(&self) -> &Histogram {
+        &self.decision
+    }
+
     /// From `begin` to the last `Encode`, of inputs that led to an order.
     #[must_use]
     pub fn tick_to_order(&self) -> &Histogram {
         &self.tick_to_order
     }
 
-    /// Every stage by name, `tick_to_order` last.
+    /// Every span by name: the stages in order, then `decision` and `tick_to_order`.
+    pub fn spans(&self) -> impl Iterator<Item = (&'static str, &Histogram)> {
+        let stages = Stage::ALL.iter().map(|stage| (stage.name(), self.stage(*stage)));
+        stages.chain([("decision", &self.decision), ("tick_to_order", &self.tick_to_order)])
+    }
+
+    /// As `spans`, summed up.
     #[must_use]
     pub fn summaries(&self) -> Vec<(&'static str, Summary)> {
-        let stages = Stage::ALL.iter().map(|stage| (stage.name(), self.stage(*stage).summary()));
-        stages.chain([("tick_to_order", self.tick_to_order.summary())]).collect()
+        self.spans().map(|(name, spans)| (name, spans.summary())).collect()
     }
 }
 
@@ -75,17 +124,16 @@ impl<C: Clock> Probe for StageProbe<C> {
     fn begin(&mut self) {
         self.finish();
         self.began = self.clock.now();
-        self.last = self.began;
+        self.since = self.began;
     }
 
     #[inline]
     fn mark(&mut self, stage: Stage) {
-        let now = self.clock.now();
-        self.stages[stage as usize].record(now.since(self.last).0);
-        self.last = now;
-        if stage == Stage::Encode {
-            self.encoded = Some(now);
+        if self.noted == MARKS_MAX {
+            self.file_marks();
         }
+        self.marks[self.noted] = (self.clock.now(), stage);
+        self.noted += 1;
     }
 }
 
@@ -121,24 +169,39 @@ mod tests {
         probe.mark(Stage::Decode);
         at(6_000);
         probe.begin();
-        for (ns, stage) in [(6_020, Stage::Gate), (6_050, Stage::Encode), (6_080, Stage::Encode)] {
+        for (ns, stage) in [
+            (6_005, Stage::Decode),
+            (6_020, Stage::Gate),
+            (6_030, Stage::Gate),
+            (6_050, Stage::Encode),
+            (6_080, Stage::Encode),
+        ] {
             at(ns);
             probe.mark(stage);
         }
         at(9_000);
         probe.finish();
         probe.finish();
+        at(10_000);
+        probe.begin();
+        for ns in 0..MARKS_MAX as u64 + 9 {
+            at(10_001 + ns);
+            probe.mark(Stage::Commit);
+        }
+        probe.finish();
+        let commit = probe.stage(Stage::Commit).summary();
+        assert_eq!((commit.max, commit.count), (1, MARKS_MAX as u64 + 9), "more than are noted");
         let decode = probe.stage(Stage::Decode).summary();
-        assert_eq!((decode.p50, decode.max, decode.count), (10, 100, 2));
+        assert_eq!((decode.p50, decode.max, decode.count), (10, 100, 3));
+        let decision = probe.decision().summary();
+        assert_eq!((decision.max, decision.count), (25, 1), "one input, up to its last verdict");
         assert_eq!(probe.stage(Stage::Book).summary().max, 50);
         assert_eq!(probe.stage(Stage::Encode).summary().count, 2);
         let order = probe.tick_to_order().summary();
         assert_eq!((order.max, order.count), (80, 1), "one input, up to its last order");
         let names: Vec<_> = probe.summaries().into_iter().map(|(name, _)| name).collect();
-        assert_eq!(
-            names,
-            ["decode", "book", "signal", "decide", "gate", "commit", "encode", "tick_to_order"]
-        );
+        let stages = ["decode", "book", "signal", "decide", "gate", "commit", "encode"];
+        assert_eq!(names, [&stages[..], &["decision", "tick_to_order"]].concat());
         probe.reset();
         assert!(probe.summaries().iter().all(|(_, summary)| *summary == Summary::default()));
     }

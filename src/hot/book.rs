@@ -36,7 +36,7 @@ pub struct SyncedBook<B: Book> {
     book: B,
     touch: Touch,
     sync: Sync,
-    /// The touch that the lane last heard of.
+    /// The touch as of the last event, kept because every later stage asks for it.
     told: Top,
     gap: Option<Gap>,
     updated_at: Nanos,
@@ -78,7 +78,7 @@ impl<B: Book> SyncedBook<B> {
     #[must_use]
     #[inline]
     pub fn top(&self) -> Option<Top> {
-        self.sync.is_synchronised().then(|| self.touch.top(&self.book))
+        self.sync.is_synchronised().then_some(self.told)
     }
 
     /// Receive time of the last event that moved the book.

@@ -14,7 +14,7 @@ use crate::host::clock::{Clock, TscClock};
 use crate::host::cpu::Simd;
 use crate::host::histogram::{Histogram, Summary};
 use crate::host::pin;
-use crate::host::probe::{NoProbe, Probe, Stage};
+use crate::host::probe::{NoProbe, StageProbe};
 use crate::host::steal::Steal;
 use crate::host::system::System;
 use crate::hot::lane::LaneConfig;
@@ -93,62 +93,6 @@ pub struct Best {
     pub median: f64,
 }
 
-/// Stages, decision and bytes to order bytes of one input after the other.
-struct Service {
-    clock: TscClock,
-    began: Nanos,
-    last: Nanos,
-    decoded: Nanos,
-    encoded: Option<Nanos>,
-    stages: [Histogram; Stage::ALL.len()],
-    decision: Histogram,
-    tick_to_order: Histogram,
-}
-
-impl Service {
-    fn new(clock: TscClock) -> Service {
-        Service {
-            clock,
-            began: Nanos(0),
-            last: Nanos(0),
-            decoded: Nanos(0),
-            encoded: None,
-            stages: std::array::from_fn(|_| Histogram::new()),
-            decision: Histogram::new(),
-            tick_to_order: Histogram::new(),
-        }
-    }
-
-    fn finish(&mut self) {
-        if let Some(at) = self.encoded.take() {
-            self.tick_to_order.record(at.since(self.began).0);
-        }
-    }
-}
-
-impl Probe for Service {
-    #[inline]
-    fn begin(&mut self) {
-        self.finish();
-        self.began = self.clock.now();
-        self.last = self.began;
-        self.decoded = self.began;
-    }
-
-    #[inline]
-    fn mark(&mut self, stage: Stage) {
-        let now = self.clock.now();
-        self.stages[stage as usize].record(now.since(self.last).0);
-        match stage {
-            Stage::Decode => self.decoded = now,
-            Stage::Gate => self.decision.record(now.since(self.decoded).0),
-            Stage::Encode => self.encoded = Some(now),
-            Stage::Book | Stage::Signal | Stage::Decide | Stage::Commit => {}
-        }
-        self.last = now;
-    }
-}
-
 /// What is played.
 struct Played {
     input: String,
@@ -195,12 +139,7 @@ fn measure(args: &HotArgs) -> Result<HotReport, BenchError> {
     let (speeds, requests) = throughput(&played, simd, rounds, &clock)?;
     let service = service(&played, simd, rounds, clock);
     let from_intended = under_load(&played, simd, args.rate, &clock);
-    let mut service_ns: BTreeMap<&'static str, Summary> = Stage::ALL
-        .iter()
-        .map(|stage| (stage.name(), service.stages[*stage as usize].summary()))
-        .collect();
-    service_ns.insert("decision", service.decision.summary());
-    service_ns.insert("tick_to_order", service.tick_to_order.summary());
+    let service_ns = service.summaries().into_iter().collect();
     let steal_ns = steal.zip(Steal::read().ok()).map(|(a, b)| b.since(&a).total_ns);
     let system = System::default();
     Ok(HotReport {
@@ -305,8 +244,8 @@ fn throughput(
     Ok((best, requests))
 }
 
-fn service(played: &Played, simd: Simd, rounds: usize, clock: TscClock) -> Service {
-    let mut probe = Service::new(clock);
+fn service(played: &Played, simd: Simd, rounds: usize, clock: TscClock) -> StageProbe<TscClock> {
+    let mut probe = StageProbe::new(clock);
     for _ in 0..rounds {
         let mut pipeline = played.pipeline(simd);
         replay::play(&played.recording, &mut pipeline, &mut probe, &mut |_, request| {

@@ -2,7 +2,7 @@
 
 use crate::host::clock::Clock;
 use crate::host::histogram::Histogram;
-use crate::host::probe::{Stage, StageProbe};
+use crate::host::probe::StageProbe;
 use crate::units::Nanos;
 
 /// Spans besides the stages of the pipeline.
@@ -18,7 +18,7 @@ pub struct LaneTimes {
 /// Every span by name.
 #[derive(Clone, Debug)]
 pub struct DriveTimes {
-    /// Stages in order, then `tick_to_order`, `arrival_to_order`, `tls`, `send`, `wire_to_wire`.
+    /// Stages in order, then `decision`, `tick_to_order`, `arrival_to_order`, `tls`, `send`, `wire_to_wire`.
     pub spans: Vec<(&'static str, Histogram)>,
     /// Requests that were handed to a connection.
     pub requests: u64,
@@ -66,9 +66,7 @@ impl LaneTimes {
     /// Every span by name.
     #[must_use]
     pub fn finish<C: Clock>(self, probe: &StageProbe<C>) -> DriveTimes {
-        let stages = Stage::ALL.iter().map(|stage| (stage.name(), probe.stage(*stage).clone()));
-        let mut spans: Vec<_> = stages.collect();
-        spans.push(("tick_to_order", probe.tick_to_order().clone()));
+        let mut spans: Vec<_> = probe.spans().map(|(name, spans)| (name, spans.clone())).collect();
         spans.push(("arrival_to_order", self.arrival_to_order));
         if self.seal.count() > 0 {
             spans.push(("tls", self.seal));
