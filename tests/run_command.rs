@@ -28,6 +28,25 @@ fn settled(report: &Value) {
     assert_eq!(ends.iter().sum::<u64>(), sent, "{orders}");
 }
 
+fn summed(report: &Value, key: &str) -> u64 {
+    let lanes = report["lanes"].as_array().expect("lanes");
+    lanes.iter().map(|lane| count(&lane["inputs"][key])).sum()
+}
+
+/// Every message of the stream was measured from when the venue meant it to leave.
+fn on_schedule(report: &Value) {
+    let (of, spans) = (&report["open_loop"], &report["latency_ns"]);
+    assert_eq!(count(&of["matched"]) + summed(report, "snapshots"), count(&report["messages"]));
+    assert!(of["unmatched"] == 0 && of["arrival_rate"].as_f64() > Some(100.0), "{of}");
+    for span in ["intended_to_arrival", "intended_to_handled"] {
+        assert_eq!(spans[span]["count"], of["matched"]);
+    }
+    let maximum = |span: &str| count(&spans[span]["max"]);
+    assert!(maximum("intended_to_handled") >= maximum("intended_to_order"), "{spans}");
+    assert!(maximum("intended_to_order") > 0, "{spans}");
+    assert_eq!(spans["intended_to_order"]["count"], spans["arrival_to_order"]["count"]);
+}
+
 fn incidents(report: &Value) -> String {
     let lanes = report["lanes"].as_array().expect("lanes");
     let all = lanes.iter().flat_map(|lane| lane["incidents"].as_array().expect("incidents"));
@@ -68,6 +87,7 @@ fn it_reports_every_key_that_scripts_rely_on() {
         assert!(count(&of["count"]) > 0, "{stage}: {of}");
     }
     assert_eq!(report["latency_ns"]["decode"]["count"], report["messages"]);
+    on_schedule(&report);
     assert_eq!(report["allocations_after_warmup"], 0, "{report}");
     let hash = report["state_hash"].as_str().expect("a hash");
     assert!(hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()), "{hash}");
@@ -237,6 +257,12 @@ fn a_real_capture_is_traded_to_its_end() {
     let report = ended.json();
     settled(&report);
     assert_eq!(report["ended"], "the capture has ended");
+    assert_eq!(report["allocations_after_warmup"], 0, "{report}");
+    assert_eq!(
+        report["open_loop"],
+        Value::Null,
+        "as fast as its readers, a market has no schedule"
+    );
     assert!(count(&report["messages"]) > 10_000 && incidents(&report).is_empty(), "{report}");
 }
 
@@ -336,17 +362,13 @@ fn faulty(faults: &[&str]) -> (Value, Value) {
     assert_eq!((ended.code, served.code), (Some(0), Some(0)), "{faults:?}: {}", ended.errors);
     let (report, served) = (ended.json(), served.json());
     settled(&report);
+    assert_eq!(report["open_loop"], Value::Null, "another process tells no schedule");
     assert!(count(&served["faults"]) > 0, "{faults:?} never struck: {served}");
     for lane in report["lanes"].as_array().expect("lanes") {
         let books = lane["instruments"].as_array().expect("instruments");
         assert!(count(&books[0]["book_updates"]) > 10, "{faults:?}: {lane}");
     }
     (report, served)
-}
-
-fn summed(report: &Value, key: &str) -> u64 {
-    let lanes = report["lanes"].as_array().expect("lanes");
-    lanes.iter().map(|lane| count(&lane["inputs"][key])).sum()
 }
 
 #[test]

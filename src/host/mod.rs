@@ -14,6 +14,7 @@ pub mod pin;
 pub mod placement;
 pub mod probe;
 pub mod ring;
+pub mod schedule;
 pub mod signal;
 mod socket;
 mod stage_probe;

@@ -74,8 +74,7 @@ pub struct Lanes {
 ///
 /// # Errors
 /// When a thread cannot be started.
-pub fn start(config: &Config, arena: &Arena) -> Result<Lanes, RunError> {
-    let clock = TscClock::calibrate();
+pub fn start(config: &Config, arena: &Arena, clock: TscClock) -> Result<Lanes, RunError> {
     let wall_at_zero = wall_at_zero(&clock);
     let (placement, mut concessions) = place(arena.traders.len());
     if let Some(problem) = lock_memory() {
@@ -116,6 +115,7 @@ pub fn start(config: &Config, arena: &Arena) -> Result<Lanes, RunError> {
             simd: Simd::detect(),
             seed: config.run.seed.wrapping_add(index as u64),
             wall_at_zero,
+            schedule: arena.schedule.clone(),
             warm_up: WARM_UP,
         };
         running.push(one(&trader.name, settings, arena, clock, cpu)?);

@@ -4,6 +4,7 @@ use super::RunError;
 use crate::cli::captures::{Captures, scaled_plan};
 use crate::cli::config::{Address, Config, Lane, Speed};
 use crate::host::clock::TscClock;
+use crate::host::schedule::Schedule;
 use crate::hot::drive::Endpoints;
 use crate::hot::drive::rest::Rest;
 use crate::hot::drive::wire::Endpoint;
@@ -45,6 +46,8 @@ pub struct Arena {
     pub traders: Vec<Trader>,
     /// In words, for the report.
     pub words: String,
+    /// When the venue means each market message to leave; only the embedded one tells.
+    pub schedule: Option<Arc<Schedule>>,
     embedded: Option<Embedded>,
 }
 
@@ -75,15 +78,15 @@ impl Arena {
 ///
 /// # Errors
 /// Everything that keeps a run from beginning, named.
-pub fn open(config: &mut Config, has_file: bool) -> Result<Arena, RunError> {
+pub fn open(config: &mut Config, has_file: bool, clock: TscClock) -> Result<Arena, RunError> {
     match config.venue.address.clone() {
-        Address::Loopback => loopback(config, has_file),
-        Address::At(address) => remote(config, &address),
-        Address::Binance => public(config),
+        Address::Loopback => loopback(config, has_file, clock),
+        Address::At(address) => remote(config, &address, clock),
+        Address::Binance => public(config, clock),
     }
 }
 
-fn loopback(config: &mut Config, has_file: bool) -> Result<Arena, RunError> {
+fn loopback(config: &mut Config, has_file: bool, clock: TscClock) -> Result<Arena, RunError> {
     let mut captures = None;
     if !config.venue.capture.is_empty() {
         let held = Captures::load(&config.venue.capture)?;
@@ -131,6 +134,11 @@ fn loopback(config: &mut Config, has_file: bool) -> Result<Arena, RunError> {
     };
     let server = Server::bind(settings, SocketAddr::from(([127, 0, 0, 1], 0)))?;
     let (address, over) = (server.address(), server.over());
+    let schedule = matches!(config.run.speed, Speed::Times(_)).then(|| Arc::new(Schedule::new()));
+    let server = match &schedule {
+        Some(schedule) => server.with_schedule(Arc::clone(schedule), clock),
+        None => server,
+    };
     let stop = Arc::new(AtomicBool::new(false));
     let inside = Arc::clone(&stop);
     let thread = std::thread::Builder::new()
@@ -145,12 +153,13 @@ fn loopback(config: &mut Config, has_file: bool) -> Result<Arena, RunError> {
         signer,
         traders,
         words,
+        schedule,
         embedded: Some(Embedded { thread, stop, over }),
     })
 }
 
 /// A venue process: the venue's own exchange information decides.
-fn remote(config: &Config, address: &str) -> Result<Arena, RunError> {
+fn remote(config: &Config, address: &str, clock: TscClock) -> Result<Arena, RunError> {
     let venue = |problem: String| RunError::Venue { at: address.to_owned(), problem };
     let at = resolve(address).map_err(venue)?;
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
@@ -165,7 +174,7 @@ fn remote(config: &Config, address: &str) -> Result<Arena, RunError> {
         None => Signer::ephemeral("bot4")?,
     };
     let family = config.venue.family.0;
-    let listed = listed(config, &endpoint, address)?;
+    let listed = listed(config, &endpoint, address, clock)?;
     Ok(Arena {
         family,
         endpoints: everywhere(&endpoint),
@@ -173,12 +182,13 @@ fn remote(config: &Config, address: &str) -> Result<Arena, RunError> {
         signer,
         traders: traders(config, &listed)?,
         words: format!("{} venue at {address}", family.name()),
+        schedule: None,
         embedded: None,
     })
 }
 
 /// The real one.
-fn public(config: &Config) -> Result<Arena, RunError> {
+fn public(config: &Config, clock: TscClock) -> Result<Arena, RunError> {
     let family = config.venue.family.0;
     let missing = || RunError::Venue {
         at: "binance".to_owned(),
@@ -195,7 +205,7 @@ fn public(config: &Config) -> Result<Arena, RunError> {
     };
     let [market, orders, user] = paths::hosts(family);
     let rest = endpoint(rest::host(family))?;
-    let listed = listed(config, &rest, rest::host(family))?;
+    let listed = listed(config, &rest, rest::host(family), clock)?;
     Ok(Arena {
         family,
         endpoints: Endpoints {
@@ -207,6 +217,7 @@ fn public(config: &Config) -> Result<Arena, RunError> {
         signer,
         traders: traders(config, &listed)?,
         words: format!("Binance {}", family.name()),
+        schedule: None,
         embedded: None,
     })
 }
@@ -232,11 +243,15 @@ fn key(config: &Config) -> Result<Option<Signer>, RunError> {
 }
 
 /// What the venue itself says of the configured symbols.
-fn listed(config: &Config, endpoint: &Endpoint, at: &str) -> Result<Vec<Instrument>, RunError> {
+fn listed(
+    config: &Config,
+    endpoint: &Endpoint,
+    at: &str,
+    clock: TscClock,
+) -> Result<Vec<Instrument>, RunError> {
     let family = config.venue.family.0;
     let venue = |problem: String| RunError::Venue { at: at.to_owned(), problem };
     let request = rest::exchange_info(family);
-    let clock = TscClock::calibrate();
     let response = Rest::new(endpoint.clone())
         .call(&request, &clock, &AtomicBool::new(false))
         .map_err(|error| {

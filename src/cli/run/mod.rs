@@ -11,6 +11,7 @@ pub use report::RunReport;
 
 use crate::cli::captures::CapturesError;
 use crate::cli::config::{Address, Config, ConfigError, Span, Speed, Transport, WaitMode};
+use crate::host::clock::TscClock;
 use crate::host::net::NetError;
 use crate::host::signal::{self, SignalError};
 use crate::host::steal::Steal;
@@ -161,10 +162,11 @@ struct Finished {
 fn trade(args: &RunArgs) -> Result<Finished, RunError> {
     signal::install()?;
     let mut config = settings(args)?;
-    let arena = market::open(&mut config, args.config.is_some())?;
+    let clock = TscClock::calibrate(); // of all lanes, and of the embedded venue's schedule
+    let arena = market::open(&mut config, args.config.is_some(), clock)?;
     let steal_before = Steal::read().ok();
     eprintln!("bot4: {}; Ctrl-C cancels all orders and reports", arena.words);
-    let lanes = lanes::start(&config, &arena)?;
+    let lanes = lanes::start(&config, &arena, clock)?;
     let begun = Instant::now();
     let limit = config.run.limit().map(|span| Duration::from_nanos(span.0));
     let status = Duration::from_millis(config.report.status_ms);

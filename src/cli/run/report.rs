@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 /// Spans in the order in which they are printed.
-const SPANS: [&str; 12] = [
+const SPANS: [&str; 16] = [
     "decode",
     "book",
     "signal",
@@ -19,11 +19,15 @@ const SPANS: [&str; 12] = [
     "gate",
     "commit",
     "encode",
+    "decision",
     "tick_to_order",
     "arrival_to_order",
     "tls",
     "send",
     "wire_to_wire",
+    "intended_to_arrival",
+    "intended_to_handled",
+    "intended_to_order",
 ];
 
 /// A run. Keys are stable; README.md lists them.
@@ -49,6 +53,9 @@ pub struct RunReport {
     pub latency_ns: BTreeMap<&'static str, Summary>,
     /// Market frames per second while lanes were running.
     pub arrival_rate: f64,
+    /// What the `intended_…` spans were measured on; none where the venue does not tell when a message
+    /// was meant to leave: another process, or a market as fast as its readers.
+    pub open_loop: Option<OpenLoopRun>,
     /// Allocations on the lanes' threads after their warm-up; none when a warm-up never ended.
     pub allocations_after_warmup: Option<u64>,
     /// Hash over the lanes' state hashes, in order.
@@ -65,6 +72,17 @@ pub struct RunReport {
     pub lanes: Vec<LaneRun>,
     /// The embedded venue's own account of it.
     pub venue: Option<ServerReport>,
+}
+
+/// The open-loop measurement of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct OpenLoopRun {
+    /// Market messages per second that were to arrive, all lanes.
+    pub arrival_rate: f64,
+    /// Messages measured from their intended time.
+    pub matched: u64,
+    /// Messages whose intended time was lost; they are in no span.
+    pub unmatched: u64,
 }
 
 /// One lane of a run.
@@ -125,6 +143,7 @@ pub fn build(frame: Frame, outcomes: &[Outcome]) -> RunReport {
     let mut spans: BTreeMap<&'static str, Histogram> = BTreeMap::new();
     let mut lanes = Vec::new();
     let (mut messages, mut rate, mut hash) = (0, 0.0, StateHash::default());
+    let mut open_loop: Option<OpenLoopRun> = None;
     let mut allocations = Some(0);
     let mut fees: BTreeMap<String, i128> = BTreeMap::new();
     for (index, of) in outcomes.iter().enumerate() {
@@ -138,8 +157,18 @@ pub fn build(frame: Frame, outcomes: &[Outcome]) -> RunReport {
         for (name, span) in &report.times.spans {
             spans.entry(name).or_default().merge(span);
         }
+        let per_second = |count: u64| count as f64 / (report.span.0 as f64 * 1e-9).max(1e-9);
         messages += report.counts.frames;
-        rate += report.counts.frames as f64 / (report.span.0 as f64 * 1e-9).max(1e-9);
+        rate += per_second(report.counts.frames);
+        if let Some(of) = &report.times.open_loop {
+            for (name, span) in of.spans() {
+                spans.entry(name).or_default().merge(span);
+            }
+            let sum: &mut OpenLoopRun = open_loop.get_or_insert_default();
+            sum.matched += of.matched();
+            sum.unmatched += of.unmatched();
+            sum.arrival_rate += per_second(of.matched() + of.unmatched());
+        }
         allocations = allocations.zip(report.allocations).map(|(sum, more)| sum + more);
         let lane = report.pipeline.lane();
         hash.word(lane.state_hash());
@@ -179,6 +208,7 @@ pub fn build(frame: Frame, outcomes: &[Outcome]) -> RunReport {
         orders: total(&lanes),
         latency_ns: spans.iter().map(|(name, span)| (*name, span.summary())).collect(),
         arrival_rate: rate,
+        open_loop,
         allocations_after_warmup: allocations,
         state_hash: format!("{:016x}", hash.finish()),
         fees: fees
@@ -303,6 +333,18 @@ pub fn print(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
                 of.p50, of.p99, of.p999, of.max, of.count
             )?;
         }
+    }
+    match &report.open_loop {
+        Some(of) => writeln!(
+            out,
+            "open loop  intended_… from when the venue meant a message to leave, {:.0} a second; {} \
+             measured, {} lost",
+            of.arrival_rate, of.matched, of.unmatched
+        )?,
+        None => writeln!(
+            out,
+            "open loop  not measured: this venue does not tell when its messages were meant to leave"
+        )?,
     }
     let steal =
         report.steal_ns.map_or("unknown".to_owned(), |ns| format!("{:.1} ms", ns as f64 * 1e-6));

@@ -74,7 +74,9 @@ impl Doubts {
             && now.since(at) >= SILENCE
         {
             self.sent.pop_front();
-            if ledger.order(order).is_some_and(awaits_answer) {
+            // What is awaited may be the answer to a later request, which has its own time.
+            let later = |sent: &VecDeque<_>| sent.iter().any(|(_, other)| *other == order);
+            if ledger.order(order).is_some_and(awaits_answer) && !later(&self.sent) {
                 self.doubt(order, now);
             }
         }
@@ -145,6 +147,12 @@ mod tests {
         ledger.cancel_sent(ONE);
         doubts.sent(ONE, SILENCE);
         assert_eq!(doubts.next(SILENCE.plus(SILENCE), &ledger), Some(ONE), "a silent cancel");
+
+        let (mut doubts, mut ledger) = sent();
+        heard(&mut ledger, ExecutionKind::Acknowledged);
+        ledger.cancel_sent(ONE);
+        doubts.sent(ONE, Nanos(SILENCE.0 - 1));
+        assert_eq!(doubts.next(SILENCE, &ledger), None, "the cancel has just left");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::host::clock::Clock;
 use crate::host::net::{ConnId, Net, NetError, NetEvent, NetSettings, Wait, open};
 use crate::host::probe::StageProbe;
 use crate::host::ring::{Consumer, Producer};
+use crate::host::schedule::MessageName;
 use crate::hot::book::Gap;
 use crate::hot::guard::LastWord;
 use crate::hot::pipeline::Pipeline;
@@ -85,7 +86,7 @@ pub fn drive<C: Clock + Clone>(
         settings,
         pipeline,
         probe: StageProbe::new(clock.clone()),
-        times: LaneTimes::new(),
+        times: LaneTimes::new(settings.schedule.clone()),
         lines: Lines::new(settings),
         doubts: Doubts::new(),
         asks,
@@ -191,8 +192,8 @@ impl<C: Clock + Clone> Driver<'_, C> {
         let Some(at) = self.lines.position(conn) else { return };
         let Some(mut slot) = self.lines.take(at) else { return };
         let (kind, line) = (slot.kind(), slot.line());
-        let outcome = slot.receive(bytes, &mut |text| match kind {
-            SessionKind::Market => self.market(text, arrived),
+        let outcome = slot.receive(bytes, &mut |text, name| match kind {
+            SessionKind::Market => self.market(text, name, arrived),
             SessionKind::Orders | SessionKind::User => self.report(text, kind, line),
         });
         self.lines.put_back(at, slot);
@@ -204,7 +205,7 @@ impl<C: Clock + Clone> Driver<'_, C> {
     }
 
     #[inline]
-    fn market(&mut self, frame: &[u8], arrived: Nanos) {
+    fn market(&mut self, frame: &[u8], name: MessageName, arrived: Nanos) {
         let now = self.clock.now();
         let mut led_to_order = false;
         let mut send = sending(&mut self.lines, &mut self.doubts, now);
@@ -213,14 +214,16 @@ impl<C: Clock + Clone> Driver<'_, C> {
             send(intent, request);
         });
         drop(send);
-        if led_to_order {
-            self.times.order(self.clock.now().since(arrived));
-        }
+        self.times.message(name, arrived, led_to_order, &self.clock);
         if self.first_frame.is_none() {
             self.first_frame = Some(now);
         }
         let counts = self.pipeline.counts();
-        if self.warm.is_none() && counts.frames >= self.settings.warm_up {
+        if self.warm.is_none()
+            && counts.frames >= self.settings.warm_up
+            && self.market_up
+            && self.orders_up
+        {
             self.warm = Some(allocation::thread_allocations());
         }
         if let Some(gap) = self.pipeline.take_gap() {

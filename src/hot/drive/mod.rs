@@ -17,6 +17,7 @@ pub mod clerk;
 mod controls;
 mod doubts;
 mod driver;
+mod open_loop;
 mod report;
 pub mod rest;
 mod sessions;
@@ -27,6 +28,7 @@ pub mod wire;
 
 pub use controls::{Controls, Status};
 pub use driver::drive;
+pub use open_loop::OpenLoop;
 pub use report::{DriveReport, Incident};
 pub use sessions::{Lines, SessionKind};
 pub use settings::{DriveSettings, Endpoints};

@@ -7,6 +7,7 @@
 use super::DriveSettings;
 use super::wire::{Endpoint, Wire, WireError};
 use crate::host::net::{ConnId, Net, Wait};
+use crate::host::schedule::MessageName;
 use crate::net::websocket;
 use crate::units::{Nanos, UnixNanos};
 use crate::venue::binance::Family;
@@ -50,6 +51,8 @@ pub struct Slot {
     told_open: bool,
     /// To be closed at the next `run`.
     closing: bool,
+    /// Name of the next text message.
+    next: MessageName,
 }
 
 impl Slot {
@@ -65,7 +68,7 @@ impl Slot {
         self.kind
     }
 
-    /// Takes bytes; every text message goes to `on`.
+    /// Takes bytes; every text message goes to `on` with its name.
     ///
     /// # Errors
     /// When the peer breaks a protocol.
@@ -73,12 +76,14 @@ impl Slot {
     pub fn receive(
         &mut self,
         bytes: &mut [u8],
-        on: &mut dyn FnMut(&[u8]),
+        on: &mut dyn FnMut(&[u8], MessageName),
     ) -> Result<(), WireError> {
         self.heard = true;
-        let (open, closing) = (&mut self.open, &mut self.closing);
+        let (open, closing, next) = (&mut self.open, &mut self.closing, &mut self.next);
         self.wire.receive(bytes, &mut |event| match event {
-            websocket::Event::Text(text) | websocket::Event::Binary(text) => on(text),
+            websocket::Event::Text(text) | websocket::Event::Binary(text) => {
+                on(text, next.take());
+            }
             websocket::Event::Open { .. } => *open = true,
             websocket::Event::Close(_) => *closing = true,
             websocket::Event::Ping(_) | websocket::Event::Pong => {}
@@ -444,6 +449,7 @@ impl Lines {
                 let slot = Slot {
                     kind,
                     line,
+                    next: MessageName::first(wire.handshake_key()),
                     wire,
                     heard: false,
                     open: false,

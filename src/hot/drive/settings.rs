@@ -3,11 +3,13 @@
 use super::wire::Endpoint;
 use crate::host::cpu::Simd;
 use crate::host::net::NetKind;
+use crate::host::schedule::Schedule;
 use crate::hot::lane::LaneConfig;
 use crate::record::{Instrument, Plan};
 use crate::units::UnixNanos;
 use crate::venue::binance::Family;
 use crate::venue::binance::session::Signer;
+use std::sync::Arc;
 
 /// Where a lane's three sessions lead.
 #[derive(Clone, Debug)]
@@ -44,6 +46,8 @@ pub struct DriveSettings {
     pub seed: u64,
     /// Wall time at monotonic zero.
     pub wall_at_zero: UnixNanos,
-    /// Market frames after which allocations count.
+    /// When the venue means each market message to leave, on the lane's clock, where it tells.
+    pub schedule: Option<Arc<Schedule>>,
+    /// Market frames after which allocations count, once both links are up.
     pub warm_up: u64,
 }

@@ -80,6 +80,12 @@ impl Wire {
         self.conn
     }
 
+    /// The key of its WebSocket handshake, which the venue knows too.
+    #[must_use]
+    pub fn handshake_key(&self) -> &str {
+        self.socket.handshake_key()
+    }
+
     /// TCP stands: begin the handshakes.
     ///
     /// # Errors

@@ -190,6 +190,12 @@ impl Socket {
         Socket::new(Role::Server)
     }
 
+    /// A client's handshake key as it is sent; empty on a server.
+    #[must_use]
+    pub fn handshake_key(&self) -> &str {
+        &self.key
+    }
+
     fn new(role: Role) -> Socket {
         let settings = Settings::default();
         Socket {

@@ -29,7 +29,10 @@ pub(super) struct Venue {
     pub(super) exchange: Exchange,
     pub(super) floor: Floor,
     pub(super) slots: HashMap<ConnId, usize>,
+    /// Real time since the server began.
     pub(super) now: Nanos,
+    /// When it began, on the clock of the schedule's reader.
+    pub(super) origin: Nanos,
     pub(super) wall: UnixNanos,
     pub(super) notes: Vec<String>,
     captured: bool,
@@ -61,6 +64,7 @@ impl Venue {
             floor,
             slots: HashMap::new(),
             now: Nanos(0),
+            origin: Nanos(0),
             wall: wall(),
             notes: Vec::new(),
             captured,
@@ -294,6 +298,7 @@ impl Venue {
             }
             let wall = self.exchange.wall(next);
             let floor = &mut self.floor;
+            floor.intended = self.pace.real(next).map(|at| at.plus(self.origin));
             self.exchange.advance(next, &mut |output| floor.on_output(output, wall));
             self.market_now = self.market_now.max(next);
         }

@@ -10,6 +10,7 @@ use super::run::LINGER;
 use super::streams::{Channel, Streams, Wish, bare};
 use crate::host::cpu::Simd;
 use crate::host::net::ConnId;
+use crate::host::schedule::{MessageName, Schedule};
 use crate::lab::exchange::wire::answers::{self, OrderFacts, OrderView};
 use crate::lab::exchange::wire::market;
 use crate::lab::exchange::wire::refusal::Refusal;
@@ -22,6 +23,7 @@ use crate::units::{InstrumentId, Money, Nanos, UnixNanos};
 use crate::venue::binance::Family;
 use crate::venue::binance::decode::Decoder;
 use crate::venue::binance::orders::RateCount;
+use std::sync::Arc;
 
 /// What takes the place of a frame that a fault spoils.
 const GARBAGE: &[u8] = b"{\"e\":\"depthUpdate\",\x00\xff garbage";
@@ -39,6 +41,9 @@ pub(super) struct Floor {
     pub(super) report: ServerReport,
     /// Real time of this turn of the loop.
     pub(super) now: Nanos,
+    /// Where the intended time of every market frame is told, and that of the frames now let out.
+    pub(super) schedule: Option<Arc<Schedule>>,
+    pub(super) intended: Option<Nanos>,
     /// Whether aggregates must be made from trades: a captured stream has its own.
     pub(super) makes_aggregates: bool,
     decoder: Decoder,
@@ -66,6 +71,8 @@ impl Floor {
             meter,
             report: ServerReport::default(),
             now: Nanos(0),
+            schedule: None,
+            intended: None,
             makes_aggregates: false,
             decoder: Decoder::new(family, &instruments, Simd::detect()),
             held: None,
@@ -92,7 +99,8 @@ impl Floor {
         let (Some(instrument), Some(channel)) = (instrument, Channel::of_frame(raw)) else {
             // No decoder reads it, so nobody knows whose it is: every market client gets it.
             for link in self.links.iter_mut().flatten().filter(|of| of.is_market()) {
-                link.text(frame);
+                let name = link.text(frame);
+                note(self.schedule.as_deref(), name, self.intended);
                 self.report.frames_sent += 1;
             }
             return;
@@ -164,7 +172,10 @@ impl Floor {
                     link.hold_until = self.now.plus(Nanos::from_millis(millis));
                     link.text(&self.payload);
                 }
-                _ => link.text(&self.payload),
+                _ => {
+                    let name = link.text(&self.payload);
+                    note(self.schedule.as_deref(), name, self.intended);
+                }
             }
         }
     }
@@ -415,6 +426,13 @@ impl Floor {
             link.respond(&response);
             link.waits = false;
         }
+    }
+}
+
+/// Tells when a message is meant to leave, where anybody asks and the market has a clock.
+fn note(schedule: Option<&Schedule>, name: Option<MessageName>, at: Option<Nanos>) {
+    if let (Some(schedule), Some(name), Some(at)) = (schedule, name, at) {
+        schedule.note(name, at);
     }
 }
 

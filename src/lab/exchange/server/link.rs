@@ -1,6 +1,7 @@
 //! One connection: its protocol, what it is for, and the bytes that wait to leave.
 
 use crate::host::net::{ConnId, Net, NetError};
+use crate::host::schedule::MessageName;
 use crate::lab::exchange::ClientId;
 use crate::net::http::{RequestReader, Response};
 use crate::net::websocket::Socket;
@@ -59,6 +60,8 @@ pub(super) struct Link {
     /// Nothing leaves before this (a planned fault).
     pub(super) hold_until: Nanos,
     pub(super) gone: bool,
+    /// Name of the next text message.
+    pub(super) next: MessageName,
     out: Vec<u8>,
     sent: usize,
 }
@@ -78,6 +81,7 @@ impl Link {
             cut_at: None,
             hold_until: Nanos(0),
             gone: false,
+            next: MessageName::first(""),
             out: Vec::new(),
             sent: 0,
         }
@@ -92,13 +96,14 @@ impl Link {
         matches!(self.role, Role::Market { .. })
     }
 
-    /// Queues a text message.
-    pub(super) fn text(&mut self, payload: &[u8]) {
-        if self.cut_at.is_none()
-            && let Protocol::Web(socket) = &mut self.protocol
-        {
-            socket.send_text(payload, &mut self.out);
+    /// Queues a text message; its name, unless the connection takes none any more.
+    pub(super) fn text(&mut self, payload: &[u8]) -> Option<MessageName> {
+        let Protocol::Web(socket) = &mut self.protocol else { return None };
+        if self.cut_at.is_some() || !socket.is_open() {
+            return None;
         }
+        socket.send_text(payload, &mut self.out);
+        Some(self.next.take())
     }
 
     /// Queues the first half of a text message.

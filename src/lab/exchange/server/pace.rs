@@ -31,9 +31,14 @@ impl Pace {
         Some(Nanos((now.since(begun).0 as f64 * times) as u64))
     }
 
+    /// Real time at which the market is meant to stand at `at`; none where no clock sets the pace.
+    pub(super) fn real(&self, at: Nanos) -> Option<Nanos> {
+        let Speed::Times(times) = self.speed else { return None };
+        Some(self.begun?.plus(Nanos((at.0 as f64 / times) as u64)))
+    }
+
     /// Real time from `now` until the market stands at `at`.
     pub(super) fn until(&self, at: Nanos, now: Nanos) -> Nanos {
-        let (Speed::Times(times), Some(begun)) = (self.speed, self.begun) else { return Nanos(0) };
-        begun.plus(Nanos((at.0 as f64 / times) as u64)).since(now)
+        self.real(at).map_or(Nanos(0), |real| real.since(now))
     }
 }

@@ -6,6 +6,7 @@ use super::link::{Link, Protocol, Role};
 use super::run::{LINGER, role_name};
 use super::streams::{STREAMS_MAX, Wish};
 use crate::host::net::ConnId;
+use crate::host::schedule::MessageName;
 use crate::lab::exchange::ClientId;
 use crate::net::http::{Head, Limits, RequestReader, Response};
 use crate::net::websocket::{Event, Settings as SocketSettings, Socket};
@@ -94,6 +95,8 @@ impl Venue {
                 };
                 link.protocol = Protocol::Web(Box::new(Socket::server().with_settings(settings)));
                 link.role = role;
+                let key = parsed.headers.get("sec-websocket-key");
+                link.next = MessageName::first(key.unwrap_or(""));
                 link.user = user;
                 link.next_ping = self.now.plus(self.settings.ping_period);
                 self.read_web(slot, &mut bytes);

@@ -4,8 +4,10 @@ use super::desk::Venue;
 use super::link::{Link, Protocol, Role};
 use super::report::ServerReport;
 use super::settings::{ServerError, ServerSettings, Speed};
+use crate::host::clock::{Clock, TscClock};
 use crate::host::epoll::EpollNet;
 use crate::host::net::{ConnId, Net, NetEvent, NetSettings, Wait};
+use crate::host::schedule::Schedule;
 use crate::units::{Nanos, UnixNanos};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,6 +28,7 @@ pub struct Server {
     venue: Venue,
     over: Arc<AtomicBool>,
     log: Box<dyn FnMut(&str) + Send>,
+    clock: TscClock,
 }
 
 enum Arrival {
@@ -58,7 +61,17 @@ impl Server {
         })?;
         let (_, address) = net.listen(address).map_err(ServerError::Listen)?;
         let (venue, over) = (Venue::new(settings)?, Arc::new(AtomicBool::new(false)));
-        Ok(Server { net, address, venue, over, log: Box::new(|_| {}) })
+        let clock = TscClock::gettime();
+        Ok(Server { net, address, venue, over, log: Box::new(|_| {}), clock })
+    }
+
+    /// Tells in `schedule` when each market message is meant to leave, on `clock`. A market that runs
+    /// as fast as its readers means no time.
+    #[must_use]
+    pub fn with_schedule(mut self, schedule: Arc<Schedule>, clock: TscClock) -> Server {
+        self.venue.floor.schedule = Some(schedule);
+        self.clock = clock;
+        self
     }
 
     /// Tells `log` what a person may want to know as it happens.
@@ -83,13 +96,13 @@ impl Server {
 
     /// Serves until `stop`; then closes every connection and reports.
     pub fn run(mut self, stop: &AtomicBool) -> ServerReport {
-        let begun = Instant::now();
+        self.venue.origin = self.clock.now();
         let mut arrivals = Vec::new();
         let mut chores_at = Nanos(0);
         let mut wait = Wait::Busy;
         while !stop.load(Ordering::Relaxed) {
             self.look(wait, &mut arrivals);
-            self.venue.now = Nanos(begun.elapsed().as_nanos() as u64);
+            self.venue.now = self.clock.now().since(self.venue.origin);
             self.venue.wall = wall();
             for arrival in arrivals.drain(..) {
                 self.take(arrival);
@@ -114,9 +127,8 @@ impl Server {
             };
         }
         self.end(&mut arrivals);
-        let mut report = self.venue.into_report();
-        report.seconds = begun.elapsed().as_secs_f64();
-        report
+        let seconds = self.clock.now().since(self.venue.origin).0 as f64 * 1e-9;
+        ServerReport { seconds, ..self.venue.into_report() }
     }
 
     fn look(&mut self, wait: Wait, arrivals: &mut Vec<Arrival>) {
