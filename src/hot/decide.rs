@@ -16,13 +16,18 @@ use crate::units::{InstrumentId, Lots, OrderId, Side, Ticks};
 /// Slots of one instrument: two sides of `LEVELS_MAX` levels.
 pub const SLOTS: usize = 2 * LEVELS_MAX;
 
+/// No order: ids of a lane count from one.
+const NONE: OrderId = OrderId(0);
+
 /// Orders of one instrument, by slot.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Slots {
-    orders: [Option<OrderId>; SLOTS],
-    /// Orders whose slot another has taken: on their way out, or to be cancelled once the venue
-    /// refused to withdraw them.
-    strays: [Option<OrderId>; SLOTS],
+    /// First the slots, then the strays: orders whose slot another has taken, on their way out or to
+    /// be cancelled once the venue refused to withdraw them. Zero: no order.
+    held: [OrderId; 2 * SLOTS],
+    /// The orders among `held`, side by side for the gate.
+    ids: [OrderId; 2 * SLOTS],
+    len: usize,
 }
 
 /// Intents of one step with the slot each belongs to.
@@ -69,17 +74,29 @@ pub struct Style {
 
 impl Slots {
     /// Every order that may work, strays included.
-    pub fn ids(&self) -> impl Iterator<Item = OrderId> + '_ {
-        self.orders.iter().chain(&self.strays).flatten().copied()
+    #[inline]
+    #[must_use]
+    pub fn ids(&self) -> &[OrderId] {
+        &self.ids[..self.len]
+    }
+
+    fn gather(&mut self) {
+        self.len = 0;
+        for id in self.held {
+            self.ids[self.len] = id;
+            self.len += usize::from(id != NONE);
+        }
     }
 
     /// Puts an order into its slot; the one it replaces works on among the strays until it is over.
     pub fn put(&mut self, slot: usize, id: OrderId) {
-        let Some(place) = self.orders.get_mut(slot) else { return };
-        let replaced = place.replace(id);
-        if let Some(free) = self.strays.iter_mut().find(|place| place.is_none()) {
+        let (slots, strays) = self.held.split_at_mut(SLOTS);
+        let Some(place) = slots.get_mut(slot) else { return };
+        let replaced = std::mem::replace(place, id);
+        if let Some(free) = strays.iter_mut().find(|place| **place == NONE) {
             *free = replaced;
         }
+        self.gather();
     }
 
     /// Slot of an order by its side and level.
@@ -90,26 +107,26 @@ impl Slots {
 
     /// Forgets orders that are over.
     pub fn sweep(&mut self, ledger: &Ledger) {
-        for place in self.orders.iter_mut().chain(&mut self.strays) {
-            let over = place
-                .is_some_and(|id| ledger.order(id).is_none_or(|order| !order.state.is_working()));
-            if over {
-                *place = None;
+        for place in self.held.iter_mut().filter(|place| **place != NONE) {
+            if ledger.order(*place).is_none_or(|order| !order.state.is_working()) {
+                *place = NONE;
             }
         }
+        self.gather();
     }
 
     /// An order that should be gone still works: back into its slot, or among the strays.
     pub fn still_works(&mut self, order: &Order) {
-        if self.ids().any(|id| id == order.id) {
+        if self.ids().contains(&order.id) {
             return;
         }
-        let slot = Slots::slot_of(order.side, order.level);
-        if self.orders[slot].is_none() {
-            self.orders[slot] = Some(order.id);
-        } else if let Some(place) = self.strays.iter_mut().find(|place| place.is_none()) {
-            *place = Some(order.id);
+        let (slots, strays) = self.held.split_at_mut(SLOTS);
+        let slot = &mut slots[Slots::slot_of(order.side, order.level)];
+        let mut places = std::iter::once(slot).chain(strays);
+        if let Some(place) = places.find(|place| **place == NONE) {
+            *place = order.id;
         }
+        self.gather();
     }
 
     /// Intents that bring the working orders to `quotes`; ids count up from `*next_id`.
@@ -124,14 +141,14 @@ impl Slots {
         next_id: &mut u64,
     ) -> Wanted {
         let mut wanted = Wanted::default();
-        for (slot, held) in self.orders.iter().enumerate() {
+        for (slot, held) in self.held[..SLOTS].iter().enumerate() {
             let side = if slot < LEVELS_MAX { Side::Buy } else { Side::Sell };
             let level = slot % LEVELS_MAX;
             let quote = match side {
                 Side::Buy => quotes.bids[level],
                 Side::Sell => quotes.asks[level],
             };
-            let order = held.and_then(|id| ledger.order(id)).filter(|o| o.state.is_working());
+            let order = working(*held, ledger);
             let quiet = quote.is_none() && order.is_none();
             if quiet {
                 continue;
@@ -151,8 +168,8 @@ impl Slots {
                 wanted.push(intent, slot);
             }
         }
-        for id in self.strays.iter().flatten() {
-            if let Some(order) = ledger.order(*id).filter(|order| may_change(order)) {
+        for id in &self.held[SLOTS..] {
+            if let Some(order) = working(*id, ledger).filter(|order| may_change(order)) {
                 wanted.push(cancel(order), Slots::slot_of(order.side, order.level));
             }
         }
@@ -162,10 +179,9 @@ impl Slots {
     /// Whether an order of another slot works on this side at this price.
     fn works_at(&self, slot: usize, side: Side, price: Ticks, ledger: &Ledger) -> bool {
         let first = if side == Side::Buy { 0 } else { LEVELS_MAX };
-        (first..first + LEVELS_MAX).filter(|at| *at != slot).any(|at| {
-            let order = self.orders[at].and_then(|id| ledger.order(id));
-            order.is_some_and(|order| order.price == price && order.state.is_working())
-        })
+        (first..first + LEVELS_MAX)
+            .filter(|at| *at != slot)
+            .any(|at| working(self.held[at], ledger).is_some_and(|order| order.price == price))
     }
 
     /// A cancel for every order that works and does not already wait for one.
@@ -173,12 +189,21 @@ impl Slots {
     pub fn cancels(&self, ledger: &Ledger) -> Wanted {
         let mut wanted = Wanted::default();
         for id in self.ids() {
-            if let Some(order) = ledger.order(id).filter(|order| may_cancel(order)) {
+            if let Some(order) = ledger.order(*id).filter(|order| may_cancel(order)) {
                 wanted.push(cancel(order), Slots::slot_of(order.side, order.level));
             }
         }
         wanted
     }
+}
+
+/// The order of a place, if there is one and it works.
+#[inline]
+fn working(id: OrderId, ledger: &Ledger) -> Option<&Order> {
+    if id == NONE {
+        return None;
+    }
+    ledger.order(id).filter(|order| order.state.is_working())
 }
 
 /// An order can be changed once the venue has named it and nothing else is on its way.

@@ -13,8 +13,9 @@ use crate::record::{
 };
 use crate::units::{Lots, Money, Nanos, OrderId, Side, Ticks};
 
-/// Sends a rate window can hold; limits above it are cut to it.
-pub const RATE_WINDOW_MAX: usize = 4_096;
+/// Sends a rate window can hold; limits above it are cut to it. Small enough that both rings stay in
+/// the cache.
+pub const RATE_WINDOW_MAX: usize = 1_024;
 
 /// Whether the lane may take risk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,13 +65,13 @@ pub struct RateWindow {
 /// A ring of the last `RATE_WINDOW_MAX` times.
 #[derive(Clone, Debug)]
 struct Times {
-    ring: Vec<Nanos>,
+    ring: Box<[Nanos; RATE_WINDOW_MAX]>,
     count: u64,
 }
 
 impl Times {
     fn new() -> Times {
-        Times { ring: vec![Nanos(0); RATE_WINDOW_MAX], count: 0 }
+        Times { ring: Box::new([Nanos(0); RATE_WINDOW_MAX]), count: 0 }
     }
 
     fn push(&mut self, now: Nanos) {
@@ -82,14 +83,9 @@ impl Times {
     #[inline]
     fn has_room(&self, limit: u32, window: Nanos, now: Nanos) -> bool {
         let limit = u64::from(limit).min(RATE_WINDOW_MAX as u64);
-        if self.count < limit {
-            return true;
-        }
-        if limit == 0 {
-            return false;
-        }
-        let oldest = self.ring[((self.count - limit) % RATE_WINDOW_MAX as u64) as usize];
-        now.since(oldest) >= window
+        let place = self.count.wrapping_sub(limit) % RATE_WINDOW_MAX as u64;
+        let oldest = self.ring[place as usize];
+        (self.count < limit) | ((limit > 0) & (now.since(oldest) >= window))
     }
 }
 
@@ -112,13 +108,9 @@ impl RateWindow {
     #[inline]
     fn allows(&self, action: OrderAction, limits: &PlanLimits, now: Nanos) -> bool {
         let total = limits.orders_per_window.saturating_add(limits.cancels_reserved_per_window);
-        let room = self.all.has_room(total, limits.rate_window, now);
-        match action {
-            OrderAction::Cancel | OrderAction::CancelAll => room,
-            OrderAction::Place | OrderAction::Replace => {
-                room && self.orders.has_room(limits.orders_per_window, limits.rate_window, now)
-            }
-        }
+        let is_cancel = matches!(action, OrderAction::Cancel | OrderAction::CancelAll);
+        self.all.has_room(total, limits.rate_window, now)
+            & (is_cancel | self.orders.has_room(limits.orders_per_window, limits.rate_window, now))
     }
 }
 
@@ -131,10 +123,12 @@ impl Default for RateWindow {
 /// Fails closed: whatever cannot be answered is a refusal.
 #[must_use]
 pub fn check(intent: &Intent, view: &GateView<'_>) -> Verdict {
-    match intent.action {
-        OrderAction::Cancel => check_cancel(intent, view),
-        OrderAction::CancelAll => check_cancel_all(view),
-        OrderAction::Place | OrderAction::Replace => check_order(intent, view),
+    if matches!(intent.action, OrderAction::Place | OrderAction::Replace) {
+        check_order(intent, view)
+    } else if intent.action == OrderAction::Cancel {
+        check_cancel(intent, view)
+    } else {
+        check_cancel_all(view)
     }
 }
 
@@ -289,25 +283,22 @@ fn check_own(intent: &Intent, view: &GateView<'_>, entry: &PlanEntry) -> Verdict
             return Verdict::OpenOrders;
         }
     }
+    // no branch on what the orders are, since no predictor knows them
+    let (buys, market) = (intent.side == Side::Buy, intent.order_type == OrderType::Market);
+    let replaced = replaced.unwrap_or_default();
+    let (mut duplicate, mut meets) = (false, false);
     for id in view.own {
-        let Some(order) = view.ledger.order(*id) else { continue };
-        if !order.state.is_working() || Some(order.id) == replaced {
-            continue;
-        }
-        if order.side == intent.side {
-            if order.price == intent.price && intent.order_type != OrderType::Market {
-                return Verdict::Duplicate;
-            }
-            continue;
-        }
-        let meets = match (intent.order_type, intent.side) {
-            (OrderType::Market, _) => true,
-            (_, Side::Buy) => intent.price >= order.price,
-            (_, Side::Sell) => intent.price <= order.price,
-        };
-        if meets {
-            return Verdict::SelfTrade;
-        }
+        let order = view.ledger.peek(*id);
+        let counts = order.state.is_working() & (order.id == *id) & (order.id != replaced);
+        let same = order.side == intent.side;
+        let reaches =
+            (buys & (intent.price >= order.price)) | (!buys & (intent.price <= order.price));
+        duplicate |= counts & same & (intent.price == order.price) & !market;
+        meets |= counts & !same & (reaches | market);
     }
-    Verdict::Pass
+    match (duplicate, meets) {
+        (true, _) => Verdict::Duplicate,
+        (false, true) => Verdict::SelfTrade,
+        (false, false) => Verdict::Pass,
+    }
 }

@@ -19,7 +19,7 @@ use crate::record::{
     MarketEvent, OrderAction, Plan, Stamp, Verdict,
 };
 use crate::strategy::making::{self, Quotes};
-use crate::units::{InstrumentId, LaneId, Nanos, OrderId};
+use crate::units::{InstrumentId, LaneId, Nanos};
 use crate::venue::binance::Family;
 
 /// Intents one step can let pass: every slot of every instrument once, strays included.
@@ -193,7 +193,7 @@ impl<B: Book> Lane<B> {
             hash.word(u64::from(desk.book.is_synchronised()));
             hash.word(desk.book.book().content_hash());
             desk.signal.bits().into_iter().for_each(|bits| hash.word(bits));
-            desk.slots.ids().for_each(|id| hash.word(id.0));
+            desk.slots.ids().iter().for_each(|id| hash.word(id.0));
         }
         self.verdicts.iter().for_each(|count| hash.word(*count));
         self.ledger.mix_into(&mut hash);
@@ -404,7 +404,9 @@ impl<B: Book> Lane<B> {
             desk.slots.intents(instrument, &quotes, &parameters, &self.ledger, style, next_id)
         };
         probe.mark(Stage::Decide);
-        self.gate(instrument, &wanted, now, probe, outbox);
+        if !wanted.is_empty() {
+            self.gate(instrument, &wanted, now, probe, outbox);
+        }
     }
 
     /// Quotes of the strategy; none while anything says that new risk is not to be taken.
@@ -460,9 +462,6 @@ impl<B: Book> Lane<B> {
         probe: &mut impl Probe,
         outbox: &mut Outbox,
     ) {
-        if wanted.is_empty() {
-            return;
-        }
         for (intent, slot) in wanted.iter() {
             let verdict = self.judge(instrument, &intent, now, outbox);
             probe.mark(Stage::Gate);
@@ -485,12 +484,6 @@ impl<B: Book> Lane<B> {
         if outbox.is_full() {
             return Verdict::QueueFull;
         }
-        let mut own = [OrderId(0); 2 * SLOTS];
-        let mut held = 0;
-        for id in desk.slots.ids() {
-            own[held] = id;
-            held += 1;
-        }
         let view = GateView {
             mode: self.mode,
             connected: self.orders_up,
@@ -499,7 +492,7 @@ impl<B: Book> Lane<B> {
             instrument: &desk.instrument,
             top: desk.book.top(),
             book_at: desk.book.updated_at(),
-            own: &own[..held],
+            own: desk.slots.ids(),
             rate: &self.rate,
             now,
         };

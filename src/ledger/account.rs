@@ -25,8 +25,8 @@ pub struct Account {
     cash: Money,
     traded: Money,
     fees: Fees,
-    working_buys: Lots,
-    working_sells: Lots,
+    /// What working orders can still fill, by side.
+    working: [Lots; 2],
     working_orders: usize,
     trades: [u64; TRADES_REMEMBERED],
     trades_next: usize,
@@ -54,8 +54,7 @@ impl Account {
             cash: Money(0),
             traded: Money(0),
             fees: Fees::default(),
-            working_buys: Lots(0),
-            working_sells: Lots(0),
+            working: [Lots(0); 2],
             working_orders: 0,
             trades: [0; TRADES_REMEMBERED],
             trades_next: 0,
@@ -68,16 +67,11 @@ impl Account {
         self.position
     }
 
-    /// What working buys can still fill.
+    /// What working orders of a side can still fill.
     #[must_use]
-    pub const fn working_buys(&self) -> Lots {
-        self.working_buys
-    }
-
-    /// What working sells can still fill.
-    #[must_use]
-    pub const fn working_sells(&self) -> Lots {
-        self.working_sells
+    #[inline]
+    pub const fn working(&self, side: Side) -> Lots {
+        self.working[side as usize]
     }
 
     /// Number of working orders.
@@ -89,11 +83,9 @@ impl Account {
     /// Largest absolute position that working orders and `more` on `side` could lead to.
     #[must_use]
     pub fn worst_position(&self, side: Side, more: Lots) -> Lots {
-        let (mut buys, mut sells) = (self.working_buys, self.working_sells);
-        match side {
-            Side::Buy => buys = buys.plus(more),
-            Side::Sell => sells = sells.plus(more),
-        }
+        let mut working = self.working;
+        working[side as usize] = working[side as usize].plus(more);
+        let [buys, sells] = working;
         self.position.plus(buys).abs().max(self.position.minus(sells).abs())
     }
 
@@ -149,10 +141,8 @@ impl Account {
     }
 
     pub(super) fn change_working(&mut self, side: Side, by: Lots) {
-        match side {
-            Side::Buy => self.working_buys = self.working_buys.plus(by),
-            Side::Sell => self.working_sells = self.working_sells.plus(by),
-        }
+        let working = &mut self.working[side as usize];
+        *working = working.plus(by);
     }
 
     /// Whether a trade id is seen for the first time; remembers it.
@@ -200,8 +190,7 @@ impl Account {
 
     pub(super) fn mix_into(&self, hash: &mut StateHash) {
         hash.word(self.position.0 as u64);
-        hash.word(self.working_buys.0 as u64);
-        hash.word(self.working_sells.0 as u64);
+        self.working.iter().for_each(|lots| hash.word(lots.0 as u64));
         hash.word(self.working_orders as u64);
         hash.money(self.entry);
         hash.money(self.realised);

@@ -11,8 +11,9 @@ use crate::units::{InstrumentId, Lots, Nanos, OrderId, Side, Ticks};
 /// Orders remembered; late fills of orders older than this move the position only.
 pub const ORDERS_MAX: usize = 4_096;
 
-/// One order.
+/// One order: one cache line, so that a question about it waits for memory at most once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(align(64))]
 pub struct Order {
     /// Client order id.
     pub id: OrderId,
@@ -45,13 +46,31 @@ pub struct Order {
 #[error("order {0:?} is still working {ORDERS_MAX} orders later; cancel it before placing more")]
 pub struct SlotTaken(pub OrderId);
 
+const _: () = assert!(size_of::<Order>() == 64);
+
 /// The ring of orders.
 #[derive(Clone, Debug)]
 pub struct Orders {
-    slots: Vec<Option<Order>>,
+    slots: Box<[Order; ORDERS_MAX]>,
 }
 
 impl Order {
+    /// What a slot holds before its first order: over, and nobody's.
+    const VACANT: Order = Order {
+        id: OrderId(0),
+        venue_order: 0,
+        instrument: InstrumentId(0),
+        side: Side::Buy,
+        level: 0,
+        state: OrderState::Rejected,
+        change_pending: false,
+        price: Ticks(0),
+        lots: Lots(0),
+        filled: Lots(0),
+        exposed: Lots(0),
+        sent_at: Nanos(0),
+    };
+
     /// A new order as `intent` describes it.
     #[must_use]
     pub fn of(intent: &Intent, level: u8, now: Nanos) -> Order {
@@ -86,7 +105,8 @@ impl Orders {
     /// An empty ring.
     #[must_use]
     pub fn new() -> Orders {
-        Orders { slots: vec![None; ORDERS_MAX] }
+        let slots = vec![Order::VACANT; ORDERS_MAX].into_boxed_slice();
+        Orders { slots: slots.try_into().expect("Invariant: the slice has that length") }
     }
 
     fn slot(id: OrderId) -> usize {
@@ -99,36 +119,42 @@ impl Orders {
     /// When its slot still works.
     pub fn insert(&mut self, order: Order) -> Result<(), SlotTaken> {
         let slot = &mut self.slots[Orders::slot(order.id)];
-        match slot {
-            Some(held) if held.state.is_working() => Err(SlotTaken(held.id)),
-            _ => {
-                *slot = Some(order);
-                Ok(())
-            }
+        if slot.state.is_working() {
+            return Err(SlotTaken(slot.id));
         }
+        *slot = order;
+        Ok(())
+    }
+
+    /// What stands in the slot of `id`, its order or another: for questions that may not branch.
+    #[must_use]
+    #[inline]
+    pub fn peek(&self, id: OrderId) -> &Order {
+        &self.slots[Orders::slot(id)]
     }
 
     /// An order, while the ring remembers it.
     #[must_use]
     #[inline]
     pub fn get(&self, id: OrderId) -> Option<&Order> {
-        self.slots[Orders::slot(id)].as_ref().filter(|order| order.id == id)
+        Some(self.peek(id)).filter(|order| order.id == id && order.id != Order::VACANT.id)
     }
 
     /// As `get`, to change it.
     #[inline]
     pub fn get_mut(&mut self, id: OrderId) -> Option<&mut Order> {
-        self.slots[Orders::slot(id)].as_mut().filter(|order| order.id == id)
+        let order = &mut self.slots[Orders::slot(id)];
+        (order.id == id && id != Order::VACANT.id).then_some(order)
     }
 
     /// Every order remembered, by slot.
     pub fn iter(&self) -> impl Iterator<Item = &Order> {
-        self.slots.iter().flatten()
+        self.slots.iter().filter(|order| order.id != Order::VACANT.id)
     }
 
     /// As `iter`, to change them.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Order> {
-        self.slots.iter_mut().flatten()
+        self.slots.iter_mut().filter(|order| order.id != Order::VACANT.id)
     }
 }
 

@@ -19,7 +19,7 @@ pub use transition::{BadTransition, OrderEvent, transition};
 pub use valuation::Valuation;
 
 use crate::record::{ExecutionKind, ExecutionReport, Instrument, Intent, OrderState};
-use crate::units::{InstrumentId, Lots, Nanos, OrderId, Side};
+use crate::units::{InstrumentId, Lots, Nanos, OrderId};
 
 /// What a report did to the books.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +116,13 @@ impl Ledger {
         self.orders.get(id)
     }
 
+    /// What stands in the table's slot of `id`: its order, or another (see `Orders::peek`).
+    #[must_use]
+    #[inline]
+    pub fn peek(&self, id: OrderId) -> &Order {
+        self.orders.peek(id)
+    }
+
     /// Every known order, working or not, in the table's order.
     pub fn orders(&self) -> impl Iterator<Item = &Order> {
         self.orders.iter()
@@ -131,11 +138,9 @@ impl Ledger {
     #[must_use]
     pub fn shrinks(&self, intent: &Intent) -> bool {
         let Some(account) = self.account(intent.instrument) else { return false };
-        let position = account.position().0;
-        match intent.side {
-            Side::Buy => position < 0 && account.working_buys().0 + intent.lots.0 <= -position,
-            Side::Sell => position > 0 && account.working_sells().0 + intent.lots.0 <= position,
-        }
+        // what can still be closed on this side; no branch, since sides come in no order
+        let open = account.position().0.saturating_mul(-intent.side.sign());
+        (open > 0) & (account.working(intent.side).0.saturating_add(intent.lots.0) <= open)
     }
 
     /// Books an order that is about to be sent.

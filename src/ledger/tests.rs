@@ -130,7 +130,7 @@ fn a_fill_after_a_cancel_counts_and_a_repeated_one_does_not() {
     assert_eq!(ledger.on_report(&late), Applied::Moved(OrderState::Cancelled));
     assert_eq!(ledger.on_report(&late), Applied::Repeated);
     let account = ledger.account(InstrumentId(0)).unwrap();
-    assert_eq!((account.position(), account.working_buys()), (Lots(4), Lots(0)));
+    assert_eq!((account.position(), account.working(Side::Buy)), (Lots(4), Lots(0)));
 }
 
 #[test]
@@ -140,9 +140,9 @@ fn orders_of_a_lost_connection_count_as_open_until_reconciled() {
     ledger.place(&order, 0, Nanos(1)).unwrap();
     ledger.connection_lost();
     assert_eq!(ledger.order(order.order).unwrap().state, OrderState::Unknown);
-    assert_eq!(ledger.account(InstrumentId(0)).unwrap().working_sells(), Lots(10));
+    assert_eq!(ledger.account(InstrumentId(0)).unwrap().working(Side::Sell), Lots(10));
     ledger.on_report(&report(ExecutionKind::Cancelled, &order));
-    assert_eq!(ledger.account(InstrumentId(0)).unwrap().working_sells(), Lots(0));
+    assert_eq!(ledger.account(InstrumentId(0)).unwrap().working(Side::Sell), Lots(0));
 }
 
 #[derive(Clone, Debug)]
@@ -214,8 +214,8 @@ fn of(ledger: &Ledger) -> Naive {
     Naive {
         position: account.position().0,
         cash: account.cash().0,
-        buys: account.working_buys().0,
-        sells: account.working_sells().0,
+        buys: account.working(Side::Buy).0,
+        sells: account.working(Side::Sell).0,
         working: account.working_orders(),
     }
 }

@@ -362,7 +362,7 @@ fn cancels_leave_even_from_a_halted_lane_without_plan_or_book() {
 fn naive(scene: &Scene, intent: &Intent) -> bool {
     let entry = &scene.plan.entries[0];
     let account = scene.ledger.account(InstrumentId(0)).unwrap();
-    let (buys, sells) = (account.working_buys().0, account.working_sells().0);
+    let (buys, sells) = (account.working(Side::Buy).0, account.working(Side::Sell).0);
     let (p, lots) = (account.position().0, intent.lots.0);
     let shrinks = match intent.side {
         Side::Buy => p < 0 && buys + lots <= -p,
