@@ -7,8 +7,8 @@ use crate::record::{PLAN_INSTRUMENTS_MAX, Symbol};
 use crate::strategy::making::{LEVELS_MAX, coefficients};
 use std::collections::BTreeMap;
 
-/// Most lanes of one process.
-const LANES_MAX: usize = 64;
+/// Most lanes of one process: each has its share of the client order ids.
+const LANES_MAX: usize = 16;
 
 impl Config {
     /// Checks what one value or several together must keep; instruments come in with `plan`.

@@ -118,6 +118,14 @@ fn every_fault_names_its_field_and_line() {
 }
 
 #[test]
+fn more_lanes_than_share_the_order_ids_are_refused() {
+    let lane = |at: usize| format!("[[lane]]\nname = \"{at}\"\nsymbols = []\nmaking = {{}}\n");
+    let lanes: String = (0..17).map(lane).collect();
+    let said = Config::parse(&lanes).unwrap_err().to_string();
+    assert!(said.contains("has 17 entries; 1 to 16 lanes run"), "{said}");
+}
+
+#[test]
 fn a_missing_file_is_named() {
     let path = std::path::Path::new("/nonexistent/bot4.toml");
     assert!(Config::load(path).unwrap_err().to_string().contains("/nonexistent/bot4.toml"));

@@ -97,8 +97,9 @@ pub fn start(config: &Config, arena: &Arena, clock: TscClock) -> Result<Lanes, R
         }
         seats.cpus.push(cpu);
         seats.busy.push(busy);
-        // Unique for 8 years and 16 lanes; a range made durable at start comes with the journal.
-        let epoch = ((seconds.saturating_sub(EPOCH_ZERO) << 4) as u32) | (index as u32 & 15);
+        // An epoch has 24 bits: a second's comes again after 12 days, when no order of it works. A range
+        // made durable at start comes with the journal.
+        let epoch = ((seconds.saturating_sub(EPOCH_ZERO) << 4) as u32) | index as u32;
         let lane = LaneId(index as u16);
         let settings = DriveSettings {
             family: arena.family,
