@@ -70,6 +70,8 @@ pub struct Style {
     pub modify_in_place: bool,
     /// Epoch of new client order ids.
     pub epoch: u32,
+    /// Whether the rate budget is used up: nothing new or changed is wanted then, only cancels.
+    pub cancels_only: bool,
 }
 
 impl Slots {
@@ -156,7 +158,7 @@ impl Slots {
             // One order a price: what stands there already serves, whichever level it was sent for.
             let taken = quote.is_some_and(|quote| self.works_at(slot, side, quote.price, ledger));
             let intent = match (order, quote) {
-                (_, Some(_)) if taken => None,
+                (_, Some(_)) if taken || style.cancels_only => None,
                 (None, Some(quote)) => Some(place(instrument, side, quote, style, next_id)),
                 (Some(order), None) => may_change(order).then(|| cancel(order)),
                 (Some(order), Some(quote)) if moved(order, quote, parameters) => {

@@ -89,6 +89,20 @@ impl Times {
     }
 }
 
+impl Times {
+    /// The first time at which `has_room`, as things stand; never for a limit of zero.
+    fn room_at(&self, limit: u32, window: Nanos) -> Nanos {
+        let limit = u64::from(limit).min(RATE_WINDOW_MAX as u64);
+        if limit == 0 {
+            return Nanos(u64::MAX);
+        }
+        if self.count < limit {
+            return Nanos(0);
+        }
+        self.ring[((self.count - limit) % RATE_WINDOW_MAX as u64) as usize].plus(window)
+    }
+}
+
 impl RateWindow {
     /// A window in which nothing was sent.
     #[must_use]
@@ -102,6 +116,14 @@ impl RateWindow {
         if matches!(action, OrderAction::Place | OrderAction::Replace) {
             self.orders.push(now);
         }
+    }
+
+    /// When the next order or change may leave, if nothing else is sent until then.
+    #[must_use]
+    pub fn room_at(&self, limits: &PlanLimits) -> Nanos {
+        let total = limits.orders_per_window.saturating_add(limits.cancels_reserved_per_window);
+        let all = self.all.room_at(total, limits.rate_window);
+        all.max(self.orders.room_at(limits.orders_per_window, limits.rate_window))
     }
 
     /// Orders may use their own part only; cancels may use that and the part reserved for them.

@@ -62,6 +62,8 @@ pub struct Lane<B: Book = Ladder> {
     market_up: bool,
     orders_up: bool,
     rate: RateWindow,
+    /// The rate budget was found used up, and has room again from then on.
+    paced_until: Nanos,
     next_id: u64,
     sequence: u64,
     gapped: bool,
@@ -124,6 +126,7 @@ impl<B: Book + Default> Lane<B> {
             market_up: false,
             orders_up: false,
             rate: RateWindow::new(),
+            paced_until: Nanos(0),
             next_id: 1,
             sequence: 0,
             gapped: false,
@@ -187,6 +190,7 @@ impl<B: Book> Lane<B> {
         );
         hash.word(self.plan.version);
         hash.word(self.next_id);
+        hash.word(self.paced_until.0);
         hash.word(self.sequence);
         hash.word(self.orders_hash.finish());
         for desk in &self.desks {
@@ -228,6 +232,7 @@ impl<B: Book> Lane<B> {
                 self.counts.plans += 1;
                 *self.plan = *plan;
                 self.plan.adopted_at = now;
+                self.paced_until = Nanos(0);
                 self.requote_all(now, probe, outbox);
             }
         }
@@ -395,8 +400,12 @@ impl<B: Book> Lane<B> {
         let Some(desk) = self.desks.get(instrument.0 as usize) else { return };
         let quotes = self.quotes(desk, now);
         let parameters = self.plan.entry(instrument).map(|entry| entry.making).unwrap_or_default();
-        let style =
-            Style { modify_in_place: self.config.family.is_futures(), epoch: self.config.epoch };
+        let style = Style {
+            modify_in_place: self.config.family.is_futures(),
+            epoch: self.config.epoch,
+            cancels_only: now < self.paced_until,
+        };
+        self.counts.paced += u64::from(style.cancels_only);
         let wanted = if quotes == Quotes::default() {
             desk.slots.cancels(&self.ledger)
         } else {
@@ -466,6 +475,9 @@ impl<B: Book> Lane<B> {
             let verdict = self.judge(instrument, &intent, now, outbox);
             probe.mark(Stage::Gate);
             self.verdicts[verdict as usize] += 1;
+            if verdict == Verdict::OrderRate {
+                self.paced_until = self.rate.room_at(&self.plan.limits);
+            }
             if verdict.passes() {
                 self.commit(&intent, slot, now, outbox);
                 probe.mark(Stage::Commit);

@@ -39,6 +39,8 @@ pub struct InputCounts {
     pub plans: u64,
     /// Requests that left: places, replaces, cancels.
     pub requests: u64,
+    /// Decisions that could only cancel, since the rate budget was used up.
+    pub paced: u64,
 }
 
 /// Orders by fate.

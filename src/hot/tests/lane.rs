@@ -251,3 +251,36 @@ fn two_lanes_side_by_side_do_not_touch_each_other() {
     }
     assert_eq!(walk(&mut second, 11, 2_000), alone);
 }
+
+/// One refusal says that the budget is used up; until it has room again only cancels are wanted.
+#[test]
+fn a_used_up_rate_budget_paces_the_quotes() {
+    let mut rig = Rig::<Ladder>::new(0, Family::UsdM);
+    let mut tight = plan(1);
+    tight.limits.orders_per_window = 4;
+    let placed = rig.open(&tight);
+    assert_eq!(placed.len(), 4);
+    rig.acknowledge(&placed);
+    let refused = |rig: &Rig<Ladder>| rig.lane.report().orders.refused.get("order_rate").copied();
+    let mut left = Vec::new();
+    for step in 1..=400 {
+        let (bid, ask) = (level(100_000 + step * 50, 5), level(100_002 + step * 50, 5));
+        let ticker = ticker(0, 200 + step as u64, bid, ask);
+        left.extend(rig.step(Input::Market(MarketEvent::Ticker(ticker))));
+    }
+    assert_eq!(left, [], "the window of a second has not passed");
+    assert_eq!(refused(&rig), Some(2), "both quotes that moved, once, not at every ticker");
+    assert_eq!(rig.lane.report().inputs.paced, 399);
+    let cancels = rig.step(Input::Command(Command::Halt));
+    assert_eq!(actions(&cancels), [OrderAction::Cancel; 4], "the reserved part is theirs");
+    rig.step(Input::Command(Command::Activate));
+    rig.now = rig.now.plus(Nanos::SECOND);
+    let reports = |kind, intents: &[Intent]| -> Vec<_> {
+        intents.iter().map(|intent| report(kind, intent)).collect()
+    };
+    let mut quoted = Vec::new();
+    for cancelled in reports(ExecutionKind::Cancelled, &cancels) {
+        quoted.extend(rig.step(Input::Execution(cancelled)));
+    }
+    assert!(quoted.iter().any(|intent| intent.action == OrderAction::Place), "{quoted:?}");
+}
