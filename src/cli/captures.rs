@@ -121,6 +121,7 @@ pub fn scaled_plan(
         cancels_reserved_per_window: 25,
         rate_window: Nanos::SECOND,
         plan_age_max: Nanos(u64::MAX),
+        venue: family.order_rates(),
     };
     for instrument in instruments {
         let price = first_price(instrument, captures, family).unwrap_or(10_000.0);

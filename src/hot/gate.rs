@@ -15,7 +15,7 @@ use crate::units::{Lots, Money, Nanos, OrderId, Side, Ticks};
 
 /// Sends a rate window can hold; limits above it are cut to it. Small enough that both rings stay in
 /// the cache.
-pub const RATE_WINDOW_MAX: usize = 1_024;
+pub const RATE_WINDOW_MAX: usize = 2_048;
 
 /// Whether the lane may take risk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,8 +81,8 @@ impl Times {
 
     /// Whether fewer than `limit` times lie within `window` before `now`.
     #[inline]
-    fn has_room(&self, limit: u32, window: Nanos, now: Nanos) -> bool {
-        let limit = u64::from(limit).min(RATE_WINDOW_MAX as u64);
+    fn has_room(&self, limit: u64, window: Nanos, now: Nanos) -> bool {
+        let limit = limit.min(RATE_WINDOW_MAX as u64);
         let place = self.count.wrapping_sub(limit) % RATE_WINDOW_MAX as u64;
         let oldest = self.ring[place as usize];
         (self.count < limit) | ((limit > 0) & (now.since(oldest) >= window))
@@ -91,8 +91,8 @@ impl Times {
 
 impl Times {
     /// The first time at which `has_room`, as things stand; never for a limit of zero.
-    fn room_at(&self, limit: u32, window: Nanos) -> Nanos {
-        let limit = u64::from(limit).min(RATE_WINDOW_MAX as u64);
+    fn room_at(&self, limit: u64, window: Nanos) -> Nanos {
+        let limit = limit.min(RATE_WINDOW_MAX as u64);
         if limit == 0 {
             return Nanos(u64::MAX);
         }
@@ -122,8 +122,10 @@ impl RateWindow {
     #[must_use]
     pub fn room_at(&self, limits: &PlanLimits) -> Nanos {
         let total = limits.orders_per_window.saturating_add(limits.cancels_reserved_per_window);
-        let all = self.all.room_at(total, limits.rate_window);
-        all.max(self.orders.room_at(limits.orders_per_window, limits.rate_window))
+        let all = self.all.room_at(total.into(), limits.rate_window);
+        let own = self.orders.room_at(limits.orders_per_window.into(), limits.rate_window);
+        let venue = limits.venue.iter().filter(|rate| rate.orders > 0);
+        venue.fold(all.max(own), |at, rate| at.max(self.orders.room_at(rate.orders, rate.window)))
     }
 
     /// Orders may use their own part only; cancels may use that and the part reserved for them.
@@ -131,8 +133,11 @@ impl RateWindow {
     fn allows(&self, action: OrderAction, limits: &PlanLimits, now: Nanos) -> bool {
         let total = limits.orders_per_window.saturating_add(limits.cancels_reserved_per_window);
         let is_cancel = matches!(action, OrderAction::Cancel | OrderAction::CancelAll);
-        self.all.has_room(total, limits.rate_window, now)
-            & (is_cancel | self.orders.has_room(limits.orders_per_window, limits.rate_window, now))
+        let own = self.orders.has_room(limits.orders_per_window.into(), limits.rate_window, now);
+        let venue = limits.venue.iter().fold(true, |room, rate| {
+            room & ((rate.orders == 0) | self.orders.has_room(rate.orders, rate.window, now))
+        });
+        self.all.has_room(total.into(), limits.rate_window, now) & (is_cancel | (own & venue))
     }
 }
 

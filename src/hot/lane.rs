@@ -21,6 +21,7 @@ use crate::record::{
 use crate::strategy::making::{self, Quotes};
 use crate::units::{InstrumentId, LaneId, Nanos};
 use crate::venue::binance::Family;
+use crate::venue::binance::orders::Backoff;
 
 /// Intents one step can let pass: every slot of every instrument once, strays included.
 pub const OUTBOX_MAX: usize = 2 * SLOTS * crate::record::PLAN_INSTRUMENTS_MAX;
@@ -64,6 +65,8 @@ pub struct Lane<B: Book = Ladder> {
     rate: RateWindow,
     /// The rate budget was found used up, and has room again from then on.
     paced_until: Nanos,
+    /// The venue has shut us out until then; even cancels would only lengthen it.
+    muted_until: Nanos,
     next_id: u64,
     sequence: u64,
     gapped: bool,
@@ -127,6 +130,7 @@ impl<B: Book + Default> Lane<B> {
             orders_up: false,
             rate: RateWindow::new(),
             paced_until: Nanos(0),
+            muted_until: Nanos(0),
             next_id: 1,
             sequence: 0,
             gapped: false,
@@ -191,6 +195,7 @@ impl<B: Book> Lane<B> {
         hash.word(self.plan.version);
         hash.word(self.next_id);
         hash.word(self.paced_until.0);
+        hash.word(self.muted_until.0);
         hash.word(self.sequence);
         hash.word(self.orders_hash.finish());
         for desk in &self.desks {
@@ -319,6 +324,7 @@ impl<B: Book> Lane<B> {
     ) {
         self.counts.executions += 1;
         self.ledger.on_report(report);
+        self.heed(report.reject_code, now);
         let Some(desk) = self.desks.get_mut(report.instrument.0 as usize) else { return };
         if report.kind == ExecutionKind::CancelRejected
             && let Some(order) = self.ledger.order(report.order)
@@ -328,6 +334,17 @@ impl<B: Book> Lane<B> {
         }
         desk.slots.sweep(&self.ledger);
         self.requote(report.instrument, now, probe, outbox);
+    }
+
+    /// The venue says that the account sends too much: less of it, or nothing, for a while.
+    fn heed(&mut self, reject_code: i32, now: Nanos) {
+        match Backoff::of(reject_code) {
+            Some(Backoff::Orders(span)) => self.paced_until = self.paced_until.max(now.plus(span)),
+            Some(Backoff::Everything(span)) => {
+                self.muted_until = self.muted_until.max(now.plus(span));
+            }
+            None => {}
+        }
     }
 
     fn on_timer(&mut self, now: Nanos, probe: &mut impl Probe, outbox: &mut Outbox) {
@@ -471,6 +488,9 @@ impl<B: Book> Lane<B> {
         probe: &mut impl Probe,
         outbox: &mut Outbox,
     ) {
+        if now < self.muted_until {
+            return;
+        }
         for (intent, slot) in wanted.iter() {
             let verdict = self.judge(instrument, &intent, now, outbox);
             probe.mark(Stage::Gate);

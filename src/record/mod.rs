@@ -15,5 +15,7 @@ pub use market::{BookTicker, DepthDiff, DepthSnapshot, Level, MarketEvent, Trade
 pub use order::{
     ExecutionKind, ExecutionReport, Intent, OrderAction, OrderState, OrderType, TimeInForce,
 };
-pub use plan::{MakingParameters, PLAN_INSTRUMENTS_MAX, Plan, PlanEntry, PlanLimits};
+pub use plan::{
+    MakingParameters, PLAN_INSTRUMENTS_MAX, Plan, PlanEntry, PlanLimits, VENUE_RATES, VenueRate,
+};
 pub use verdict::Verdict;

@@ -72,6 +72,21 @@ pub struct PlanLimits {
     pub rate_window: Nanos,
     /// A plan older than this refuses new risk.
     pub plan_age_max: Nanos,
+    /// This lane's share of what the venue allows the account; a limit of zero orders is none.
+    pub venue: [VenueRate; VENUE_RATES],
+}
+
+/// Windows in which a venue counts new orders and changes.
+pub const VENUE_RATES: usize = 2;
+
+/// Orders and changes in a window of the venue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct VenueRate {
+    /// How many.
+    pub orders: u64,
+    /// In how long.
+    pub window: Nanos,
 }
 
 /// One immutable decision of the deep lane (or of the configuration file).

@@ -4,7 +4,8 @@ use crate::cli::config::error::ConfigError;
 use crate::cli::config::settings::{Config, Making};
 use crate::cli::config::values::Amount;
 use crate::record::{
-    Instrument, MakingParameters, PLAN_INSTRUMENTS_MAX, Plan, PlanEntry, PlanLimits,
+    Instrument, MakingParameters, PLAN_INSTRUMENTS_MAX, Plan, PlanEntry, PlanLimits, VENUE_RATES,
+    VenueRate,
 };
 use crate::strategy::making::coefficients;
 use crate::units::{Decimal, Grid, LaneId, Lots, Money, Nanos, Rate};
@@ -34,6 +35,7 @@ impl Config {
             cancels_reserved_per_window: self.limits.cancels_reserved,
             rate_window: Nanos::from_millis(self.limits.rate_window_ms),
             plan_age_max: Nanos::from_millis(self.limits.plan_age_s.saturating_mul(1_000)),
+            venue: self.venue_share(),
         };
         for symbol in settings.symbols.iter().take(PLAN_INSTRUMENTS_MAX) {
             let found = instruments.iter().find(|known| known.symbol.as_str() == symbol);
@@ -49,6 +51,16 @@ impl Config {
             plan.entries_len += 1;
         }
         Ok(plan)
+    }
+
+    /// A lane's share of what the venue allows the account that all lanes use; a tenth is left, since
+    /// the venue counts when requests arrive, not when they leave.
+    fn venue_share(&self) -> [VenueRate; VENUE_RATES] {
+        self.venue.family.0.order_rates().map(|rate| {
+            let lanes = self.lanes.len().max(1) as u64;
+            let share = (rate.orders * 9 / (10 * lanes)).max(rate.orders.min(1));
+            VenueRate { orders: share, ..rate }
+        })
     }
 
     fn entry(

@@ -293,10 +293,18 @@ impl<C: Clock> Clerk<C> {
 
     fn call(&mut self, request: &RestRequest, stop: &AtomicBool) -> Result<Response, Trouble> {
         while let Err(wait) = self.budget.take(Cost::Request(request.weight), self.clock.now()) {
-            while self.clock.now() < wait.until && !stop.load(Ordering::Acquire) {
+            while self.clock.now() < wait.until {
+                if stop.load(Ordering::Acquire) {
+                    return Err(RestError::Stopped.into());
+                }
                 std::thread::sleep(IDLE);
             }
         }
+        self.send(request, stop)
+    }
+
+    /// A request whose cost was taken out of the budget.
+    fn send(&mut self, request: &RestRequest, stop: &AtomicBool) -> Result<Response, Trouble> {
         let response = self.rest.call(request, &self.clock, stop)?;
         let header = response.headers.get("retry-after");
         let wait = answer::retry_after(header);
@@ -330,7 +338,8 @@ impl<C: Clock> Clerk<C> {
         }
     }
 
-    /// Best effort: a venue that cannot be reached cannot be armed either, and the guard remains.
+    /// Best effort: a venue that cannot be reached, or has shut us out, cannot be armed either, and
+    /// the guard remains.
     fn countdown(&mut self, span: Nanos) {
         let Some(signer) = self.settings.signer.clone() else { return };
         for instrument in self.settings.instruments.clone() {
@@ -341,7 +350,9 @@ impl<C: Clock> Clerk<C> {
             else {
                 return;
             };
-            let _ = self.call(&request, &AtomicBool::new(false));
+            if self.budget.take(Cost::Request(request.weight), self.clock.now()).is_ok() {
+                let _ = self.send(&request, &AtomicBool::new(false));
+            }
         }
     }
 

@@ -316,6 +316,32 @@ fn own_orders() {
     });
 }
 
+/// 80 orders in ten seconds, as the venue counts them: changes count too, cancels do not, and what was
+/// sent before the window does not any more.
+#[test]
+fn the_venues_own_windows_are_kept() {
+    let early = Nanos(NOW.0 - 5 * Nanos::SECOND.0);
+    let sent = |s: &mut Scene, orders: u32, at: Nanos| {
+        s.plan.limits.venue[0].orders = 80;
+        let action = |n| if n % 2 == 0 { OrderAction::Place } else { OrderAction::Replace };
+        (0..orders).for_each(|n| s.rate.sent(action(n), at));
+        (0..40).for_each(|_| s.rate.sent(OrderAction::Cancel, at));
+        buy(10)
+    };
+    turns(Verdict::OrderRate, |s| sent(s, 79, early), |s| sent(s, 80, early));
+    let mut scene = Scene::new();
+    let intent = sent(&mut scene, 80, early);
+    let room_at = scene.rate.room_at(&scene.plan.limits);
+    assert_eq!(room_at, Nanos(early.0 + 10 * Nanos::SECOND.0));
+    (scene.now, scene.book_at) = (room_at, room_at);
+    assert_eq!(scene.check(&intent), Verdict::Pass);
+    scene.now = Nanos(room_at.0 - 1);
+    assert_eq!(scene.check(&intent), Verdict::OrderRate);
+    scene.works(&order(2, Side::Buy, 99_980, 5));
+    let cancel = Intent { action: OrderAction::Cancel, ..order(2, Side::Buy, 0, 0) };
+    assert_eq!(scene.check(&cancel), Verdict::Pass);
+}
+
 #[test]
 fn rates_keep_a_part_for_cancels() {
     let sent = |s: &mut Scene, orders: u32, cancels: u32| {

@@ -284,3 +284,25 @@ fn a_used_up_rate_budget_paces_the_quotes() {
     }
     assert!(quoted.iter().any(|intent| intent.action == OrderAction::Place), "{quoted:?}");
 }
+
+/// What the venue says of rates is heeded: after -1015 only cancels leave for ten seconds, after -1003
+/// nothing does.
+#[test]
+fn refusals_because_of_rates_are_heeded() {
+    for (code, cancels_leave) in [(-1015, true), (-1003, false)] {
+        let mut rig = Rig::<Ladder>::new(0, Family::UsdM);
+        let placed = rig.open(&plan(1));
+        rig.acknowledge(&placed[1..]);
+        let rejected =
+            ExecutionReport { reject_code: code, ..report(ExecutionKind::Rejected, &placed[0]) };
+        assert_eq!(rig.step(Input::Execution(rejected)), [], "{code}: not placed again at once");
+        for _ in 0..100 {
+            assert_eq!(rig.step(Input::Timer), [], "{code}");
+        }
+        let cancels = rig.step(Input::Command(Command::Halt));
+        assert_eq!(cancels.len(), if cancels_leave { 3 } else { 0 }, "{code}");
+        rig.now = rig.now.plus(Nanos(10 * Nanos::SECOND.0));
+        let late = rig.step(Input::Timer);
+        assert_eq!(actions(&late), vec![OrderAction::Cancel; 3 - cancels.len()], "{code}");
+    }
+}

@@ -6,7 +6,7 @@ mod lane;
 use crate::record::{
     BookTicker, DepthDiff, DepthSnapshot, ExecutionKind, ExecutionReport, FeeSchedule, Filters,
     Instrument, InstrumentKind, Intent, Level, MakingParameters, OrderAction, OrderType, Plan,
-    PlanEntry, PlanLimits, Symbol, TimeInForce,
+    PlanEntry, PlanLimits, Symbol, TimeInForce, VenueRate,
 };
 use crate::strategy::making::coefficients;
 use crate::units::{
@@ -49,6 +49,10 @@ fn plan(instruments: u32) -> Plan {
         cancels_reserved_per_window: 50,
         rate_window: Nanos::SECOND,
         plan_age_max: Nanos(60 * Nanos::SECOND.0),
+        venue: [
+            VenueRate { orders: 1_200, window: Nanos(10 * Nanos::SECOND.0) },
+            VenueRate::default(),
+        ],
     };
     for at in 0..instruments {
         plan.entries[at as usize] = PlanEntry {

@@ -1,6 +1,7 @@
 //! The three markets of Binance whose messages differ.
 
-use crate::record::InstrumentKind;
+use crate::record::{InstrumentKind, VENUE_RATES, VenueRate};
+use crate::units::Nanos;
 
 /// Which of Binance's markets a stream, an order session or an instrument belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,6 +15,27 @@ pub enum Family {
 }
 
 impl Family {
+    /// Windows in which the venue counts an account's new orders and changes: ten seconds, and a minute
+    /// on futures (spot's 200 000 a day are the venue's to count). Source: `rateLimits` of
+    /// `exchangeInfo`, for accounts without special rights.
+    #[must_use]
+    pub const fn order_rates(self) -> [VenueRate; VENUE_RATES] {
+        let short = Nanos::from_millis(10_000);
+        match self {
+            Family::Spot => {
+                let none = VenueRate { orders: 0, window: Nanos(0) };
+                [VenueRate { orders: 100, window: short }, none]
+            }
+            Family::UsdM | Family::CoinM => {
+                let minute = Nanos::from_millis(60_000);
+                [
+                    VenueRate { orders: 300, window: short },
+                    VenueRate { orders: 1_200, window: minute },
+                ]
+            }
+        }
+    }
+
     /// The name used in configuration and reports.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -1,5 +1,6 @@
 //! What the venue says when it refuses: code, words of bounded length, and what kind of refusal.
 
+use crate::units::Nanos;
 use std::fmt;
 
 /// Bytes of the venue's words that are kept.
@@ -45,6 +46,28 @@ pub enum ErrorClass {
     NothingToChange,
     /// Anything else.
     Other,
+}
+
+/// What a refusal asks of everyone who sends for the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backoff {
+    /// Neither new orders nor changes for so long; cancels may leave.
+    Orders(Nanos),
+    /// Nothing at all for so long: the venue lengthens the ban of those who go on.
+    Everything(Nanos),
+}
+
+impl Backoff {
+    /// By the venue's code: too many orders (their shorter window), overload, a ban of the address.
+    #[must_use]
+    pub const fn of(code: i32) -> Option<Backoff> {
+        match code {
+            -1015 => Some(Backoff::Orders(Nanos::from_millis(10_000))),
+            -1008 => Some(Backoff::Orders(Nanos::from_millis(1_000))),
+            -1003 => Some(Backoff::Everything(Nanos::from_millis(10_000))),
+            _ => None,
+        }
+    }
 }
 
 impl ErrorText {
