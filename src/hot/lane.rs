@@ -488,7 +488,8 @@ impl<B: Book> Lane<B> {
         probe: &mut impl Probe,
         outbox: &mut Outbox,
     ) {
-        if now < self.muted_until {
+        // Nothing can leave: asking the gate at every tick would only count the outage.
+        if !self.orders_up || now < self.muted_until {
             return;
         }
         for (intent, slot) in wanted.iter() {
