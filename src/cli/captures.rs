@@ -11,10 +11,14 @@ use crate::record::{
 use crate::strategy::making::coefficients;
 use crate::units::{InstrumentId, LaneId, Lots, Money, Nanos, Rate, Ticks, VenueId};
 use crate::venue::binance::Family;
-use crate::venue::binance::decode::Decoder;
 use crate::venue::binance::decode::infer::GridGuess;
+use crate::venue::binance::decode::{DecodeError, Decoder};
 use crate::venue::binance::metadata;
 use std::path::PathBuf;
+
+/// At most one frame in so many may hold a size between two lots: rests of orders from before the
+/// venue made the lot coarser. More of them mean another year's lot.
+const OFF_LOT_ONE_IN: u64 = 100;
 
 /// Why captures cannot be traded.
 #[derive(Debug, thiserror::Error)]
@@ -93,14 +97,32 @@ impl Captures {
         self.inferred.iter().map(|of| self.known(of).unwrap_or(*of)).collect()
     }
 
-    /// The metadata of an inferred instrument, if there is some that fits.
+    /// The metadata of an inferred instrument, if there is some that fits: every price is on its
+    /// tick, and every size on its lot but for rare ones, which a lane takes for the lower lot.
     #[must_use]
     pub fn known(&self, inferred: &Instrument) -> Option<Instrument> {
         let symbol = inferred.symbol.as_str();
         let known = metadata::embedded(self.family, VenueId(0), &[symbol]).ok()?;
         let fits = known[0].tick.steps_of(inferred.tick.step()).is_ok()
-            && known[0].lot.steps_of(inferred.lot.step()).is_ok();
+            && (known[0].lot.steps_of(inferred.lot.step()).is_ok()
+                || self.rarely_off_lot(&known[0]));
         fits.then(|| Instrument { id: inferred.id, ..known[0] })
+    }
+
+    /// Whether few enough frames of an instrument hold a size between two of its lots.
+    fn rarely_off_lot(&self, instrument: &Instrument) -> bool {
+        let only = Instrument { id: InstrumentId(0), ..*instrument };
+        let mut decoder = Decoder::new(self.family, &[only], Simd::detect());
+        let (mut frames, mut off) = (0u64, 0u64);
+        let frames_of = |of| Capture::frames(of).filter(|frame| frame.asked_for().is_none());
+        for frame in self.captures.iter().flat_map(frames_of) {
+            match decoder.decode(frame.bytes) {
+                Ok(_) => frames += 1,
+                Err(DecodeError::OffGrid { .. }) => off += 1,
+                Err(_) => {}
+            }
+        }
+        off * OFF_LOT_ONE_IN <= frames + off
     }
 }
 
@@ -177,4 +199,34 @@ fn first_price(instrument: &Instrument, captures: &[Capture], family: Family) ->
         };
         (level.0 > 0).then_some(level.0 as f64)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Spot trades of BTCUSDT, every `each`th of a size that is no multiple of 0.00001.
+    fn captured(name: &str, each: u64) -> Captures {
+        let path = std::env::temp_dir().join(format!("bot4-lots-{}-{name}", std::process::id()));
+        let line = |at: u64| {
+            let size = if at % each == 1 { "25.42618900" } else { "0.02000000" };
+            format!(
+                "{at} {{\"e\":\"trade\",\"E\":{at},\"s\":\"BTCUSDT\",\"t\":{at},\
+                 \"p\":\"61837.63000000\",\"q\":\"{size}\",\"T\":{at},\"m\":true,\"M\":true}}\n"
+            )
+        };
+        std::fs::write(&path, (1..=400).map(line).collect::<String>()).unwrap();
+        let held = Captures::load(std::slice::from_ref(&path));
+        std::fs::remove_file(path).unwrap();
+        held.unwrap()
+    }
+
+    #[test]
+    fn rare_sizes_off_the_lot_do_not_hide_the_metadata() {
+        let rare = captured("rare", 200);
+        let known = rare.known(&rare.inferred[0]).expect("two of 400 are rests of old orders");
+        assert_eq!(known.lot.step().to_string(), "0.00001");
+        let often = captured("often", 50);
+        assert_eq!(often.known(&often.inferred[0]), None, "eight of 400 are another lot");
+    }
 }

@@ -57,8 +57,36 @@ pub fn main() -> ExitCode {
     match outcome.and_then(|()| Ok(out.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bot4: {error:#}");
+            eprintln!("bot4: {}", words(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// An error with its causes, each said once: many messages quote their cause already.
+fn words(error: &anyhow::Error) -> String {
+    let mut words = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if words.is_empty() {
+            words = cause;
+        } else if !words.contains(&cause) {
+            words.push_str(": ");
+            words.push_str(&cause);
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::words;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let cause = || anyhow::anyhow!("the port is in use");
+        let quoted = cause().context("cannot listen: the port is in use");
+        assert_eq!(words(&quoted), "cannot listen: the port is in use");
+        let silent = cause().context("cannot listen");
+        assert_eq!(words(&silent), "cannot listen: the port is in use");
     }
 }

@@ -75,7 +75,7 @@ impl Pipeline {
     ) -> Pipeline {
         Pipeline {
             family,
-            decoder: Decoder::new(family, instruments, simd),
+            decoder: Decoder::new(family, instruments, simd).rounding_sizes(),
             reports: ReportDecoder::new(family, instruments),
             encoder: RequestEncoder::new(family, instruments),
             lane: Lane::new(config, instruments),

@@ -179,6 +179,13 @@ impl Grid {
         Ok(rotated as i64)
     }
 
+    /// Whole steps in `mantissa / 10^decimals`; what lies between two steps is dropped.
+    #[must_use]
+    pub const fn whole_steps(&self, mantissa: u64) -> i64 {
+        let steps = mantissa / self.step_mantissa.unsigned_abs();
+        if steps > i64::MAX as u64 { i64::MAX } else { steps as i64 }
+    }
+
     /// Steps in a non-negative decimal of any scale.
     ///
     /// # Errors

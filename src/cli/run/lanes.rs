@@ -7,7 +7,7 @@ use crate::host::clock::{Clock, TscClock};
 use crate::host::cpu::Simd;
 use crate::host::memory::{self, Locked};
 use crate::host::net::{NetError, NetKind};
-use crate::host::pin;
+use crate::host::pin::{self, PinError};
 use crate::host::placement::{self, Placement, Wishes};
 use crate::host::ring::ring;
 use crate::host::system::System;
@@ -73,8 +73,15 @@ pub struct Lanes {
 /// Starts every lane with its clerk and its guard.
 ///
 /// # Errors
-/// When a thread cannot be started.
+/// When a configured core is not to be had, or a thread cannot be started.
 pub fn start(config: &Config, arena: &Arena, clock: TscClock) -> Result<Lanes, RunError> {
+    let allowed = pin::allowed();
+    for trader in &arena.traders {
+        if let Some(cpu) = trader.core.filter(|cpu| !allowed.contains(cpu)) {
+            let cause = PinError::NotAllowed { cpu, allowed };
+            return Err(RunError::Core { lane: trader.name.clone(), cause });
+        }
+    }
     let wall_at_zero = wall_at_zero(&clock);
     let (placement, mut concessions) = place(arena.traders.len());
     if let Some(problem) = lock_memory() {

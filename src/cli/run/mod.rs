@@ -13,6 +13,7 @@ use crate::cli::captures::CapturesError;
 use crate::cli::config::{Address, Config, ConfigError, Span, Speed, Transport, WaitMode};
 use crate::host::clock::TscClock;
 use crate::host::net::NetError;
+use crate::host::pin::PinError;
 use crate::host::signal::{self, SignalError};
 use crate::host::steal::Steal;
 use crate::lab::exchange::server::ServerError;
@@ -120,6 +121,22 @@ pub enum RunError {
          and cancel them"
     )]
     LeftBehind(u64),
+    /// A lane's core is not to be had.
+    #[error("lane `{lane}`: {cause}; or take `core` out of its settings")]
+    Core {
+        /// Which lane.
+        lane: String,
+        /// Which core, and which there are.
+        cause: PinError,
+    },
+    /// The report's own file could not be written; the report was printed before.
+    #[error("report.file {file}: {cause}; the report stands on stdout only")]
+    File {
+        /// Which file.
+        file: PathBuf,
+        /// The system's word.
+        cause: io::Error,
+    },
     /// Output could not be written.
     #[error("the report cannot be written: {0}")]
     Write(#[from] io::Error),
@@ -138,16 +155,17 @@ const LOOK: Duration = Duration::from_millis(20);
 /// written. Wherever there is a report, it is printed first.
 pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<(), RunError> {
     let report = trade(args)?;
-    if let Some(file) = &report.file {
-        std::fs::write(file, serde_json::to_vec_pretty(&report.body)?)?;
-    }
     if report.json {
         serde_json::to_writer_pretty(&mut *out, &report.body)?;
         writeln!(out)?;
     } else {
         report::print(&report.body, out)?;
     }
-    report.failed.map_or(Ok(()), Err)
+    let written = report.file.as_ref().map_or(Ok(()), |file| {
+        let text = serde_json::to_vec_pretty(&report.body)?;
+        std::fs::write(file, text).map_err(|cause| RunError::File { file: file.clone(), cause })
+    });
+    report.failed.map_or(written, Err)
 }
 
 /// A finished run.

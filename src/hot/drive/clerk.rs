@@ -14,7 +14,7 @@ use crate::net::http::Response;
 use crate::record::{Instrument, Symbol};
 use crate::units::{InstrumentId, Lots, Nanos, OrderId, UnixNanos};
 use crate::venue::binance::Family;
-use crate::venue::binance::orders::{RateCount, RateKind};
+use crate::venue::binance::orders::{RateCount, RateKind, client_id};
 use crate::venue::binance::session::answer::{self, AccountTrade, AnswerError, VenueOrder};
 use crate::venue::binance::session::rest::{self, RestRequest};
 use crate::venue::binance::session::{Budget, Cost, Signer};
@@ -80,6 +80,8 @@ enum Trouble {
     Answer(#[from] Box<AnswerError>),
     #[error("the venue asks for a key; set venue.key_file or BOT4_API_KEY")]
     NoKey,
+    #[error("order {0} reached the venue after everything was cancelled; cancelling again")]
+    StillWorks(String),
 }
 
 /// The venue's code when there was nothing to cancel.
@@ -224,11 +226,7 @@ impl<C: Clock> Clerk<C> {
                 Some(Answer::Order(*order, found, fills))
             }
             Ask::Reconcile(since, unnamed) => {
-                let fills = self.reconcile(*since, stop)?;
-                let mut named = Vec::new();
-                for (instrument, order) in unnamed {
-                    named.extend(self.look_up(*instrument, *order, stop)?);
-                }
+                let (named, fills) = self.reconcile(*since, unnamed, stop)?;
                 Some(Answer::Reconciled(named, fills))
             }
             Ask::Recycle(_) => None,
@@ -268,15 +266,18 @@ impl<C: Clock> Clerk<C> {
         known.map(|of| of.symbol)
     }
 
-    /// Cancels all, then asks for fills until no order is open: what filled in between is in them.
+    /// Cancels all, looks up the orders whose venue's ids are not known, and then asks for fills:
+    /// what filled in between is in them. An order that came to work after the cancel is trouble,
+    /// since the lane takes the answer for the end of every order.
     fn reconcile(
         &mut self,
         since: UnixNanos,
+        unnamed: &[(InstrumentId, OrderId)],
         stop: &AtomicBool,
-    ) -> Result<Vec<AccountTrade>, Trouble> {
+    ) -> Result<(Vec<VenueOrder>, Vec<AccountTrade>), Trouble> {
         let family = self.settings.family;
-        let mut fills = Vec::new();
-        for instrument in self.settings.instruments.clone() {
+        let instruments = self.settings.instruments.clone();
+        for instrument in &instruments {
             let symbol = &instrument.symbol;
             let request = rest::cancel_all(family, symbol, self.signer()?, self.wall());
             match self.call(&request, stop) {
@@ -284,11 +285,24 @@ impl<C: Clock> Clerk<C> {
                 Err(Trouble::Answer(refused)) if refused.code() == Some(NOTHING_OPEN) => {}
                 Err(error) => return Err(error),
             }
-            let request = rest::trades_since(family, symbol, since, self.signer()?, self.wall());
-            let response = self.call(&request, stop)?;
-            fills.extend(answer::trades(&response.body, &self.settings.instruments)?);
         }
-        Ok(fills)
+        let mut named = Vec::new();
+        for (instrument, order) in unnamed {
+            let found = self.look_up(*instrument, *order, stop)?;
+            if found.is_some_and(|of| of.state.is_working()) {
+                let id = String::from_utf8_lossy(&client_id(*order)).into_owned();
+                return Err(Trouble::StillWorks(id));
+            }
+            named.extend(found);
+        }
+        let mut fills = Vec::new();
+        for instrument in &instruments {
+            let (symbol, wall) = (&instrument.symbol, self.wall());
+            let request = rest::trades_since(family, symbol, since, self.signer()?, wall);
+            let response = self.call(&request, stop)?;
+            fills.extend(answer::trades(&response.body, &instruments)?);
+        }
+        Ok((named, fills))
     }
 
     fn call(&mut self, request: &RestRequest, stop: &AtomicBool) -> Result<Response, Trouble> {
@@ -385,5 +399,80 @@ fn name(ask: &Ask) -> &'static str {
         Ask::Order(..) => "looking an order up",
         Ask::Reconcile(..) => "reconciling",
         Ask::Recycle(_) => "recycling",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::clock::TscClock;
+    use crate::hot::tests::instrument;
+    use crate::record::OrderState;
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+
+    const LATE: OrderId = OrderId::new(1, 1);
+
+    /// A venue that answers with these bodies, one a request, and tells what was asked.
+    fn venue(bodies: Vec<String>) -> (Endpoint, std::thread::JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let thread = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let mut asked = Vec::new();
+            for body in bodies {
+                let first = lines.next().unwrap().unwrap();
+                asked.push(first.split(['?', ' ']).take(2).collect::<Vec<_>>().join(" "));
+                while !lines.next().unwrap().unwrap().is_empty() {}
+                let len = body.len();
+                write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {len}\r\n\r\n{body}").unwrap();
+            }
+            asked
+        });
+        (Endpoint { at, host: at.to_string(), tls: None }, thread)
+    }
+
+    fn order(status: &str) -> String {
+        let id = String::from_utf8_lossy(&client_id(LATE)).into_owned();
+        format!(
+            r#"{{"symbol":"BTCUSDT","orderId":7,"clientOrderId":"{id}","price":"61800.2",
+            "origQty":"0.010","executedQty":"0.000","status":"{status}","timeInForce":"GTX",
+            "type":"LIMIT","side":"BUY"}}"#
+        )
+    }
+
+    #[test]
+    fn an_order_that_came_after_the_cancel_is_cancelled_again() {
+        let (all, none) = (r#"{"code":200,"msg":"done"}"#.to_owned(), "[]".to_owned());
+        let (endpoint, asked) =
+            venue(vec![all.clone(), order("NEW"), all, order("CANCELED"), none]);
+        let mut clerk = Clerk {
+            settings: ClerkSettings {
+                family: Family::UsdM,
+                endpoint: endpoint.clone(),
+                instruments: vec![instrument(0, "BTCUSDT")],
+                signer: Some(Signer::ephemeral("test").unwrap()),
+                dead_man: Nanos(0),
+                wall_at_zero: UnixNanos(0),
+            },
+            rest: Rest::new(endpoint),
+            budget: Budget::new(Family::UsdM, &[], 25),
+            clock: TscClock::calibrate(),
+        };
+        let ask = Ask::Reconcile(UnixNanos(0), vec![(InstrumentId(0), LATE)]);
+        let stop = AtomicBool::new(false);
+        let trouble = clerk.attempt(&ask, &stop).expect_err("it works");
+        assert!(trouble.to_string().contains("b4_"), "{trouble}");
+        let answer = clerk.attempt(&ask, &stop).expect("it is cancelled");
+        let Some(Answer::Reconciled(named, fills)) = answer else { panic!("{answer:?}") };
+        assert_eq!((named[0].state, fills.len()), (OrderState::Cancelled, 0));
+        let paths = ["DELETE /fapi/v1/allOpenOrders", "GET /fapi/v1/order"];
+        let all = [paths[0], paths[1], paths[0], paths[1], "GET /fapi/v1/userTrades"];
+        assert_eq!(
+            asked.join().unwrap(),
+            all,
+            "fills are asked for when nothing can fill any more"
+        );
     }
 }

@@ -91,7 +91,7 @@ impl Captured {
             at: (0, 0),
             next: None,
             first: first.unwrap_or_default(),
-            decoder: Decoder::new(family, instruments, Simd::detect()),
+            decoder: Decoder::new(family, instruments, Simd::detect()).rounding_sizes(),
             markets,
             counts: CaptureCounts::default(),
             events: Vec::new(),

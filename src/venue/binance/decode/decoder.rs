@@ -7,6 +7,7 @@
 
 use super::error::DecodeError;
 use super::form::{Form, Lengths, Usual};
+use super::number::Number;
 use super::symbols::Symbols;
 use super::{fast, general, scalar};
 use crate::host::cpu::Simd;
@@ -33,6 +34,8 @@ pub(super) struct Grids {
     pub(super) id: InstrumentId,
     pub(super) tick: Grid,
     pub(super) lot: Grid,
+    /// Whether a size between two lots counts as the lower one instead of being refused.
+    pub(super) rounds_sizes: bool,
     /// The usual form of a price and of a size.
     pub(super) forms: [Form; 2],
     pub(super) lengths: Lengths,
@@ -93,6 +96,7 @@ impl Decoder {
             id: of.id,
             tick: of.tick,
             lot: of.lot,
+            rounds_sizes: false,
             forms: [Form::new(&of.tick, 0), Form::new(&of.lot, 16)],
             lengths: Lengths::default(),
         };
@@ -107,6 +111,17 @@ impl Decoder {
             simd: available(simd),
             fallbacks: 0,
         }
+    }
+
+    /// The same, with a size between two lots taken for the lower one, zero for less than one lot.
+    ///
+    /// The venue shows such sizes on its books: rests of orders from before it made the lot coarser.
+    /// Nobody can trade what is beyond the last whole lot, so a lane that trades loses nothing, while
+    /// a refusal would cost it the book. A price between two ticks is refused either way.
+    #[must_use]
+    pub fn rounding_sizes(mut self) -> Decoder {
+        self.context.instruments.iter_mut().for_each(|of| of.rounds_sizes = true);
+        self
     }
 
     /// Decodes one frame: wrapped in `{"stream":…,"data":…}`, bare, or a snapshot.
@@ -204,6 +219,17 @@ fn available(simd: Simd) -> Simd {
 #[cfg(not(target_arch = "x86_64"))]
 fn available(_: Simd) -> Simd {
     Simd::Scalar
+}
+
+impl Grids {
+    /// Lots of a size, or `None` for whatever the general reader has to look at.
+    #[inline(always)]
+    pub(super) fn lots(&self, size: Number) -> Option<i64> {
+        match size.steps(&self.lot) {
+            None if self.rounds_sizes => size.whole_steps(&self.lot),
+            lots => lots,
+        }
+    }
 }
 
 impl Scratch {

@@ -131,7 +131,7 @@ impl Cursor<'_> {
         }
         let (price, size, end) = R::pair(self.rest, gap)?;
         self.step(end + 1)?;
-        Some(Level { price: Ticks(price.steps(&grids.tick)?), lots: Lots(size.steps(&grids.lot)?) })
+        Some(Level { price: Ticks(price.steps(&grids.tick)?), lots: Lots(grids.lots(size)?) })
     }
 
     /// Levels after the opening bracket, up to and including the closing one.
@@ -153,7 +153,7 @@ impl Cursor<'_> {
             let (price, size, end) = R::level(self.rest)?;
             let slot = out.get_mut(count)?;
             slot.price = Ticks(price.steps(&grids.tick)?);
-            slot.lots = Lots(size.steps(&grids.lot)?);
+            slot.lots = Lots(grids.lots(size)?);
             count += 1;
             self.step(end)?;
             if !self.accept(b"\"],[\"") {

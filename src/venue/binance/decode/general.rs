@@ -171,7 +171,7 @@ fn side(
             return Err(DecodeError::WrongType { field });
         };
         slot.price = Ticks(steps(field, price, &grids.tick)?);
-        slot.lots = Lots(steps(field, size, &grids.lot)?);
+        slot.lots = lots(field, size, grids)?;
     }
     Ok(levels.len())
 }
@@ -183,7 +183,7 @@ fn level(
 ) -> Result<Level, DecodeError> {
     Ok(Level {
         price: Ticks(steps(price.0, text(price.0, price.1)?, &grids.tick)?),
-        lots: Lots(steps(size.0, text(size.0, size.1)?, &grids.lot)?),
+        lots: lots(size.0, text(size.0, size.1)?, grids)?,
     })
 }
 
@@ -207,10 +207,19 @@ fn time(field: &'static str, node: &Option<Node<'_>>) -> Result<UnixNanos, Decod
     whole(field, node).map(UnixNanos::from_millis)
 }
 
+fn lots(field: &'static str, text: &str, grids: &Grids) -> Result<Lots, DecodeError> {
+    let read = if grids.rounds_sizes { number::whole_steps } else { number::steps };
+    read(text.as_bytes(), &grids.lot).map(Lots).map_err(|error| refused(field, text, error))
+}
+
 fn steps(field: &'static str, text: &str, grid: &Grid) -> Result<i64, DecodeError> {
-    number::steps(text.as_bytes(), grid).map_err(|error| match error {
+    number::steps(text.as_bytes(), grid).map_err(|error| refused(field, text, error))
+}
+
+fn refused(field: &'static str, text: &str, error: NumberError) -> DecodeError {
+    match error {
         NumberError::NotANumber => DecodeError::NotANumber { field, text: text.to_owned() },
         NumberError::OffGrid => DecodeError::OffGrid { field, text: text.to_owned() },
         NumberError::TooLarge => DecodeError::TooLarge { field, text: text.to_owned() },
-    })
+    }
 }

@@ -82,7 +82,10 @@ impl GridGuess {
                 shape.pair(("a", body.a.as_ref()), ("A", body.ask_size.as_ref()))?;
                 self.futures |= body.transaction_time.is_some();
             }
-            "trade" | "aggTrade" => shape.pair(("p", body.p.as_ref()), ("q", body.q.as_ref()))?,
+            "trade" | "aggTrade" => {
+                shape.pair(("p", body.p.as_ref()), ("q", body.q.as_ref()))?;
+                self.futures |= body.execution.is_some();
+            }
             "snapshot" => {
                 shape.side("bids", body.bids.as_ref())?;
                 shape.side("asks", body.asks.as_ref())?;
@@ -90,7 +93,9 @@ impl GridGuess {
             }
             _ => return Ok(()),
         }
-        self.coin |= body.ps.is_some() || body.pair.is_some();
+        let of_coin = |symbol: &str| symbol.contains("USD_"); // BTCUSD_PERP, but BTCUSDT_240927
+        self.coin |=
+            body.ps.is_some() || body.pair.is_some() || symbol_of(&body).is_some_and(of_coin);
         let of_stream = frame.stream.as_deref().and_then(|name| name.split('@').next());
         match (symbol_of(&body), of_stream) {
             (Some(symbol), _) => self.shape_of(symbol).widen(shape),
@@ -100,7 +105,8 @@ impl GridGuess {
         Ok(())
     }
 
-    /// The market the frames came from: `ps` means COIN-M, `pu` (or `T` in a ticker) futures.
+    /// The market the frames came from: `ps` or a symbol such as `BTCUSD_PERP` means COIN-M, `pu` (or
+    /// `T` in a ticker, `X` in a trade) futures.
     #[must_use]
     pub fn family(&self) -> Family {
         match self.hint {
@@ -285,6 +291,24 @@ mod tests {
         ]);
         assert_eq!(guess.family(), Family::CoinM);
         assert_eq!(guess.instruments(VenueId(0))[0].settle.as_str(), "BTC");
+    }
+
+    #[test]
+    fn trades_alone_tell_futures_and_what_they_settle_in() {
+        let trade = |symbol: &str, more: &str| {
+            format!(
+                r#"{{"e":"trade","E":1,"T":1,"s":"{symbol}","t":1,"p":"61800.3","q":"6",{more}"m":false}}"#
+            )
+        };
+        for (symbol, more, family) in [
+            ("BTCUSDT", r#""X":"MARKET","#, Family::UsdM),
+            ("BTCUSDT_240927", r#""X":"MARKET","#, Family::UsdM),
+            ("BTCUSD_PERP", r#""X":"MARKET","#, Family::CoinM),
+            ("ETHUSD_240927", r#""X":"MARKET","#, Family::CoinM),
+            ("BTCUSDT", "", Family::Spot),
+        ] {
+            assert_eq!(guess(&[&trade(symbol, more)]).family(), family, "{symbol} {more}");
+        }
     }
 
     #[test]

@@ -41,11 +41,26 @@ pub(super) fn written(text: &[u8]) -> Option<Written<'_>> {
 
 /// Steps of `grid` in a text, by digits alone.
 pub(super) fn steps(text: &[u8], grid: &Grid) -> Result<i64, NumberError> {
-    let Written { whole, fraction } = written(text).ok_or(NumberError::NotANumber)?;
+    let written = written(text).ok_or(NumberError::NotANumber)?;
     let decimals = usize::from(grid.decimals());
-    if fraction.iter().skip(decimals).any(|digit| *digit != b'0') {
+    if written.fraction.iter().skip(decimals).any(|digit| *digit != b'0') {
         return Err(NumberError::OffGrid);
     }
+    grid.steps(mantissa(&written, decimals)?).map_err(|error| match error {
+        GridError::OffGrid => NumberError::OffGrid,
+        GridError::TooLarge => NumberError::TooLarge,
+    })
+}
+
+/// Whole steps of `grid` in a text; what lies between two steps is dropped.
+pub(super) fn whole_steps(text: &[u8], grid: &Grid) -> Result<i64, NumberError> {
+    let written = written(text).ok_or(NumberError::NotANumber)?;
+    Ok(grid.whole_steps(mantissa(&written, usize::from(grid.decimals()))?))
+}
+
+/// The digits as one number with `decimals` of them after the point; further ones are dropped.
+fn mantissa(written: &Written<'_>, decimals: usize) -> Result<u64, NumberError> {
+    let Written { whole, fraction } = written;
     let padding = std::iter::repeat_n(&b'0', decimals.saturating_sub(fraction.len()));
     let mut mantissa: u64 = 0;
     for digit in whole.iter().chain(fraction.iter().take(decimals)).chain(padding) {
@@ -55,10 +70,7 @@ pub(super) fn steps(text: &[u8], grid: &Grid) -> Result<i64, NumberError> {
             .filter(|m| *m <= i64::MAX as u64)
             .ok_or(NumberError::TooLarge)?;
     }
-    grid.steps(mantissa).map_err(|error| match error {
-        GridError::OffGrid => NumberError::OffGrid,
-        GridError::TooLarge => NumberError::TooLarge,
-    })
+    Ok(mantissa)
 }
 
 /// A text without its point: `mantissa / 10^fraction`.
@@ -89,6 +101,17 @@ impl Number {
             self.rescaled(u32::from(grid.decimals()))?
         };
         grid.steps(mantissa).ok()
+    }
+
+    /// Whole steps of a grid, or `None` for whatever the plain `whole_steps` has to look at.
+    pub(super) fn whole_steps(self, grid: &Grid) -> Option<i64> {
+        let decimals = u32::from(grid.decimals());
+        let mantissa = if self.fraction <= decimals {
+            self.mantissa.checked_mul(POW10[(decimals - self.fraction) as usize])?
+        } else {
+            self.mantissa / POW10.get((self.fraction - decimals) as usize)?
+        };
+        (mantissa <= i64::MAX as u64).then(|| grid.whole_steps(mantissa))
     }
 
     /// The mantissa as if written with `decimals` digits after the point.

@@ -97,6 +97,12 @@ impl Twins {
         Twins { general: decoder(Simd::Scalar), fast: [decoder(Simd::Scalar), decoder(Simd::Avx2)] }
     }
 
+    /// The same as a lane has them: a size between two lots is no refusal.
+    fn rounding_sizes(self) -> Twins {
+        let Twins { general, fast } = self;
+        Twins { general: general.rounding_sizes(), fast: fast.map(Decoder::rounding_sizes) }
+    }
+
     /// The answer all twins agree on, or what they disagree on.
     fn agreed(&mut self, frame: &[u8]) -> Result<String, String> {
         let general = self.general.decode_general(None, frame).map_err(|error| error.kind());
@@ -237,6 +243,34 @@ fn refusals_say_what_is_wrong() {
 }
 
 #[test]
+fn a_lane_takes_a_size_between_two_lots_for_the_lower_one() {
+    let known = instruments(Family::Spot, &samples(Family::Spot));
+    let trade = |size: &str| SAMPLES[10].1.replacen("0.02000000", size, 1);
+    let mut strict = Twins::new(Family::Spot, &known);
+    let mut lane = Twins::new(Family::Spot, &known).rounding_sizes();
+    for (size, lots) in [
+        ("25.42618900", 2_542_618),
+        ("0.00000900", 0),
+        ("0.00001999999999999", 1),
+        ("0.02000000", 2_000),
+        ("0.0200000000000000000000000001", 2_000),
+    ] {
+        let frame = trade(size);
+        let exact = size == "0.02000000";
+        let wanted = if exact { "trade" } else { "refused" };
+        assert_eq!(strict.agreed(frame.as_bytes()).unwrap(), wanted, "{size}");
+        assert_eq!(lane.agreed(frame.as_bytes()).unwrap(), "trade", "{size}");
+        let read = lane.fast[1].decode(frame.as_bytes());
+        let Ok(MarketEvent::Trade(trade)) = read else { panic!("{size}: {read:?}") };
+        assert_eq!(trade.lots.0, lots, "{size}");
+    }
+    for (from, to) in [("61837.63000000", "61837.63123456"), ("0.02000000", "1e1")] {
+        let frame = SAMPLES[10].1.replacen(from, to, 1);
+        assert_eq!(lane.agreed(frame.as_bytes()).unwrap(), "refused", "{to}");
+    }
+}
+
+#[test]
 fn more_levels_than_the_scratch_holds_are_refused() {
     let known = instruments(Family::UsdM, &samples(Family::UsdM));
     let mut twins = Twins::new(Family::UsdM, &known);
@@ -361,7 +395,8 @@ fn pool(family: Family) -> Vec<Vec<u8>> {
 
 fn mutated_frames_agree(family: Family) {
     let frames = pool(family);
-    let mut twins = Twins::new(family, &instruments(family, &frames));
+    let known = instruments(family, &frames);
+    let mut twins = [Twins::new(family, &known), Twins::new(family, &known).rounding_sizes()];
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
         cases: 4_000,
         failure_persistence: None,
@@ -372,7 +407,8 @@ fn mutated_frames_agree(family: Family) {
     let outcome = runner.run(&cases, |(index, mutations)| {
         let mut frame = index.get(&frames).clone();
         mutations.iter().for_each(|mutation| apply(mutation, &mut frame));
-        twins.borrow_mut().agreed(&frame).map(drop).map_err(TestCaseError::fail)
+        let mut twins = twins.borrow_mut();
+        twins.iter_mut().try_for_each(|of| of.agreed(&frame).map(drop)).map_err(TestCaseError::fail)
     });
     outcome.unwrap_or_else(|why| panic!("{family:?}: {why}"));
 }
