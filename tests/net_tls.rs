@@ -199,6 +199,28 @@ proptest! {
     }
 }
 
+/// One byte of the server's first flight changed, at every place: no panic, and what the handshake
+/// protects is refused (headers of records and the relic ChangeCipherSpec are not).
+#[test]
+fn a_handshake_mutated_anywhere_is_refused_or_whole() {
+    let accepted = |value: u8, at: usize| {
+        let (mut client, mut server) = (our_client("venue.test"), rustls_server(0));
+        let mut up = Vec::new();
+        client.opening(&mut up).expect("hello");
+        give(&mut server, &up);
+        let mut down = drain(&mut server);
+        let len = down.len();
+        down[at % len] ^= value;
+        let mut seen = Seen::default();
+        let result = feed(&mut client, &down, &[441], &mut up, &mut seen);
+        (len, result.is_ok() && seen.open)
+    };
+    let (len, whole) = accepted(0, 0);
+    assert!(whole, "canary: the flight as it was sent opens the session");
+    let count = (0..len).filter(|at| accepted(0x41, *at).1).count();
+    assert!(count * 20 < len, "{count} of {len} changed flights were accepted");
+}
+
 /// The comparison with rustls catches a stream that lost a record.
 #[test]
 fn canary_lost_record_is_caught() {

@@ -284,11 +284,13 @@ impl Tls {
         }
     }
 
-    /// After a failed handshake rustls may still hold an alert for the peer.
+    /// After a failed handshake rustls may still hold an alert for the peer. It is given the same bytes
+    /// as before: it remembers places in them, and panics where they are gone.
     fn flush_alert(&mut self, out: &mut Vec<u8>) {
+        let flight = &mut self.flight;
         let _ = match &mut self.state {
-            State::Client(connection) => drive(connection.process_tls_records(&mut []), out).1,
-            State::Server(connection) => drive(connection.process_tls_records(&mut []), out).1,
+            State::Client(connection) => drive(connection.process_tls_records(flight), out).1,
+            State::Server(connection) => drive(connection.process_tls_records(flight), out).1,
             State::Open(_) | State::Ended => Ok(Step::More),
         };
     }
