@@ -5,6 +5,8 @@
 mod bot4_process;
 mod exchange_client;
 
+use bot4::host::net::NetSettings;
+use bot4::host::uring::UringNet;
 use bot4_process::{Bot4, Ended, Temporary};
 use serde_json::Value;
 use std::thread;
@@ -132,9 +134,16 @@ fn lanes_of_every_family_trade_what_their_configuration_says() {
         "[[lane]]\nname = \"inverse\"\nsymbols = [\"BTCUSD_PERP\"]\n{contracts}\
          [limits]\norder = {{ BTCUSD_PERP = 100 }}\nposition = {{ BTCUSD_PERP = 500 }}\n"
     );
+    let uring = match UringNet::new(&NetSettings::default()) {
+        Ok(_) => "io-uring",
+        Err(error) => {
+            eprintln!("SKIPPED (1): a run over io_uring: {error}");
+            "epoll"
+        }
+    };
     let jobs = [
         ("spot", "epoll", &["BTCUSDT", "ETHUSDT"][..], two, &["one", "two"][..]),
-        ("usd-m", "io-uring", &["BTCUSDT", "ETHUSDT"], both, &["both"]),
+        ("usd-m", uring, &["BTCUSDT", "ETHUSDT"], both, &["both"]),
         ("coin-m", "epoll", &["BTCUSD_PERP"], inverse, &["inverse"]),
     ];
     let jobs = jobs.map(|(family, transport, symbols, lanes, names)| {
