@@ -239,6 +239,13 @@ fn print(report: &ReplayReport, out: &mut dyn Write) -> io::Result<()> {
         "{messages} messages in {seconds:.3} s ({:.2} million a second)",
         messages_per_second / 1e6
     )?;
+    let CaptureReport { foreign, unreadable, .. } = report.capture;
+    if foreign + unreadable > 0 {
+        writeln!(
+            out,
+            "left out   {foreign} messages of other markets or symbols, {unreadable} unreadable"
+        )?;
+    }
     let orders = &lane.orders;
     writeln!(
         out,

@@ -70,7 +70,8 @@ pub struct Style {
     pub modify_in_place: bool,
     /// Epoch of new client order ids.
     pub epoch: u32,
-    /// Whether the rate budget is used up: nothing new or changed is wanted then, only cancels.
+    /// Whether the rate budget is used up: nothing new or changed is wanted then, only cancels of what
+    /// is no longer wanted or stands better than wanted.
     pub cancels_only: bool,
 }
 
@@ -158,6 +159,10 @@ impl Slots {
             // One order a price: what stands there already serves, whichever level it was sent for.
             let taken = quote.is_some_and(|quote| self.works_at(slot, side, quote.price, ledger));
             let intent = match (order, quote) {
+                (Some(order), Some(quote)) if style.cancels_only => {
+                    (exposed(order, quote) && moved(order, quote, parameters) && may_change(order))
+                        .then(|| cancel(order))
+                }
                 (_, Some(_)) if taken || style.cancels_only => None,
                 (None, Some(quote)) => Some(place(instrument, side, quote, style, next_id)),
                 (Some(order), None) => may_change(order).then(|| cancel(order)),
@@ -217,6 +222,14 @@ fn may_change(order: &Order) -> bool {
 /// A cancel may also chase an order that is not yet acknowledged, or of unknown fate.
 fn may_cancel(order: &Order) -> bool {
     order.state.is_working() && order.state != OrderState::CancelPending
+}
+
+/// Whether the order offers a better price than is wanted now: the market went through it.
+fn exposed(order: &Order, quote: Level) -> bool {
+    match order.side {
+        Side::Buy => order.price > quote.price,
+        Side::Sell => order.price < quote.price,
+    }
 }
 
 fn moved(order: &Order, quote: Level, parameters: &MakingParameters) -> bool {

@@ -18,8 +18,8 @@ use crate::hot::guard::{self, Death};
 use crate::hot::lane::LaneConfig;
 use crate::units::{LaneId, Nanos, UnixNanos};
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -102,7 +102,6 @@ pub fn start(config: &Config, arena: &Arena, clock: TscClock) -> Result<Lanes, R
                 "lane `{name}` sleeps in the kernel: spinning needs a core of its own"
             ));
         }
-        seats.cpus.push(cpu);
         seats.busy.push(busy);
         // An epoch has 24 bits: a second's comes again after 12 days, when no order of it works. A range
         // made durable at start comes with the journal.
@@ -126,18 +125,24 @@ pub fn start(config: &Config, arena: &Arena, clock: TscClock) -> Result<Lanes, R
             schedule: arena.schedule.clone(),
             warm_up: WARM_UP,
         };
-        running.push(one(&trader.name, settings, arena, clock, cpu)?);
+        let (lane, pinned) = one(&trader.name, settings, arena, clock, cpu)?;
+        running.push(lane);
+        seats.cpus.push(cpu.filter(|_| pinned.is_ok()));
+        if let Err(error) = pinned {
+            seats.concessions.push(format!("lane `{}` is not pinned: {error}", trader.name));
+        }
     }
     Ok(Lanes { running, seats })
 }
 
+/// Starts a lane with its clerk and its guard; whether it could be pinned, where that was wanted.
 fn one(
     name: &str,
     settings: DriveSettings,
     arena: &Arena,
     clock: TscClock,
     cpu: Option<u32>,
-) -> Result<Running, RunError> {
+) -> Result<(Running, Result<(), PinError>), RunError> {
     let controls = Arc::new(Controls::default());
     let (ask, asked) = ring(RING);
     let (answer, answered) = ring(RING);
@@ -170,16 +175,17 @@ fn one(
         })
         .map_err(RunError::Thread)?;
     let inside = Arc::clone(&controls);
+    let (tell, told) = mpsc::channel();
     let lane = spawn("lane")
         .spawn(move || {
-            if let Some(cpu) = cpu {
-                // A machine that forbids pinning was told of by the doctor; the lane runs anyway.
-                let _ = pin::current_thread(cpu);
-            }
+            // A lane that may not be pinned runs anyway, and the report says so.
+            let _ = tell.send(cpu.map_or(Ok(()), pin::current_thread));
             drive(&settings, &inside, clock, ask, answered)
         })
         .map_err(RunError::Thread)?;
-    Ok(Running { name: name.to_owned(), controls, lane, clerk, clerk_stop, guard })
+    // A lane that died before it could tell is found when it is joined.
+    let pinned = told.recv().unwrap_or(Ok(()));
+    Ok((Running { name: name.to_owned(), controls, lane, clerk, clerk_stop, guard }, pinned))
 }
 
 impl Lanes {
