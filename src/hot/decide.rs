@@ -144,6 +144,8 @@ impl Slots {
         next_id: &mut u64,
     ) -> Wanted {
         let mut wanted = Wanted::default();
+        let (own_bid, own_ask) = self.own_touch(ledger);
+        let (wanted_bid, wanted_ask) = (quotes.bids[0], quotes.asks[0]);
         for (slot, held) in self.held[..SLOTS].iter().enumerate() {
             let side = if slot < LEVELS_MAX { Side::Buy } else { Side::Sell };
             let level = slot % LEVELS_MAX;
@@ -158,15 +160,31 @@ impl Slots {
             }
             // One order a price: what stands there already serves, whichever level it was sent for.
             let taken = quote.is_some_and(|quote| self.works_at(slot, side, quote.price, ledger));
+            // What stands in the way of the other side's new quote goes however little it is off, and the
+            // other side waits for that: our own order must never be what we trade with.
+            let (blocks, waits) = match side {
+                Side::Buy => (
+                    order.is_some_and(|order| {
+                        wanted_ask.is_some_and(|ask| order.price >= ask.price)
+                    }),
+                    quote.is_some_and(|quote| quote.price >= own_ask),
+                ),
+                Side::Sell => (
+                    order.is_some_and(|order| {
+                        wanted_bid.is_some_and(|bid| order.price <= bid.price)
+                    }),
+                    quote.is_some_and(|quote| quote.price <= own_bid),
+                ),
+            };
             let intent = match (order, quote) {
                 (Some(order), Some(quote)) if style.cancels_only => {
                     (exposed(order, quote) && moved(order, quote, parameters) && may_change(order))
                         .then(|| cancel(order))
                 }
-                (_, Some(_)) if taken || style.cancels_only => None,
+                (_, Some(_)) if taken || waits || style.cancels_only => None,
                 (None, Some(quote)) => Some(place(instrument, side, quote, style, next_id)),
                 (Some(order), None) => may_change(order).then(|| cancel(order)),
-                (Some(order), Some(quote)) if moved(order, quote, parameters) => {
+                (Some(order), Some(quote)) if blocks || moved(order, quote, parameters) => {
                     may_change(order).then(|| replace(order, quote, style, next_id))
                 }
                 _ => None,
@@ -189,6 +207,18 @@ impl Slots {
         (first..first + LEVELS_MAX)
             .filter(|at| *at != slot)
             .any(|at| working(self.held[at], ledger).is_some_and(|order| order.price == price))
+    }
+
+    /// Our highest bid and our lowest offer that work.
+    fn own_touch(&self, ledger: &Ledger) -> (Ticks, Ticks) {
+        let mut touch = (Ticks(i64::MIN), Ticks(i64::MAX));
+        for order in self.ids().iter().filter_map(|id| working(*id, ledger)) {
+            match order.side {
+                Side::Buy => touch.0 = touch.0.max(order.price),
+                Side::Sell => touch.1 = touch.1.min(order.price),
+            }
+        }
+        touch
     }
 
     /// A cancel for every order that works and does not already wait for one.

@@ -195,6 +195,12 @@ impl Lanes {
         self.running.iter().any(|of| of.lane.is_finished())
     }
 
+    /// Market frames that all lanes have taken so far.
+    #[must_use]
+    pub fn frames(&self) -> u64 {
+        self.running.iter().map(|of| of.controls.status.frames.load(Ordering::Relaxed)).sum()
+    }
+
     /// One line for a person who watches.
     #[must_use]
     pub fn status(&self, elapsed: Duration) -> String {

@@ -147,6 +147,8 @@ pub enum RunError {
 
 /// Between two looks at signals and lanes.
 const LOOK: Duration = Duration::from_millis(20);
+/// How long the lanes must have read nothing after the capture's last frame was sent.
+const DRAINED: Duration = Duration::from_millis(300);
 
 /// Runs the command.
 ///
@@ -189,6 +191,7 @@ fn trade(args: &RunArgs) -> Result<Finished, RunError> {
     let limit = config.run.limit().map(|span| Duration::from_nanos(span.0));
     let status = Duration::from_millis(config.report.status_ms);
     let mut status_due = begun + status;
+    let mut drained: Option<(u64, Instant)> = None;
     let ended = loop {
         std::thread::sleep(LOOK);
         if signal::requested() {
@@ -201,7 +204,14 @@ fn trade(args: &RunArgs) -> Result<Finished, RunError> {
             break "a lane ended";
         }
         if arena.is_over() {
-            break "the capture has ended";
+            // Sent is not yet read: what stands in the sockets is the lanes' to trade.
+            let frames = lanes.frames();
+            if drained.is_some_and(|(read, since)| read == frames && since.elapsed() >= DRAINED) {
+                break "the capture has ended";
+            }
+            if drained.is_none_or(|(read, _)| read != frames) {
+                drained = Some((frames, Instant::now()));
+            }
         }
         if !status.is_zero() && Instant::now() >= status_due {
             status_due += status;

@@ -79,10 +79,27 @@ fn a_moved_market_changes_orders_in_place_on_futures_and_by_replacement_on_spot(
         let intents = rig.step(Input::Market(MarketEvent::Ticker(moved)));
         assert_eq!(actions(&intents), [OrderAction::Replace; 2]);
         assert!(intents.iter().all(|i| (i.order == i.replaces) == same_id), "{family:?}");
-        // the bids would meet our own asks until the venue has moved those
+        // the bids would meet our own asks, so they wait until the venue has moved those
         assert!(intents.iter().all(|i| i.side == Side::Sell));
-        assert_eq!(rig.lane.report().orders.refused.get("self_trade"), Some(&2));
+        assert!(rig.lane.report().orders.refused.is_empty());
     }
+}
+
+/// A move too small to requote for still moves the order that the other side would meet.
+#[test]
+fn an_own_order_in_the_way_is_moved_however_little_it_is_off() {
+    let mut rig = Rig::<Ladder>::new(0, Family::UsdM);
+    let mut patient = plan(1);
+    patient.entries[0].making.requote_ticks = 1_000.0;
+    let placed = rig.open(&patient);
+    rig.acknowledge(&placed);
+    let still = ticker(0, 200, level(100_001, 5), level(100_003, 5));
+    assert_eq!(rig.step(Input::Market(MarketEvent::Ticker(still))), [], "nothing in the way");
+    let moved = ticker(0, 201, level(100_050, 5), level(100_052, 5));
+    let intents = rig.step(Input::Market(MarketEvent::Ticker(moved)));
+    assert!(!intents.is_empty() && intents.iter().all(|i| i.side == Side::Sell), "{intents:?}");
+    let asks: Vec<_> = placed.iter().filter(|i| i.side == Side::Sell).collect();
+    assert_eq!(intents.len(), asks.len());
 }
 
 #[test]
