@@ -64,6 +64,11 @@ pub struct Captured {
 }
 
 impl Captured {
+    /// Counts order and trade ids on from `start`.
+    pub fn number_from(&mut self, start: u64) {
+        self.markets.iter_mut().for_each(|market| market.replay.number_from(start));
+    }
+
     /// Captures of `family`, in order of time.
     #[must_use]
     pub fn new(

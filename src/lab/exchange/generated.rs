@@ -29,6 +29,11 @@ pub struct Generated {
 }
 
 impl Generated {
+    /// Counts order and trade ids on from `start`.
+    pub fn number_from(&mut self, start: u64) {
+        self.engine.number_from(start);
+    }
+
     /// A market whose book is already deep.
     ///
     /// # Errors

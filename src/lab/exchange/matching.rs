@@ -81,6 +81,12 @@ impl Engine {
         }
     }
 
+    /// Counts order and trade ids on from `start`.
+    pub fn number_from(&mut self, start: u64) {
+        self.last_venue_order += start;
+        self.last_trade += start;
+    }
+
     /// Does what is asked and appends what happened.
     pub fn apply(&mut self, request: &Request, out: &mut Vec<Event>) {
         match request {

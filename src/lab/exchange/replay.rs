@@ -76,6 +76,12 @@ impl Replay {
         }
     }
 
+    /// Counts order and trade ids on from `start`.
+    pub fn number_from(&mut self, start: u64) {
+        self.last_venue_order += start;
+        self.last_trade += start;
+    }
+
     /// The captured book.
     #[must_use]
     pub fn book(&self) -> &Ladder {

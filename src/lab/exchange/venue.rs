@@ -173,6 +173,15 @@ impl Exchange {
         })
     }
 
+    /// Counts the ids of orders and trades on from `start`, so that a venue started again does not give
+    /// those of its former life to others.
+    pub fn number_from(&mut self, start: u64) {
+        match &mut self.source {
+            Source::Generated(all) => all.iter_mut().for_each(|market| market.number_from(start)),
+            Source::Captured(captured) => captured.number_from(start),
+        }
+    }
+
     /// Settings; with captures, `wall_at_zero` is the first frame's receive time.
     #[must_use]
     pub fn settings(&self) -> &ExchangeSettings {

@@ -48,11 +48,13 @@ impl Venue {
     pub(super) fn new(mut settings: ServerSettings) -> Result<Venue, ExchangeError> {
         let captures = std::mem::take(&mut settings.captures);
         let captured = !captures.is_empty();
-        let exchange = if captured {
+        let mut exchange = if captured {
             Exchange::captured(&settings.exchange, &settings.instruments, captures)?
         } else {
             generated(&settings)?
         };
+        // A second's ids are apart from another's by a million, and return after half a year.
+        exchange.number_from(((wall().0 / 1_000_000_000) & 0xFF_FFFF) << 20);
         let accounts = Accounts::new(settings.account_per_key);
         let meter = Meter::new(&settings.limits);
         let instruments = settings.instruments.clone();
