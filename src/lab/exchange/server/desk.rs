@@ -14,7 +14,7 @@ use crate::host::net::ConnId;
 use crate::lab::exchange::wire::parameters::Parameters;
 use crate::lab::exchange::wire::refusal::Refusal;
 use crate::lab::exchange::wire::requests::{Call, OrderReader, Request};
-use crate::lab::exchange::{ClientId, Exchange, ExchangeError, ExchangeSettings};
+use crate::lab::exchange::{ClientId, Exchange, ExchangeError};
 use crate::record::{Intent, OrderAction};
 use crate::units::{Nanos, UnixNanos};
 use crate::venue::binance::Family;
@@ -48,13 +48,11 @@ impl Venue {
     pub(super) fn new(mut settings: ServerSettings) -> Result<Venue, ExchangeError> {
         let captures = std::mem::take(&mut settings.captures);
         let captured = !captures.is_empty();
-        let mut exchange = if captured {
-            Exchange::captured(&settings.exchange, &settings.instruments, captures)?
+        let exchange = if captured {
+            numbered(Exchange::captured(&settings.exchange, &settings.instruments, captures)?)
         } else {
             generated(&settings)?
         };
-        // A second's ids are apart from another's by a million, and return after half a year.
-        exchange.number_from(((wall().0 / 1_000_000_000) & 0xFF_FFFF) << 20);
         let accounts = Accounts::new(settings.account_per_key);
         let meter = Meter::new(&settings.limits);
         let instruments = settings.instruments.clone();
@@ -385,8 +383,13 @@ impl Venue {
 }
 
 fn generated(settings: &ServerSettings) -> Result<Exchange, ExchangeError> {
-    let dated: ExchangeSettings = settings.exchange;
-    Exchange::generated(&dated, &settings.instruments)
+    Exchange::generated(&settings.exchange, &settings.instruments).map(numbered)
+}
+
+/// A second's ids are apart from another's by a million, and return after half a year.
+fn numbered(mut exchange: Exchange) -> Exchange {
+    exchange.number_from(((wall().0 / 1_000_000_000) & 0xFF_FFFF) << 20);
+    exchange
 }
 
 const fn call_name(call: Call) -> &'static str {
