@@ -12,9 +12,7 @@ use bot4::market::book::Top;
 use bot4::record::{
     ExecutionKind, ExecutionReport, Intent, Level, OrderAction, OrderType, TimeInForce, Verdict,
 };
-use bot4::units::{
-    Currency, InstrumentId, LaneId, Lots, Money, Nanos, OrderId, Side, Ticks, UnixNanos, VenueId,
-};
+use bot4::units::{InstrumentId, LaneId, Lots, Nanos, OrderId, Side, Ticks, VenueId};
 use bot4::venue::binance::{Family, metadata};
 use std::hint::black_box;
 
@@ -40,22 +38,11 @@ fn intent(counter: u64, action: OrderAction, side: Side, price: i64, lots: i64) 
 
 fn acknowledged(intent: &Intent) -> ExecutionReport {
     ExecutionReport {
-        kind: ExecutionKind::Acknowledged,
-        instrument: intent.instrument,
-        order: intent.order,
         venue_order: intent.order.0,
-        trade_id: 0,
         side: intent.side,
         price: intent.price,
         lots: intent.lots,
-        last_price: Ticks(0),
-        last_lots: Lots(0),
-        filled_lots: Lots(0),
-        fee: Money(0),
-        fee_currency: Currency::default(),
-        maker: true,
-        reject_code: 0,
-        venue_time: UnixNanos(0),
+        ..ExecutionReport::bare(ExecutionKind::Acknowledged, intent.instrument, intent.order)
     }
 }
 

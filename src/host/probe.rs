@@ -1,6 +1,6 @@
 //! Time stamps between the stages of the hot lane.
 
-pub use super::stage_probe::StageProbe;
+pub use super::stage_probe::{SPAN_NAMES, StageProbe};
 
 /// A stage of the hot lane, in the order data passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

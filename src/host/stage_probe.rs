@@ -16,6 +16,10 @@ use crate::units::Nanos;
 /// event of one instrument makes.
 const MARKS_MAX: usize = 64;
 
+/// Names of the spans, in the order in which they pass: the stages, then the two that cover several.
+pub const SPAN_NAMES: [&str; Stage::ALL.len() + 2] =
+    ["decode", "book", "signal", "decide", "gate", "commit", "encode", "decision", "tick_to_order"];
+
 /// A probe that keeps a histogram for every stage.
 #[derive(Clone, Debug)]
 pub struct StageProbe<C: Clock> {
@@ -106,10 +110,10 @@ impl<C: Clock> StageProbe<C> {
         &self.tick_to_order
     }
 
-    /// Every span by name: the stages in order, then `decision` and `tick_to_order`.
+    /// Every span by name, in the order of `SPAN_NAMES`.
     pub fn spans(&self) -> impl Iterator<Item = (&'static str, &Histogram)> {
-        let stages = Stage::ALL.iter().map(|stage| (stage.name(), self.stage(*stage)));
-        stages.chain([("decision", &self.decision), ("tick_to_order", &self.tick_to_order)])
+        let spans = self.stages.iter().chain([&self.decision, &self.tick_to_order]);
+        SPAN_NAMES.into_iter().zip(spans)
     }
 
     /// As `spans`, summed up.
@@ -200,8 +204,8 @@ mod tests {
         let order = probe.tick_to_order().summary();
         assert_eq!((order.max, order.count), (80, 1), "one input, up to its last order");
         let names: Vec<_> = probe.summaries().into_iter().map(|(name, _)| name).collect();
-        let stages = ["decode", "book", "signal", "decide", "gate", "commit", "encode"];
-        assert_eq!(names, [&stages[..], &["decision", "tick_to_order"]].concat());
+        assert_eq!(names[..Stage::ALL.len()], Stage::ALL.map(Stage::name));
+        assert_eq!(names[Stage::ALL.len()..], ["decision", "tick_to_order"]);
         probe.reset();
         assert!(probe.summaries().iter().all(|(_, summary)| *summary == Summary::default()));
     }

@@ -181,6 +181,9 @@ impl Slots {
                     (exposed(order, quote) && moved(order, quote, parameters) && may_change(order))
                         .then(|| cancel(order))
                 }
+                (Some(order), Some(_)) if blocks && taken => {
+                    may_change(order).then(|| cancel(order))
+                }
                 (_, Some(_)) if taken || waits || style.cancels_only => None,
                 (None, Some(quote)) => Some(place(instrument, side, quote, style, next_id)),
                 (Some(order), None) => may_change(order).then(|| cancel(order)),

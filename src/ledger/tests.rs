@@ -6,8 +6,7 @@ use crate::record::{
     OrderAction, OrderState, OrderType, Symbol, TimeInForce,
 };
 use crate::units::{
-    Currency, Decimal, Grid, InstrumentId, Lots, Money, Nanos, OrderId, Side, Ticks, UnixNanos,
-    VenueId,
+    Currency, Decimal, Grid, InstrumentId, Lots, Money, Nanos, OrderId, Side, Ticks, VenueId,
 };
 use proptest::prelude::*;
 
@@ -56,22 +55,12 @@ fn intent(counter: u64, side: Side, price: i64, lots: i64) -> Intent {
 
 fn report(kind: ExecutionKind, of: &Intent) -> ExecutionReport {
     ExecutionReport {
-        kind,
-        instrument: of.instrument,
-        order: of.order,
         venue_order: 7,
-        trade_id: 0,
         side: of.side,
         price: of.price,
         lots: of.lots,
-        last_price: Ticks(0),
-        last_lots: Lots(0),
-        filled_lots: Lots(0),
-        fee: Money(0),
-        fee_currency: Currency::default(),
         maker: true,
-        reject_code: 0,
-        venue_time: UnixNanos(0),
+        ..ExecutionReport::bare(kind, of.instrument, of.order)
     }
 }
 

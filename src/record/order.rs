@@ -160,3 +160,28 @@ pub struct ExecutionReport {
     /// When the venue did it.
     pub venue_time: UnixNanos,
 }
+
+impl ExecutionReport {
+    /// A report that says what happened to which order, and nothing else yet.
+    #[must_use]
+    pub const fn bare(kind: ExecutionKind, instrument: InstrumentId, order: OrderId) -> Self {
+        ExecutionReport {
+            kind,
+            instrument,
+            order,
+            venue_order: 0,
+            trade_id: 0,
+            side: Side::Buy,
+            price: Ticks(0),
+            lots: Lots(0),
+            last_price: Ticks(0),
+            last_lots: Lots(0),
+            filled_lots: Lots(0),
+            fee: Money(0),
+            fee_currency: Currency([0; 8]),
+            maker: false,
+            reject_code: 0,
+            venue_time: UnixNanos(0),
+        }
+    }
+}

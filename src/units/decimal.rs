@@ -5,6 +5,17 @@
 
 use std::fmt;
 
+/// The two digits of 0 to 99, for whoever writes numbers fast.
+pub const TWO_DIGITS: [[u8; 2]; 100] = {
+    let mut table = [[0; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        table[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+        number += 1;
+    }
+    table
+};
+
 /// An exact decimal: `mantissa / 10^scale`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Decimal {

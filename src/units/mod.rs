@@ -8,7 +8,7 @@ mod money;
 mod price;
 mod time;
 
-pub use decimal::{Decimal, DecimalError, Grid, GridError};
+pub use decimal::{Decimal, DecimalError, Grid, GridError, TWO_DIGITS};
 pub use id::{InstrumentId, LaneId, OrderId, VenueId};
 pub use money::{Currency, CurrencyError, Money, Rate};
 pub use price::{Lots, Side, Ticks};

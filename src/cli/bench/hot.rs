@@ -14,7 +14,7 @@ use crate::host::clock::{Clock, TscClock};
 use crate::host::cpu::Simd;
 use crate::host::histogram::{Histogram, Summary};
 use crate::host::pin;
-use crate::host::probe::{NoProbe, StageProbe};
+use crate::host::probe::{NoProbe, SPAN_NAMES, StageProbe};
 use crate::host::steal::Steal;
 use crate::host::system::System;
 use crate::hot::lane::LaneConfig;
@@ -322,18 +322,7 @@ fn print(report: &HotReport, out: &mut dyn Write) -> io::Result<()> {
         "\n  {:<24}{:>9}{:>9}{:>9}{:>11}{:>10}   nanoseconds",
         "service", head[0], head[1], head[2], head[3], head[4]
     )?;
-    let order = [
-        "decode",
-        "book",
-        "signal",
-        "decide",
-        "gate",
-        "commit",
-        "encode",
-        "decision",
-        "tick_to_order",
-    ];
-    for name in order {
+    for name in SPAN_NAMES {
         if let Some(of) = report.service_ns.get(name) {
             row(out, name, of)?;
         }

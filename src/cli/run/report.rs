@@ -2,6 +2,7 @@
 
 use super::lanes::{Outcome, Seats};
 use crate::host::histogram::{Histogram, Summary};
+use crate::host::probe::SPAN_NAMES;
 use crate::hot::report::{InputCounts, InstrumentReport, LaneReport, OrderReport};
 use crate::lab::exchange::server::ServerReport;
 use crate::ledger::StateHash;
@@ -10,17 +11,8 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-/// Spans in the order in which they are printed.
-const SPANS: [&str; 16] = [
-    "decode",
-    "book",
-    "signal",
-    "decide",
-    "gate",
-    "commit",
-    "encode",
-    "decision",
-    "tick_to_order",
+/// Spans around the stages, printed after those of the probe.
+const SPANS_AROUND: [&str; 7] = [
     "arrival_to_order",
     "tls",
     "send",
@@ -325,7 +317,7 @@ pub fn print(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
         "\n{:<18}{:>10}{:>10}{:>10}{:>12}{:>10}   nanoseconds",
         "latency", "p50", "p99", "p99.9", "max", "count"
     )?;
-    for name in SPANS {
+    for name in SPAN_NAMES.into_iter().chain(SPANS_AROUND) {
         if let Some(of) = report.latency_ns.get(name) {
             writeln!(
                 out,

@@ -7,7 +7,7 @@ use super::driver::Driver;
 use crate::host::clock::Clock;
 use crate::ledger::Order;
 use crate::record::{ExecutionKind, ExecutionReport, Input, Link, LinkState, OrderState};
-use crate::units::{Currency, Lots, Money, Nanos, OrderId, Ticks, UnixNanos};
+use crate::units::{Nanos, OrderId, UnixNanos};
 use crate::venue::binance::orders::client_id;
 use crate::venue::binance::session::answer::{AccountTrade, VenueOrder};
 
@@ -164,22 +164,12 @@ impl<C: Clock + Clone> Driver<'_, C> {
 /// A report that the ledger's own knowledge of an order makes.
 fn told(kind: ExecutionKind, order: &Order) -> ExecutionReport {
     ExecutionReport {
-        kind,
-        instrument: order.instrument,
-        order: order.id,
         venue_order: order.venue_order,
-        trade_id: 0,
         side: order.side,
         price: order.price,
         lots: order.lots,
-        last_price: Ticks(0),
-        last_lots: Lots(0),
         filled_lots: order.filled,
-        fee: Money(0),
-        fee_currency: Currency::default(),
-        maker: false,
-        reject_code: 0,
-        venue_time: UnixNanos(0),
+        ..ExecutionReport::bare(kind, order.instrument, order.id)
     }
 }
 

@@ -85,6 +85,40 @@ fn a_moved_market_changes_orders_in_place_on_futures_and_by_replacement_on_spot(
     }
 }
 
+/// Wherever the market goes, a few answered rounds later nothing of ours stands in the way: both sides
+/// are quoted and no bid reaches an offer, however patient the strategy is.
+#[test]
+fn quotes_never_block_each_other_for_good() {
+    for distance in 1..120 {
+        let mut rig = Rig::<Ladder>::new(0, Family::UsdM);
+        let mut patient = plan(1);
+        patient.entries[0].making.requote_ticks = 1_000.0;
+        let placed = rig.open(&patient);
+        rig.acknowledge(&placed);
+        let top = |way: i64| (level(100_000 + way, 5), level(100_002 + way, 5));
+        let (bid, ask) = top(distance);
+        let mut left = rig.step(Input::Market(MarketEvent::Ticker(ticker(0, 200, bid, ask))));
+        for _ in 0..12 {
+            let answers = std::mem::take(&mut left);
+            for intent in &answers {
+                let kind = match intent.action {
+                    OrderAction::Cancel => ExecutionKind::Cancelled,
+                    OrderAction::Replace => ExecutionKind::Replaced,
+                    _ => ExecutionKind::Acknowledged,
+                };
+                left.extend(rig.step(Input::Execution(report(kind, intent))));
+            }
+        }
+        assert_eq!(left, [], "{distance}: still at work");
+        let working: Vec<_> = rig.lane.ledger().orders().filter(|o| o.state.is_working()).collect();
+        let prices = |side| working.iter().filter(move |o| o.side == side).map(|o| o.price);
+        let (bid, ask) = (prices(Side::Buy).max(), prices(Side::Sell).min());
+        assert!(bid.is_some() && ask.is_some() && bid < ask, "{distance}: {bid:?} {ask:?}");
+        let refused = rig.lane.report().orders.refused;
+        assert!(!refused.contains_key("self_trade"), "{distance}: {refused:?}");
+    }
+}
+
 /// A move too small to requote for still moves the order that the other side would meet.
 #[test]
 fn an_own_order_in_the_way_is_moved_however_little_it_is_off() {

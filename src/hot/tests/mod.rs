@@ -135,21 +135,12 @@ pub(super) fn order(counter: u64, side: Side, price: i64, lots: i64) -> Intent {
 
 pub(super) fn report(kind: ExecutionKind, of: &Intent) -> ExecutionReport {
     ExecutionReport {
-        kind,
-        instrument: of.instrument,
-        order: of.order,
         venue_order: of.order.0,
-        trade_id: 0,
         side: of.side,
         price: of.price,
         lots: of.lots,
         last_price: of.price,
-        last_lots: Lots(0),
-        filled_lots: Lots(0),
-        fee: Money(0),
-        fee_currency: Currency::default(),
         maker: true,
-        reject_code: 0,
-        venue_time: UnixNanos(0),
+        ..ExecutionReport::bare(kind, of.instrument, of.order)
     }
 }

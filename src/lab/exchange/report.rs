@@ -3,7 +3,7 @@
 use super::order::{ClientId, Order, OrderEvent, Reject, Request};
 use crate::ledger::Valuation;
 use crate::record::{ExecutionKind, ExecutionReport, Instrument, InstrumentKind};
-use crate::units::{Currency, Lots, Money, OrderId, Side, Ticks, UnixNanos};
+use crate::units::{Currency, Lots, Money, OrderId, Side, UnixNanos};
 use crate::venue::binance::Family;
 
 /// The client an event is for, and its report.
@@ -15,22 +15,13 @@ pub fn of(
     wall: UnixNanos,
 ) -> (ClientId, ExecutionReport) {
     let plain = |kind, order: &Order| ExecutionReport {
-        kind,
-        instrument: instrument.id,
-        order: order.asked.order,
         venue_order: order.venue_order,
-        trade_id: 0,
         side: order.asked.side,
         price: order.asked.price,
         lots: order.asked.lots,
-        last_price: Ticks(0),
-        last_lots: Lots(0),
         filled_lots: order.filled,
-        fee: Money(0),
-        fee_currency: Currency::default(),
-        maker: false,
-        reject_code: 0,
         venue_time: wall,
+        ..ExecutionReport::bare(kind, instrument.id, order.asked.order)
     };
     match event {
         OrderEvent::Opened(order) => {
@@ -69,22 +60,9 @@ pub fn of(
         }
         OrderEvent::CancelRejected { client, order, reject } => {
             let report = ExecutionReport {
-                kind: ExecutionKind::CancelRejected,
-                instrument: instrument.id,
-                order: *order,
-                venue_order: 0,
-                trade_id: 0,
-                side: Side::Buy,
-                price: Ticks(0),
-                lots: Lots(0),
-                last_price: Ticks(0),
-                last_lots: Lots(0),
-                filled_lots: Lots(0),
-                fee: Money(0),
-                fee_currency: Currency::default(),
-                maker: false,
                 reject_code: code(family, *reject),
                 venue_time: wall,
+                ..ExecutionReport::bare(ExecutionKind::CancelRejected, instrument.id, *order)
             };
             (*client, report)
         }

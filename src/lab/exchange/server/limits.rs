@@ -30,18 +30,20 @@ impl RateSettings {
     /// The venue's limits for an account without special rights.
     #[must_use]
     pub const fn binance(family: Family) -> RateSettings {
+        let [short, long] = family.order_rates();
+        let orders_ten_seconds = short.orders as u32;
         match family {
             Family::Spot => RateSettings {
                 weight_minute: 6_000,
-                orders_ten_seconds: 100,
+                orders_ten_seconds,
                 orders_long: 200_000,
                 long_s: 86_400,
             },
             Family::UsdM | Family::CoinM => RateSettings {
                 weight_minute: 2_400,
-                orders_ten_seconds: 300,
-                orders_long: 1_200,
-                long_s: 60,
+                orders_ten_seconds,
+                orders_long: long.orders as u32,
+                long_s: (long.window.0 / Nanos::SECOND.0) as u32,
             },
         }
     }

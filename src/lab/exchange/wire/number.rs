@@ -1,16 +1,6 @@
 //! Numbers as the venue writes them: steps of a grid -> decimal text at the grid's own digits.
 
-use crate::units::{Grid, UnixNanos};
-
-const TWO_DIGITS: [[u8; 2]; 100] = {
-    let mut table = [[0; 2]; 100];
-    let mut number = 0;
-    while number < 100 {
-        table[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
-        number += 1;
-    }
-    table
-};
+use crate::units::{Grid, TWO_DIGITS, UnixNanos};
 
 /// Digits of `number` into the end of `text`, at least `least` of them; returns where they begin.
 fn digits(mut number: u128, least: usize, text: &mut [u8; 40]) -> usize {

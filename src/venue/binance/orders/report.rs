@@ -11,9 +11,7 @@
 //! `decode_general` always uses.
 
 use crate::record::{ExecutionKind, ExecutionReport, Instrument, OrderAction};
-use crate::units::{
-    Currency, GridError, InstrumentId, Lots, Money, OrderId, Side, Ticks, UnixNanos,
-};
+use crate::units::{GridError, Lots, OrderId, Ticks, UnixNanos};
 use crate::venue::binance::Family;
 use crate::venue::binance::orders::error::{ErrorClass, ErrorText, VenueError};
 use crate::venue::binance::orders::fields::{EventFields, Fields};
@@ -253,28 +251,7 @@ fn refusal(
     order: OrderId,
     reject_code: i32,
 ) -> ExecutionReport {
-    ExecutionReport { reject_code, ..blank(kind, request.instrument, order) }
-}
-
-fn blank(kind: ExecutionKind, instrument: InstrumentId, order: OrderId) -> ExecutionReport {
-    ExecutionReport {
-        kind,
-        instrument,
-        order,
-        venue_order: 0,
-        trade_id: 0,
-        side: Side::Buy,
-        price: Ticks(0),
-        lots: Lots(0),
-        last_price: Ticks(0),
-        last_lots: Lots(0),
-        filled_lots: Lots(0),
-        fee: Money(0),
-        fee_currency: Currency::default(),
-        maker: false,
-        reject_code: 0,
-        venue_time: UnixNanos(0),
-    }
+    ExecutionReport { reject_code, ..ExecutionReport::bare(kind, request.instrument, order) }
 }
 
 /// The decoder of one lane's order session.
@@ -405,7 +382,7 @@ impl ReportDecoder {
                 Some(time) => time,
                 None => of.time("T")?,
             },
-            ..blank(kind, instrument.id, order)
+            ..ExecutionReport::bare(kind, instrument.id, order)
         };
         if kind == ExecutionKind::Rejected {
             report.reject_code = NEW_ORDER_REJECTED;

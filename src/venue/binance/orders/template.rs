@@ -4,7 +4,7 @@
 //! holes and writes numbers into them; it allocates nothing. Everything written into a hole is a hex
 //! or decimal number, so no escaping is ever needed.
 
-use crate::units::{Decimal, Grid, OrderId};
+use crate::units::{Decimal, Grid, OrderId, TWO_DIGITS};
 use crate::venue::binance::orders::id::hex16;
 
 /// What a hole takes. The discriminant is the marking byte.
@@ -165,16 +165,6 @@ fn copy(bytes: &[u8], out: &mut [u8], at: usize) -> usize {
     out[at..at + bytes.len()].copy_from_slice(bytes);
     at + bytes.len()
 }
-
-const TWO_DIGITS: [[u8; 2]; 100] = {
-    let mut table = [[0; 2]; 100];
-    let mut number = 0;
-    while number < 100 {
-        table[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
-        number += 1;
-    }
-    table
-};
 
 /// Digits of a number at the end of a buffer; returns where they begin.
 #[inline]
