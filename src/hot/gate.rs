@@ -118,6 +118,13 @@ impl RateWindow {
         }
     }
 
+    /// A life begins whose clock counts from another zero: everything sent counts as sent now, which
+    /// holds back more than the venue would.
+    pub fn begin(&mut self, now: Nanos) {
+        self.orders.ring.fill(now);
+        self.all.ring.fill(now);
+    }
+
     /// When the next order or change may leave, if nothing else is sent until then.
     #[must_use]
     pub fn room_at(&self, limits: &PlanLimits) -> Nanos {

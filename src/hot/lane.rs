@@ -15,8 +15,8 @@ use crate::host::probe::{Probe, Stage};
 use crate::ledger::{Ledger, StateHash};
 use crate::market::book::{Book, Ladder};
 use crate::record::{
-    Command, ExecutionKind, ExecutionReport, Input, Instrument, Intent, Link, LinkState,
-    MarketEvent, OrderAction, Plan, Stamp, Verdict,
+    AdoptedOrder, Command, ExecutionKind, ExecutionReport, Input, Instrument, Intent, Life, Link,
+    LinkState, MarketEvent, OrderAction, Plan, Stamp, Verdict,
 };
 use crate::strategy::making::{self, Quotes};
 use crate::units::{InstrumentId, LaneId, Nanos};
@@ -69,6 +69,8 @@ pub struct Lane<B: Book = Ladder> {
     muted_until: Nanos,
     next_id: u64,
     sequence: u64,
+    /// Time of the last input.
+    latest: Nanos,
     gapped: bool,
     orders_hash: StateHash,
     counts: InputCounts,
@@ -133,6 +135,7 @@ impl<B: Book + Default> Lane<B> {
             muted_until: Nanos(0),
             next_id: 1,
             sequence: 0,
+            latest: Nanos(0),
             gapped: false,
             orders_hash: StateHash::default(),
             counts: InputCounts::default(),
@@ -193,7 +196,9 @@ impl<B: Book> Lane<B> {
             self.mode as u64 | u64::from(self.market_up) << 8 | u64::from(self.orders_up) << 9,
         );
         hash.word(self.plan.version);
+        hash.word(u64::from(self.config.epoch));
         hash.word(self.next_id);
+        hash.word(self.latest.0);
         hash.word(self.paced_until.0);
         hash.word(self.muted_until.0);
         hash.word(self.sequence);
@@ -226,6 +231,10 @@ impl<B: Book> Lane<B> {
     ) {
         self.sequence = stamp.sequence;
         let now = stamp.received;
+        // a life compares its clock with that of the one before
+        if !matches!(input, Input::Life(_)) {
+            self.latest = now;
+        }
         match input {
             Input::Market(event) => self.on_market(&event, now, probe, outbox),
             Input::MarketFault(instrument) => self.on_fault(instrument, now, probe, outbox),
@@ -240,6 +249,45 @@ impl<B: Book> Lane<B> {
                 self.paced_until = Nanos(0);
                 self.requote_all(now, probe, outbox);
             }
+            Input::Life(life) => self.on_life(life, now),
+            Input::Adopted(found) => self.on_adopted(&found, now),
+            Input::Adjustment(difference) => {
+                self.counts.adjustments += 1;
+                self.ledger.adjust(&difference);
+            }
+        }
+    }
+
+    /// Nothing but the books outlives a life: what they do not hold must be told anew.
+    fn on_life(&mut self, life: Life, now: Nanos) {
+        self.counts.lives += 1;
+        let held_back = self.muted_until.0.saturating_sub(self.latest.0);
+        self.muted_until = if held_back > 0 { now.plus(Nanos(held_back)) } else { Nanos(0) };
+        self.paced_until = Nanos(0);
+        self.config.epoch = life.epoch;
+        self.next_id = 1;
+        self.mode = Mode::Halted;
+        (self.market_up, self.orders_up) = (false, false);
+        *self.plan = Plan::none();
+        self.rate.begin(now);
+        self.ledger.connection_lost();
+        for desk in &mut self.desks {
+            desk.book.void();
+            desk.signal.interrupt();
+        }
+    }
+
+    /// Until its fate is told the order counts as working, and is cancelled like any other.
+    fn on_adopted(&mut self, found: &AdoptedOrder, now: Nanos) {
+        self.counts.adopted += 1;
+        if found.order.epoch() == self.config.epoch {
+            self.next_id = self.next_id.max(found.order.counter() + 1);
+        }
+        if self.ledger.adopt(found, now).is_ok()
+            && let Some(order) = self.ledger.order(found.order)
+            && let Some(desk) = self.desks.get_mut(found.instrument.0 as usize)
+        {
+            desk.slots.still_works(order);
         }
     }
 

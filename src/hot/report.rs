@@ -37,6 +37,12 @@ pub struct InputCounts {
     pub links: u64,
     /// Plans adopted.
     pub plans: u64,
+    /// Lives begun.
+    pub lives: u64,
+    /// Orders of an earlier life that reconciliation found.
+    pub adopted: u64,
+    /// Differences to the venue's books that reconciliation settled.
+    pub adjustments: u64,
     /// Requests that left: places, replaces, cancels.
     pub requests: u64,
     /// Decisions that could only cancel, since the rate budget was used up.

@@ -160,6 +160,29 @@ impl Account {
         self.fees.add(currency, fee);
     }
 
+    /// Adds lots that no fill brought, for minus `cash`; lots that leave the position realise profit.
+    pub(super) fn adjust(&mut self, lots: Lots, cash: Money) {
+        let (before, after) = (self.position.0, self.position.plus(lots).0);
+        self.entry = if lots == Lots(0) {
+            self.entry
+        } else if before.signum() * after.signum() <= 0 {
+            // through zero, or from it: what stands now was entered at this price
+            if after == 0 {
+                Money(0)
+            } else {
+                Money(-cash.0 * i128::from(after) / i128::from(lots.0))
+            }
+        } else if after.abs() < before.abs() {
+            Money(self.entry.0 * i128::from(after) / i128::from(before))
+        } else {
+            self.entry.minus(cash)
+        };
+        self.cash = self.cash.plus(cash);
+        self.position = Lots(after);
+        // the invariant above says what was realised
+        self.realised = self.entry.plus(self.cash);
+    }
+
     /// Books a fill.
     pub(super) fn fill(&mut self, side: Side, price: Ticks, lots: Lots) {
         let signed = Lots(lots.0.saturating_mul(side.sign()));

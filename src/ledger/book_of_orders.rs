@@ -5,7 +5,7 @@
 //! newcomer is handed back and must not be sent.
 
 use super::StateHash;
-use crate::record::{Intent, OrderState};
+use crate::record::{AdoptedOrder, Intent, OrderState};
 use crate::units::{InstrumentId, Lots, Nanos, OrderId, Side, Ticks};
 
 /// Orders remembered; late fills of orders older than this move the position only.
@@ -87,6 +87,23 @@ impl Order {
             filled: Lots(0),
             exposed: intent.lots,
             sent_at: now,
+        }
+    }
+
+    /// An order that the venue told of; what it filled is booked fill by fill.
+    #[must_use]
+    pub fn adopted(found: &AdoptedOrder, now: Nanos) -> Order {
+        Order {
+            id: found.order,
+            venue_order: found.venue_order,
+            instrument: found.instrument,
+            side: found.side,
+            state: OrderState::Unknown,
+            price: found.price,
+            lots: found.lots,
+            exposed: found.lots,
+            sent_at: now,
+            ..Order::VACANT
         }
     }
 

@@ -18,7 +18,9 @@ pub use hash::StateHash;
 pub use transition::{BadTransition, OrderEvent, transition};
 pub use valuation::Valuation;
 
-use crate::record::{ExecutionKind, ExecutionReport, Instrument, Intent, OrderState};
+use crate::record::{
+    Adjustment, AdoptedOrder, ExecutionKind, ExecutionReport, Instrument, Intent, OrderState,
+};
 use crate::units::{InstrumentId, Lots, Nanos, OrderId};
 
 /// What a report did to the books.
@@ -154,6 +156,26 @@ impl Ledger {
             account.start_working(intent.side, intent.lots);
         }
         Ok(())
+    }
+
+    /// Books an order that the venue has and these books have not; its fate is unknown until told.
+    ///
+    /// # Errors
+    /// When the table's slot still holds a working order.
+    pub fn adopt(&mut self, found: &AdoptedOrder, now: Nanos) -> Result<(), SlotTaken> {
+        self.orders.insert(Order::adopted(found, now))?;
+        self.counts.sent += 1;
+        if let Some(account) = self.accounts.get_mut(found.instrument.0 as usize) {
+            account.start_working(found.side, found.lots);
+        }
+        Ok(())
+    }
+
+    /// Brings position and cash to what the venue's books say.
+    pub fn adjust(&mut self, difference: &Adjustment) {
+        if let Some(account) = self.accounts.get_mut(difference.instrument.0 as usize) {
+            account.adjust(difference.lots, difference.cash);
+        }
     }
 
     /// Notes that a cancel is on its way.

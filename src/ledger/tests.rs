@@ -2,8 +2,8 @@
 
 use super::{Applied, Ledger};
 use crate::record::{
-    ExecutionKind, ExecutionReport, FeeSchedule, Filters, Instrument, InstrumentKind, Intent,
-    OrderAction, OrderState, OrderType, Symbol, TimeInForce,
+    Adjustment, ExecutionKind, ExecutionReport, FeeSchedule, Filters, Instrument, InstrumentKind,
+    Intent, OrderAction, OrderState, OrderType, Symbol, TimeInForce,
 };
 use crate::units::{
     Currency, Decimal, Grid, InstrumentId, Lots, Money, Nanos, OrderId, Side, Ticks, VenueId,
@@ -120,6 +120,24 @@ fn a_fill_after_a_cancel_counts_and_a_repeated_one_does_not() {
     assert_eq!(ledger.on_report(&late), Applied::Repeated);
     let account = ledger.account(InstrumentId(0)).unwrap();
     assert_eq!((account.position(), account.working(Side::Buy)), (Lots(4), Lots(0)));
+}
+
+#[test]
+fn an_adjustment_takes_the_venue_s_word_and_keeps_the_money_in_balance() {
+    let mut ledger = Ledger::new(&[instrument(InstrumentKind::Linear)]);
+    let adjust = |ledger: &mut Ledger, lots, cash| {
+        let instrument = InstrumentId(0);
+        ledger.adjust(&Adjustment { instrument, lots: Lots(lots), cash: Money(cash) });
+        let account = &ledger.accounts()[0];
+        // entry is what the position would be worth without profit
+        let entry = account.cash().0 * -1 + account.realised().0;
+        (account.position().0, account.realised().0, entry)
+    };
+    assert_eq!(adjust(&mut ledger, 10, -1_000), (10, 0, 1_000), "ten lots entered at 1000");
+    assert_eq!(adjust(&mut ledger, -4, 500), (6, 100, 600), "four of them left for 500");
+    assert_eq!(adjust(&mut ledger, 2, -300), (8, 100, 900));
+    assert_eq!(adjust(&mut ledger, 0, 7), (8, 107, 900), "cash alone is profit");
+    assert_eq!(adjust(&mut ledger, -8, 1_000), (0, 207, 0));
 }
 
 #[test]

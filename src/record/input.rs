@@ -1,7 +1,7 @@
 //! The sequenced inputs of a lane. State + input gives state + output, and nothing else does.
 
 use super::{ExecutionReport, MarketEvent, Plan};
-use crate::units::{InstrumentId, Nanos};
+use crate::units::{InstrumentId, Lots, Money, Nanos, OrderId, Side, Ticks, UnixNanos};
 
 /// What an operator (or the guard) asks of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +35,44 @@ pub enum LinkState {
     Down = 1,
 }
 
+/// A lane begins to live, for the first time or again after it ended or was killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Life {
+    /// Epoch of the client order ids of this life; it and all its counters are the lane's own.
+    pub epoch: u32,
+    /// Wall time at the lane's monotonic zero.
+    pub wall_at_zero: UnixNanos,
+}
+
+/// An order of ours that the venue has and the books have not: it left after the last durable record
+/// of an earlier life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdoptedOrder {
+    /// Our client order id.
+    pub order: OrderId,
+    /// The venue's.
+    pub venue_order: u64,
+    /// Instrument.
+    pub instrument: InstrumentId,
+    /// Side.
+    pub side: Side,
+    /// Limit price.
+    pub price: Ticks,
+    /// Size.
+    pub lots: Lots,
+}
+
+/// What the venue's books have more than ours once every known fill is booked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Adjustment {
+    /// Instrument.
+    pub instrument: InstrumentId,
+    /// Signed lots to add to the position.
+    pub lots: Lots,
+    /// Settle currency to add to the cash.
+    pub cash: Money,
+}
+
 /// One input. The driver gives it a receive time and the lane a sequence number.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
@@ -53,6 +91,13 @@ pub enum Input<'a> {
     Link(Link, LinkState),
     /// A new plan; the lane stamps `adopted_at` with the input's time.
     Plan(&'a Plan),
+    /// A life begins: links are down, books void, working orders of unknown fate, and the times of an
+    /// earlier life, which counted from another zero, are forgotten.
+    Life(Life),
+    /// Reconciliation found an order.
+    Adopted(AdoptedOrder),
+    /// Reconciliation found another position or cash.
+    Adjustment(Adjustment),
 }
 
 /// Receive time and sequence of an input.

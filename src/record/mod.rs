@@ -9,7 +9,7 @@ mod order;
 mod plan;
 mod verdict;
 
-pub use input::{Command, Input, Link, LinkState, Stamp};
+pub use input::{Adjustment, AdoptedOrder, Command, Input, Life, Link, LinkState, Stamp};
 pub use instrument::{FeeSchedule, Filters, Instrument, InstrumentKind, Symbol, SymbolError};
 pub use market::{BookTicker, DepthDiff, DepthSnapshot, Level, MarketEvent, Trade};
 pub use order::{
