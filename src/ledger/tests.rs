@@ -130,7 +130,7 @@ fn an_adjustment_takes_the_venue_s_word_and_keeps_the_money_in_balance() {
         ledger.adjust(&Adjustment { instrument, lots: Lots(lots), cash: Money(cash) });
         let account = &ledger.accounts()[0];
         // entry is what the position would be worth without profit
-        let entry = account.cash().0 * -1 + account.realised().0;
+        let entry = account.realised().0 - account.cash().0;
         (account.position().0, account.realised().0, entry)
     };
     assert_eq!(adjust(&mut ledger, 10, -1_000), (10, 0, 1_000), "ten lots entered at 1000");
