@@ -13,6 +13,7 @@ use crate::host::ring::ring;
 use crate::host::system::System;
 use crate::host::topology::Topology;
 use crate::hot::drive::clerk::{self, ClerkSettings};
+use crate::hot::drive::rest::{Rest, finish};
 use crate::hot::drive::{Controls, DriveReport, DriveSettings, drive};
 use crate::hot::guard::{self, Death};
 use crate::hot::lane::LaneConfig;
@@ -159,7 +160,10 @@ fn one(
     let spawn = |role: &str| Builder::new().name(format!("{role}-{name}"));
     let (pulse, stop, time) = (controls.pulse.clone(), Arc::clone(&clerk_stop), clock);
     let clerk = spawn("clerk")
-        .spawn(move || clerk::work(for_clerk, time, &pulse, asked, answer, &stop))
+        .spawn(move || {
+            let rest = Rest::new(for_clerk.endpoint.clone());
+            finish(clerk::work(for_clerk, rest, time, &pulse, asked, answer, &stop));
+        })
         .map_err(RunError::Thread)?;
     let (pulse, time) = (controls.pulse.clone(), clock);
     let guard = spawn("guard")
@@ -169,7 +173,10 @@ fn one(
                 &pulse,
                 GUARD_BOUND,
                 || time.now(),
-                |_| cancelled = clerk::cancel_everything(&for_guard, &time),
+                |_| {
+                    let rest = Rest::new(for_guard.endpoint.clone());
+                    cancelled = finish(clerk::cancel_everything(&for_guard, rest, &time));
+                },
             );
             death.map(|why| (why, cancelled))
         })
@@ -180,7 +187,7 @@ fn one(
         .spawn(move || {
             // A lane that may not be pinned runs anyway, and the report says so.
             let _ = tell.send(cpu.map_or(Ok(()), pin::current_thread));
-            drive(&settings, &inside, clock, ask, answered)
+            drive(settings, &inside, clock, ask, answered)
         })
         .map_err(RunError::Thread)?;
     // A lane that died before it could tell is found when it is joined.

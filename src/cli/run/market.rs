@@ -6,7 +6,7 @@ use crate::cli::config::{Address, Config, Lane, Speed};
 use crate::host::clock::TscClock;
 use crate::host::schedule::Schedule;
 use crate::hot::drive::Endpoints;
-use crate::hot::drive::rest::Rest;
+use crate::hot::drive::rest::{Rest, finish};
 use crate::hot::drive::wire::Endpoint;
 use crate::lab::exchange::ExchangeSettings;
 use crate::lab::exchange::server::{self, Server, ServerReport, ServerSettings};
@@ -252,14 +252,14 @@ fn listed(
     let family = config.venue.family.0;
     let venue = |problem: String| RunError::Venue { at: at.to_owned(), problem };
     let request = rest::exchange_info(family);
-    let response = Rest::new(endpoint.clone())
-        .call(&request, &clock, &AtomicBool::new(false))
-        .map_err(|error| {
-            venue(format!(
-                "no exchange information ({error}); is a venue there? `bot4 venue --listen ADDR` \
+    let mut rest = Rest::new(endpoint.clone());
+    let never = AtomicBool::new(false);
+    let response = finish(rest.call(&request, &clock, &never)).map_err(|error| {
+        venue(format!(
+            "no exchange information ({error}); is a venue there? `bot4 venue --listen ADDR` \
                  starts one"
-            ))
-        })?;
+        ))
+    })?;
     answer::check(response.status, &response.body, None)
         .map_err(|error| venue(error.to_string()))?;
     let symbols: Vec<&str> = config.venue.symbols.iter().map(String::as_str).collect();

@@ -2,7 +2,8 @@
 //!
 //! Asks come by one ring and answers leave by another. The clerk keeps the venue's weight budget,
 //! repeats what fails until it succeeds, and tells the lane of its trouble. While the lane's pulse
-//! beats it arms the venue's own dead man's switch (futures).
+//! beats it arms the venue's own dead man's switch (futures). It is a future without a runtime (`rest`):
+//! a thread finishes it, a simulator polls it.
 //! Deliberately absent: the meaning of an answer for the lane (`drive`).
 
 use super::rest::{Rest, RestError};
@@ -20,7 +21,6 @@ use crate::venue::binance::session::rest::{self, RestRequest};
 use crate::venue::binance::session::{Budget, Cost, Signer};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 /// What a lane asks for.
 #[derive(Debug)]
@@ -88,7 +88,6 @@ enum Trouble {
 const NOTHING_OPEN: i32 = -2011;
 /// The venue's code for an order that it does not know.
 const NO_SUCH_ORDER: i32 = -2013;
-const IDLE: Duration = Duration::from_millis(2);
 const RETRY_MIN: Nanos = Nanos::from_millis(100);
 const RETRY_MAX: Nanos = Nanos::from_millis(5_000);
 
@@ -99,16 +98,17 @@ struct Clerk<C: Clock> {
     clock: C,
 }
 
-/// Works until `stop`; call on a thread of its own.
-pub fn work<C: Clock>(
+/// Works until `stop`, waiting as `rest` does.
+pub async fn work<C: Clock>(
     settings: ClerkSettings,
+    rest: Rest,
     clock: C,
     pulse: &Arc<Pulse>,
     mut asks: Consumer<Ask>,
     mut answers: Producer<Answer>,
     stop: &AtomicBool,
 ) {
-    let rest = Rest::new(settings.endpoint.clone());
+    let patience = rest.patience();
     // What the venue grants every address a minute; its answers correct the count.
     let limit = if settings.family == Family::Spot { 6_000 } else { 2_400 };
     let weight = RateCount { kind: RateKind::RequestWeight, interval_s: 60, limit, count: 0 };
@@ -116,12 +116,12 @@ pub fn work<C: Clock>(
     let mut clerk = Clerk { settings, rest, budget, clock };
     let mut armed: Option<(Nanos, u64)> = None;
     while !stop.load(Ordering::Acquire) {
-        armed = clerk.arm(armed, pulse);
+        armed = clerk.arm(armed, pulse).await;
         match asks.pop() {
-            None => std::thread::sleep(IDLE),
+            None => patience.breathe().await,
             Some(Ask::Recycle(body)) => drop(body),
             Some(ask) => {
-                if let Some(answer) = clerk.until_done(&ask, &mut answers, stop) {
+                if let Some(answer) = clerk.until_done(&ask, &mut answers, stop).await {
                     let mut waiting = Some(answer);
                     while let Some(answer) = waiting.take() {
                         if let Err(full) = answers.push(answer) {
@@ -129,28 +129,31 @@ pub fn work<C: Clock>(
                                 return;
                             }
                             waiting = Some(full.0);
-                            std::thread::sleep(IDLE);
+                            patience.breathe().await;
                         }
                     }
                 }
             }
         }
     }
-    clerk.disarm(armed.is_some());
+    clerk.disarm(armed.is_some()).await;
 }
 
 /// Cancels everything over a connection of its own: what the guard does for a dead lane.
 ///
 /// # Errors
 /// The first instrument whose orders could not be cancelled, after trying all of them.
-pub fn cancel_everything(settings: &ClerkSettings, clock: &impl Clock) -> Result<(), String> {
-    let mut rest = Rest::new(settings.endpoint.clone());
+pub async fn cancel_everything(
+    settings: &ClerkSettings,
+    mut rest: Rest,
+    clock: &impl Clock,
+) -> Result<(), String> {
     let mut failure = Ok(());
     for instrument in &settings.instruments {
         let Some(signer) = &settings.signer else { return Err(Trouble::NoKey.to_string()) };
         let wall = UnixNanos(settings.wall_at_zero.0.saturating_add(clock.now().0));
         let request = rest::cancel_all(settings.family, &instrument.symbol, signer, wall);
-        let outcome = rest.call(&request, clock, &AtomicBool::new(false));
+        let outcome = rest.call(&request, clock, &AtomicBool::new(false)).await;
         if let Err(error) = outcome.map_err(|error| error.to_string()).and_then(|of| {
             answer::check(of.status, &of.body, None).map_err(|error| error.to_string())
         }) {
@@ -161,7 +164,7 @@ pub fn cancel_everything(settings: &ClerkSettings, clock: &impl Clock) -> Result
 }
 
 impl<C: Clock> Clerk<C> {
-    fn until_done(
+    async fn until_done(
         &mut self,
         ask: &Ask,
         answers: &mut Producer<Answer>,
@@ -169,7 +172,7 @@ impl<C: Clock> Clerk<C> {
     ) -> Option<Answer> {
         let mut wait = RETRY_MIN;
         loop {
-            match self.attempt(ask, stop) {
+            match self.attempt(ask, stop).await {
                 Ok(answer) => return answer,
                 Err(trouble) => {
                     // A lane that is not listening must not stop the clerk from trying.
@@ -185,18 +188,18 @@ impl<C: Clock> Clerk<C> {
                 if stop.load(Ordering::Acquire) {
                     return None;
                 }
-                std::thread::sleep(IDLE);
+                self.rest.patience().breathe().await;
             }
             wait = Nanos((wait.0 * 2).min(RETRY_MAX.0));
         }
     }
 
-    fn attempt(&mut self, ask: &Ask, stop: &AtomicBool) -> Result<Option<Answer>, Trouble> {
+    async fn attempt(&mut self, ask: &Ask, stop: &AtomicBool) -> Result<Option<Answer>, Trouble> {
         let family = self.settings.family;
         Ok(match ask {
             Ask::Snapshot(id) => match self.symbol(*id) {
                 Some(symbol) => {
-                    let response = self.call(&rest::depth(family, &symbol), stop)?;
+                    let response = self.call(&rest::depth(family, &symbol), stop).await?;
                     Some(Answer::Snapshot(*id, response.body))
                 }
                 None => None,
@@ -205,7 +208,7 @@ impl<C: Clock> Clerk<C> {
                 let request = rest::create_listen_key(family, self.signer()?);
                 match request {
                     Some(request) => {
-                        let response = self.call(&request, stop)?;
+                        let response = self.call(&request, stop).await?;
                         Some(Answer::ListenKey(answer::listen_key(&response.body)?))
                     }
                     None => None,
@@ -213,27 +216,29 @@ impl<C: Clock> Clerk<C> {
             }
             Ask::KeepListenKey => {
                 if let Some(request) = rest::keep_listen_key(family, self.signer()?) {
-                    self.call(&request, stop)?;
+                    self.call(&request, stop).await?;
                 }
                 None
             }
             Ask::Order(instrument, order) => {
-                let found = self.look_up(*instrument, *order, stop)?;
+                let found = self.look_up(*instrument, *order, stop).await?;
                 let fills = match &found {
-                    Some(found) if found.filled_lots > Lots(0) => self.fills_of(found, stop)?,
+                    Some(found) if found.filled_lots > Lots(0) => {
+                        self.fills_of(found, stop).await?
+                    }
                     _ => Vec::new(),
                 };
                 Some(Answer::Order(*order, found, fills))
             }
             Ask::Reconcile(since, unnamed) => {
-                let (named, fills) = self.reconcile(*since, unnamed, stop)?;
+                let (named, fills) = self.reconcile(*since, unnamed, stop).await?;
                 Some(Answer::Reconciled(named, fills))
             }
             Ask::Recycle(_) => None,
         })
     }
 
-    fn look_up(
+    async fn look_up(
         &mut self,
         instrument: InstrumentId,
         order: OrderId,
@@ -242,14 +247,14 @@ impl<C: Clock> Clerk<C> {
         let Some(symbol) = self.symbol(instrument) else { return Ok(None) };
         let (family, wall) = (self.settings.family, self.wall());
         let request = rest::order(family, &symbol, order, self.signer()?, wall);
-        match self.call(&request, stop) {
+        match self.call(&request, stop).await {
             Ok(response) => Ok(answer::order(&response.body, &self.settings.instruments)?),
             Err(Trouble::Answer(refused)) if refused.code() == Some(NO_SUCH_ORDER) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    fn fills_of(
+    async fn fills_of(
         &mut self,
         order: &VenueOrder,
         stop: &AtomicBool,
@@ -257,7 +262,7 @@ impl<C: Clock> Clerk<C> {
         let Some(symbol) = self.symbol(order.instrument) else { return Ok(Vec::new()) };
         let (family, wall) = (self.settings.family, self.wall());
         let request = rest::trades_of(family, &symbol, order.venue_order, self.signer()?, wall);
-        let response = self.call(&request, stop)?;
+        let response = self.call(&request, stop).await?;
         Ok(answer::trades(&response.body, &self.settings.instruments)?)
     }
 
@@ -269,7 +274,7 @@ impl<C: Clock> Clerk<C> {
     /// Cancels all, looks up the orders whose venue's ids are not known, and then asks for fills:
     /// what filled in between is in them. An order that came to work after the cancel is trouble,
     /// since the lane takes the answer for the end of every order.
-    fn reconcile(
+    async fn reconcile(
         &mut self,
         since: UnixNanos,
         unnamed: &[(InstrumentId, OrderId)],
@@ -280,7 +285,7 @@ impl<C: Clock> Clerk<C> {
         for instrument in &instruments {
             let symbol = &instrument.symbol;
             let request = rest::cancel_all(family, symbol, self.signer()?, self.wall());
-            match self.call(&request, stop) {
+            match self.call(&request, stop).await {
                 Ok(_) => {}
                 Err(Trouble::Answer(refused)) if refused.code() == Some(NOTHING_OPEN) => {}
                 Err(error) => return Err(error),
@@ -288,7 +293,7 @@ impl<C: Clock> Clerk<C> {
         }
         let mut named = Vec::new();
         for (instrument, order) in unnamed {
-            let found = self.look_up(*instrument, *order, stop)?;
+            let found = self.look_up(*instrument, *order, stop).await?;
             if found.is_some_and(|of| of.state.is_working()) {
                 let id = String::from_utf8_lossy(&client_id(*order)).into_owned();
                 return Err(Trouble::StillWorks(id));
@@ -299,27 +304,35 @@ impl<C: Clock> Clerk<C> {
         for instrument in &instruments {
             let (symbol, wall) = (&instrument.symbol, self.wall());
             let request = rest::trades_since(family, symbol, since, self.signer()?, wall);
-            let response = self.call(&request, stop)?;
+            let response = self.call(&request, stop).await?;
             fills.extend(answer::trades(&response.body, &instruments)?);
         }
         Ok((named, fills))
     }
 
-    fn call(&mut self, request: &RestRequest, stop: &AtomicBool) -> Result<Response, Trouble> {
+    async fn call(
+        &mut self,
+        request: &RestRequest,
+        stop: &AtomicBool,
+    ) -> Result<Response, Trouble> {
         while let Err(wait) = self.budget.take(Cost::Request(request.weight), self.clock.now()) {
             while self.clock.now() < wait.until {
                 if stop.load(Ordering::Acquire) {
                     return Err(RestError::Stopped.into());
                 }
-                std::thread::sleep(IDLE);
+                self.rest.patience().breathe().await;
             }
         }
-        self.send(request, stop)
+        self.send(request, stop).await
     }
 
     /// A request whose cost was taken out of the budget.
-    fn send(&mut self, request: &RestRequest, stop: &AtomicBool) -> Result<Response, Trouble> {
-        let response = self.rest.call(request, &self.clock, stop)?;
+    async fn send(
+        &mut self,
+        request: &RestRequest,
+        stop: &AtomicBool,
+    ) -> Result<Response, Trouble> {
+        let response = self.rest.call(request, &self.clock, stop).await?;
         let header = response.headers.get("retry-after");
         let wait = answer::retry_after(header);
         if let (429 | 418, Some(span)) = (response.status, wait) {
@@ -330,7 +343,7 @@ impl<C: Clock> Clerk<C> {
     }
 
     /// Arms the venue's countdown while the lane's pulse beats.
-    fn arm(&mut self, armed: Option<(Nanos, u64)>, pulse: &Pulse) -> Option<(Nanos, u64)> {
+    async fn arm(&mut self, armed: Option<(Nanos, u64)>, pulse: &Pulse) -> Option<(Nanos, u64)> {
         let span = self.settings.dead_man;
         if span == Nanos(0) || self.settings.signer.is_none() {
             return None;
@@ -342,19 +355,19 @@ impl<C: Clock> Clerk<C> {
         if !due || beats == 0 {
             return armed;
         }
-        self.countdown(span);
+        self.countdown(span).await;
         Some((now, beats))
     }
 
-    fn disarm(&mut self, armed: bool) {
+    async fn disarm(&mut self, armed: bool) {
         if armed {
-            self.countdown(Nanos(0));
+            self.countdown(Nanos(0)).await;
         }
     }
 
     /// Best effort: a venue that cannot be reached, or has shut us out, cannot be armed either, and
     /// the guard remains.
-    fn countdown(&mut self, span: Nanos) {
+    async fn countdown(&mut self, span: Nanos) {
         let Some(signer) = self.settings.signer.clone() else { return };
         for instrument in self.settings.instruments.clone() {
             let (family, wall) = (self.settings.family, self.wall());
@@ -365,7 +378,7 @@ impl<C: Clock> Clerk<C> {
                 return;
             };
             if self.budget.take(Cost::Request(request.weight), self.clock.now()).is_ok() {
-                let _ = self.send(&request, &AtomicBool::new(false));
+                let _ = self.send(&request, &AtomicBool::new(false)).await;
             }
         }
     }
@@ -406,6 +419,7 @@ fn name(ask: &Ask) -> &'static str {
 mod tests {
     use super::*;
     use crate::host::clock::TscClock;
+    use crate::hot::drive::rest::finish;
     use crate::hot::tests::instrument;
     use crate::record::OrderState;
     use std::io::{BufRead, BufReader, Write};
@@ -462,9 +476,9 @@ mod tests {
         };
         let ask = Ask::Reconcile(UnixNanos(0), vec![(InstrumentId(0), LATE)]);
         let stop = AtomicBool::new(false);
-        let trouble = clerk.attempt(&ask, &stop).expect_err("it works");
+        let trouble = finish(clerk.attempt(&ask, &stop)).expect_err("it works");
         assert!(trouble.to_string().contains("b4_"), "{trouble}");
-        let answer = clerk.attempt(&ask, &stop).expect("it is cancelled");
+        let answer = finish(clerk.attempt(&ask, &stop)).expect("it is cancelled");
         let Some(Answer::Reconciled(named, fills)) = answer else { panic!("{answer:?}") };
         assert_eq!((named[0].state, fills.len()), (OrderState::Cancelled, 0));
         let paths = ["DELETE /fapi/v1/allOpenOrders", "GET /fapi/v1/order"];

@@ -30,9 +30,9 @@ const INCIDENTS_MAX: usize = 256;
 /// How far back fills are asked for before the line was lost: clocks differ.
 const LOOK_BACK: u64 = 5_000_000_000;
 
-/// A lane at work.
-pub(super) struct Driver<'a, C: Clock + Clone> {
-    pub(super) settings: &'a DriveSettings,
+/// A lane at work: a state machine over its sockets, turned by a thread or by a simulator.
+pub struct Driver<C: Clock + Clone> {
+    pub(super) settings: DriveSettings,
     clock: C,
     pub(super) pipeline: Pipeline,
     probe: StageProbe<C>,
@@ -51,6 +51,10 @@ pub(super) struct Driver<'a, C: Clock + Clone> {
     /// Wall time at which the order link was lost.
     lost_at: UnixNanos,
     pub(super) began: Nanos,
+    timer_due: Nanos,
+    session_due: Nanos,
+    key_due: Nanos,
+    stopping: Option<Nanos>,
     /// The clerk was asked to cancel what the lane's own cancels did not end.
     pub(super) asked_at_end: bool,
     first_frame: Option<Nanos>,
@@ -60,12 +64,21 @@ pub(super) struct Driver<'a, C: Clock + Clone> {
     refused_seen: u64,
 }
 
-/// Drives a lane until `controls.stop`.
+/// What a turn came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// The lane goes on.
+    Runs,
+    /// The lane was told to stop, and has done what it could: `finish` it.
+    Ended,
+}
+
+/// Drives a lane on this thread until `controls.stop`.
 ///
 /// # Errors
 /// When the transport cannot be opened or fails as a whole; single connections are replaced.
 pub fn drive<C: Clock + Clone>(
-    settings: &DriveSettings,
+    settings: DriveSettings,
     controls: &Controls,
     clock: C,
     asks: Producer<Ask>,
@@ -74,98 +87,143 @@ pub fn drive<C: Clock + Clone>(
     let _word = LastWord(Arc::clone(&controls.pulse));
     let net_settings = NetSettings { connections: 12, listeners: 1, ..NetSettings::default() };
     let mut net = open(settings.transport, &net_settings)?;
-    let transport = net.describe();
-    let (family, simd) = (settings.family, settings.simd);
-    let pipeline =
-        Pipeline::new(family, settings.lane, &settings.instruments, simd, settings.wall_at_zero);
-    let pipeline = match settings.signer.clone().filter(|signer| !signer.can_log_on()) {
-        Some(signer) => pipeline.signing(signer, &settings.instruments),
-        None => pipeline,
-    };
-    let mut driver = Driver {
-        settings,
-        pipeline,
-        probe: StageProbe::new(clock.clone()),
-        times: LaneTimes::new(settings.schedule.clone()),
-        lines: Lines::new(settings),
-        doubts: Doubts::new(),
-        asks,
-        answers,
-        unasked: Vec::with_capacity(8),
-        market_up: false,
-        orders_up: false,
-        orders_known: false,
-        reconciling: false,
-        lost_at: settings.wall_at_zero,
-        began: clock.now(),
-        asked_at_end: false,
-        first_frame: None,
-        warm: None,
-        incidents: Vec::with_capacity(INCIDENTS_MAX),
-        incidents_dropped: 0,
-        refused_seen: 0,
-        clock,
-    };
-    let now = driver.clock.now();
-    driver.input(Input::Plan(&settings.plan), now);
-    driver.input(Input::Command(Command::Activate), now);
-    let mut timer_due = now.plus(TIMER_PERIOD);
-    let mut session_due = now;
-    let mut key_due = now.plus(KEEP_KEY_PERIOD);
-    let mut stopping: Option<Nanos> = None;
-    loop {
-        let wait = if settings.busy { Wait::Busy } else { Wait::Block(TIMER_PERIOD) };
-        let arrived = driver.poll(net.as_mut(), wait)?;
-        let now = driver.clock.now();
-        controls.pulse.beat();
-        if now >= timer_due {
-            timer_due = now.plus(TIMER_PERIOD);
-            driver.input(Input::Timer, now);
-            driver.publish(&controls.status);
-            driver.obey(controls, now);
-            driver.hear_clerk(now);
-            driver.lines.check_answers(now);
-            driver.look_up(now);
-        }
-        if now >= session_due || driver.lines.has_news() {
-            session_due = now.plus(SESSION_PERIOD);
-            driver.sessions(net.as_mut(), now);
-        }
-        if now >= key_due {
-            key_due = now.plus(KEEP_KEY_PERIOD);
-            driver.ask(Ask::KeepListenKey);
-        }
-        driver.wishes();
-        driver.flush(net.as_mut(), arrived);
-        if controls.stop.load(Ordering::Relaxed) && stopping.is_none() {
-            stopping = Some(now);
-            driver.input(Input::Command(Command::Halt), now);
-            driver.flush(net.as_mut(), None);
-        }
-        if stopping.is_some_and(|since| driver.has_ended(now.since(since))) {
-            break;
-        }
-    }
+    let wait = if settings.busy { Wait::Busy } else { Wait::Block(TIMER_PERIOD) };
+    let mut driver = Driver::new(settings, clock, asks, answers);
+    while driver.turn(net.as_mut(), wait, controls)? == Turn::Runs {}
     controls.pulse.finish();
-    let ended = driver.clock.now();
-    let allocations = driver.warm.map(|before| allocation::thread_allocations() - before);
-    driver.note_left_behind(ended);
-    driver.lines.close_all(net.as_mut());
-    driver.probe.finish();
-    Ok(DriveReport {
-        counts: driver.pipeline.counts(),
-        pipeline: driver.pipeline,
-        times: driver.times.finish(&driver.probe),
-        allocations,
-        span: ended.since(driver.first_frame.unwrap_or(ended)),
-        incidents: driver.incidents,
-        incidents_dropped: driver.incidents_dropped,
-        net: net.stats(),
-        transport,
-    })
+    Ok(driver.finish(net.as_mut()))
 }
 
-impl<C: Clock + Clone> Driver<'_, C> {
+impl<C: Clock + Clone> Driver<C> {
+    /// A lane that has its plan and may trade as soon as its links are up.
+    #[must_use]
+    pub fn new(
+        settings: DriveSettings,
+        clock: C,
+        asks: Producer<Ask>,
+        answers: Consumer<Answer>,
+    ) -> Driver<C> {
+        let (family, simd) = (settings.family, settings.simd);
+        let pipeline = Pipeline::new(
+            family,
+            settings.lane,
+            &settings.instruments,
+            simd,
+            settings.wall_at_zero,
+        );
+        let pipeline = match settings.signer.clone().filter(|signer| !signer.can_log_on()) {
+            Some(signer) => pipeline.signing(signer, &settings.instruments),
+            None => pipeline,
+        };
+        let now = clock.now();
+        let mut driver = Driver {
+            pipeline,
+            probe: StageProbe::new(clock.clone()),
+            times: LaneTimes::new(settings.schedule.clone()),
+            lines: Lines::new(&settings),
+            doubts: Doubts::new(),
+            asks,
+            answers,
+            unasked: Vec::with_capacity(8),
+            market_up: false,
+            orders_up: false,
+            orders_known: false,
+            reconciling: false,
+            lost_at: settings.wall_at_zero,
+            began: now,
+            timer_due: now.plus(TIMER_PERIOD),
+            session_due: now,
+            key_due: now.plus(KEEP_KEY_PERIOD),
+            stopping: None,
+            asked_at_end: false,
+            first_frame: None,
+            warm: None,
+            incidents: Vec::with_capacity(INCIDENTS_MAX),
+            incidents_dropped: 0,
+            refused_seen: 0,
+            settings,
+            clock,
+        };
+        let plan = driver.settings.plan.clone();
+        driver.input(Input::Plan(&plan), now);
+        driver.input(Input::Command(Command::Activate), now);
+        driver
+    }
+
+    /// One look at the sockets, everything it brought, everything that is due, and one flush.
+    ///
+    /// # Errors
+    /// When the transport fails as a whole.
+    pub fn turn(
+        &mut self,
+        net: &mut dyn Net,
+        wait: Wait,
+        controls: &Controls,
+    ) -> Result<Turn, NetError> {
+        let arrived = self.poll(net, wait)?;
+        let now = self.clock.now();
+        controls.pulse.beat();
+        if now >= self.timer_due {
+            self.timer_due = now.plus(TIMER_PERIOD);
+            self.input(Input::Timer, now);
+            self.publish(&controls.status);
+            self.obey(controls, now);
+            self.hear_clerk(now);
+            self.lines.check_answers(now);
+            self.look_up(now);
+        }
+        if now >= self.session_due || self.lines.has_news() {
+            self.session_due = now.plus(SESSION_PERIOD);
+            self.sessions(net, now);
+        }
+        if now >= self.key_due {
+            self.key_due = now.plus(KEEP_KEY_PERIOD);
+            self.ask(Ask::KeepListenKey);
+        }
+        self.wishes();
+        self.flush(net, arrived);
+        if controls.stop.load(Ordering::Relaxed) && self.stopping.is_none() {
+            self.stopping = Some(now);
+            self.input(Input::Command(Command::Halt), now);
+            self.flush(net, None);
+        }
+        let ended = self.stopping.is_some_and(|since| self.has_ended(now.since(since)));
+        Ok(if ended { Turn::Ended } else { Turn::Runs })
+    }
+
+    /// When the next turn has something to do even if nothing arrives.
+    #[must_use]
+    pub fn due(&self) -> Nanos {
+        self.timer_due.min(self.session_due)
+    }
+
+    /// The lane's stages and state.
+    #[must_use]
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    /// Closes every line and tells what happened.
+    #[must_use]
+    pub fn finish(mut self, net: &mut dyn Net) -> DriveReport {
+        let ended = self.clock.now();
+        let allocations = self.warm.map(|before| allocation::thread_allocations() - before);
+        self.note_left_behind(ended);
+        self.lines.close_all(net);
+        self.probe.finish();
+        DriveReport {
+            counts: self.pipeline.counts(),
+            pipeline: self.pipeline,
+            times: self.times.finish(&self.probe),
+            allocations,
+            span: ended.since(self.first_frame.unwrap_or(ended)),
+            incidents: self.incidents,
+            incidents_dropped: self.incidents_dropped,
+            net: net.stats(),
+            transport: net.describe(),
+        }
+    }
+
     /// Takes everything that has arrived; returns when it did, if anything came.
     #[inline]
     fn poll(&mut self, net: &mut dyn Net, wait: Wait) -> Result<Option<Nanos>, NetError> {

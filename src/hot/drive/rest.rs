@@ -1,4 +1,7 @@
-//! One keep-alive HTTP/1.1 connection over `host::Net`, one request at a time, waiting for answers.
+//! One keep-alive HTTP/1.1 connection over `host::Net`, one request at a time.
+//!
+//! Calls are futures without a runtime: with [`Patience::Sleeps`] they block their thread and are ready
+//! at the first poll; with [`Patience::Yields`] whoever polls them owns the time.
 
 use super::wire::Endpoint;
 use crate::host::clock::Clock;
@@ -12,6 +15,8 @@ use crate::venue::binance::session::rest::RestRequest;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 /// Why a request has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +54,42 @@ pub enum RestError {
     Stopped,
 }
 
+/// How a future waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// In the kernel: for a thread that has nothing else to do.
+    Sleeps,
+    /// By giving its poller the turn.
+    Yields,
+}
+
+impl Patience {
+    /// One breath: a short sleep, or one turn of the poller.
+    pub async fn breathe(self) {
+        if self == Patience::Sleeps {
+            return std::thread::sleep(IDLE);
+        }
+        let mut yielded = false;
+        std::future::poll_fn(|_| match std::mem::replace(&mut yielded, true) {
+            false => Poll::Pending,
+            true => Poll::Ready(()),
+        })
+        .await;
+    }
+}
+
+/// The outcome of a future that sleeps instead of yielding.
+pub fn finish<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(outcome) = future.as_mut().poll(&mut context) {
+            return outcome;
+        }
+    }
+}
+
+const IDLE: Duration = Duration::from_millis(2);
 const TIMEOUT: Nanos = Nanos(5_000_000_000);
 const TURN: Nanos = Nanos(20_000_000);
 
@@ -62,44 +103,57 @@ struct Line {
 /// A client of one endpoint.
 pub struct Rest {
     endpoint: Endpoint,
+    patience: Patience,
     net: Option<Box<dyn Net>>,
     line: Option<Line>,
 }
 
 impl Rest {
-    /// A client that connects when it is first used.
+    /// A client that opens sockets of its own when it is first used, and sleeps while it waits.
     #[must_use]
     pub fn new(endpoint: Endpoint) -> Rest {
-        Rest { endpoint, net: None, line: None }
+        Rest { endpoint, patience: Patience::Sleeps, net: None, line: None }
+    }
+
+    /// A client over `net` that yields while it waits.
+    #[must_use]
+    pub fn over(endpoint: Endpoint, net: Box<dyn Net>) -> Rest {
+        Rest { endpoint, patience: Patience::Yields, net: Some(net), line: None }
+    }
+
+    /// How its calls wait.
+    #[must_use]
+    pub fn patience(&self) -> Patience {
+        self.patience
     }
 
     /// Sends a request and waits for its answer; a kept connection that has ended is renewed once.
     ///
     /// # Errors
     /// When there is no answer, or `stop` is set.
-    pub fn call(
+    pub async fn call(
         &mut self,
         request: &RestRequest,
         clock: &impl Clock,
         stop: &AtomicBool,
     ) -> Result<Response, RestError> {
         let kept = self.line.is_some();
-        match self.exchange(request, clock, stop) {
+        match self.exchange(request, clock, stop).await {
             Err(RestError::Closed { .. } | RestError::Net { .. }) if kept => {
                 self.line = None;
-                self.exchange(request, clock, stop)
+                self.exchange(request, clock, stop).await
             }
             other => other,
         }
     }
 
-    fn exchange(
+    async fn exchange(
         &mut self,
         request: &RestRequest,
         clock: &impl Clock,
         stop: &AtomicBool,
     ) -> Result<Response, RestError> {
-        let outcome = self.attempt(request, clock, stop);
+        let outcome = self.attempt(request, clock, stop).await;
         let keep = matches!(&outcome, Ok(response) if response.keep_alive());
         if !keep && let (Some(line), Some(net)) = (self.line.take(), &mut self.net) {
             net.close(line.conn);
@@ -107,7 +161,7 @@ impl Rest {
         outcome
     }
 
-    fn attempt(
+    async fn attempt(
         &mut self,
         request: &RestRequest,
         clock: &impl Clock,
@@ -115,6 +169,10 @@ impl Rest {
     ) -> Result<Response, RestError> {
         let at = self.endpoint.at;
         let fail = |source| RestError::Net { at, source };
+        let wait = match self.patience {
+            Patience::Sleeps => Wait::Block(TURN),
+            Patience::Yields => Wait::Busy,
+        };
         let net = match &mut self.net {
             Some(net) => net,
             none => {
@@ -159,7 +217,7 @@ impl Rest {
             let mut trouble: Option<RestError> = None;
             let (conn, tls, reader) = (line.conn, &mut line.tls, &mut line.reader);
             let mut connected = line.connected;
-            net.poll(Wait::Block(TURN), &mut |event| match event {
+            net.poll(wait, &mut |event| match event {
                 NetEvent::Connected(of) if of == conn => {
                     connected = true;
                     if let Some(tls) = tls
@@ -202,6 +260,9 @@ impl Rest {
             }
             if clock.now() > deadline {
                 return Err(RestError::TimedOut { at });
+            }
+            if self.patience == Patience::Yields {
+                self.patience.breathe().await;
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::venue::binance::session::answer::{AccountTrade, VenueOrder};
 /// How long a stopping lane waits for its cancels to be confirmed.
 const GRACE: Nanos = Nanos(3_000_000_000);
 
-impl<C: Clock + Clone> Driver<'_, C> {
+impl<C: Clock + Clone> Driver<C> {
     /// Asks for orders whose fate is in doubt.
     pub(super) fn look_up(&mut self, now: Nanos) {
         while self.orders_up
