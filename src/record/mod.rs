@@ -4,6 +4,7 @@
 
 mod input;
 mod instrument;
+mod judgement;
 mod market;
 mod order;
 mod plan;
@@ -11,6 +12,7 @@ mod verdict;
 
 pub use input::{Adjustment, AdoptedOrder, Command, Input, Life, Link, LinkState, Stamp};
 pub use instrument::{FeeSchedule, Filters, Instrument, InstrumentKind, Symbol, SymbolError};
+pub use judgement::Judgement;
 pub use market::{BookTicker, DepthDiff, DepthSnapshot, Level, MarketEvent, Trade};
 pub use order::{
     ExecutionKind, ExecutionReport, Intent, OrderAction, OrderState, OrderType, TimeInForce,
