@@ -141,6 +141,9 @@ fn ladder_equals_tree_on_every_diff_of_the_captures() {
 struct Forgetful(Ladder, u64);
 
 impl Book for Forgetful {
+    fn walk(&mut self, tape: &mut bot4::record::Tape<'_>) {
+        self.0.walk(tape);
+    }
     fn set(&mut self, side: Side, level: Level) {
         self.1 += u64::from(level.lots.0 == 0);
         if level.lots.0 > 0 || !self.1.is_multiple_of(1_000) {

@@ -3,7 +3,7 @@
 //! Invariant: `top` is `None` unless the book is synchronised, so nothing later can use a bad book.
 
 use crate::market::book::{Book, Top, Touch};
-use crate::record::{BookTicker, DepthDiff, DepthSnapshot};
+use crate::record::{BookTicker, DepthDiff, DepthSnapshot, Tape};
 use crate::units::{InstrumentId, Nanos};
 use crate::venue::binance::Family;
 use crate::venue::binance::sync::{DiffStep, SnapshotStep, Sync};
@@ -62,6 +62,24 @@ impl<B: Book + Default> SyncedBook<B> {
 }
 
 impl<B: Book> SyncedBook<B> {
+    /// Saves the book or brings it back.
+    pub fn walk(&mut self, tape: &mut Tape<'_>) {
+        self.book.walk(tape);
+        self.touch.walk(tape);
+        self.sync.walk(tape);
+        tape.section("touch");
+        self.told.walk(tape);
+        let blank = Gap { instrument: InstrumentId(0), expected: 0, got: 0 };
+        tape.option(&mut self.gap, blank, |gap, tape| {
+            tape.pod(&mut gap.instrument);
+            tape.pod(&mut gap.expected);
+            tape.pod(&mut gap.got);
+        });
+        tape.pod(&mut self.updated_at);
+        tape.flag(&mut self.snapshot_wanted);
+        tape.pod(&mut self.updates);
+    }
+
     /// The book itself.
     #[must_use]
     pub fn book(&self) -> &B {

@@ -8,7 +8,7 @@
 
 use crate::ledger::{Ledger, Order};
 use crate::record::{
-    Intent, Level, MakingParameters, OrderAction, OrderState, OrderType, TimeInForce,
+    Intent, Level, MakingParameters, OrderAction, OrderState, OrderType, Tape, TimeInForce,
 };
 use crate::strategy::making::{LEVELS_MAX, Quotes};
 use crate::units::{InstrumentId, Lots, OrderId, Side, Ticks};
@@ -76,6 +76,13 @@ pub struct Style {
 }
 
 impl Slots {
+    /// Saves the slots or brings them back.
+    pub fn walk(&mut self, tape: &mut Tape<'_>) {
+        tape.section("slots");
+        tape.pods(&mut self.held);
+        self.gather();
+    }
+
     /// Every order that may work, strays included.
     #[inline]
     #[must_use]

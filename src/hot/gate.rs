@@ -9,7 +9,8 @@
 use crate::ledger::Ledger;
 use crate::market::book::Top;
 use crate::record::{
-    Instrument, Intent, OrderAction, OrderState, OrderType, Plan, PlanEntry, PlanLimits, Verdict,
+    Instrument, Intent, OrderAction, OrderState, OrderType, Plan, PlanEntry, PlanLimits, Tape,
+    Verdict,
 };
 use crate::units::{Lots, Money, Nanos, OrderId, Side, Ticks};
 
@@ -89,6 +90,11 @@ impl Times {
     }
 }
 
+impl Mode {
+    /// Every mode, by code.
+    pub const ALL: [Mode; 3] = [Mode::Active, Mode::Reducing, Mode::Halted];
+}
+
 impl Times {
     /// The first time at which `has_room`, as things stand; never for a limit of zero.
     fn room_at(&self, limit: u64, window: Nanos) -> Nanos {
@@ -108,6 +114,15 @@ impl RateWindow {
     #[must_use]
     pub fn new() -> RateWindow {
         RateWindow { orders: Times::new(), all: Times::new() }
+    }
+
+    /// Saves the window or brings it back.
+    pub fn walk(&mut self, tape: &mut Tape<'_>) {
+        tape.section("rates");
+        for times in [&mut self.orders, &mut self.all] {
+            tape.pods(times.ring.as_mut_slice());
+            tape.pod(&mut times.count);
+        }
     }
 
     /// Notes a request that leaves.

@@ -7,24 +7,22 @@
 //! Deliberately absent: bytes (`pipeline`), sockets (`drive`).
 
 use super::book::{BookChange, Gap, SyncedBook};
-use super::decide::{SLOTS, Slots, Style, Wanted};
+use super::decide::{Slots, Style, Wanted};
 use super::gate::{self, GateView, Mode, RateWindow};
+use super::outbox::Outbox;
 use super::report::{InputCounts, LaneReport};
 use super::signal::Signal;
 use crate::host::probe::{Probe, Stage};
 use crate::ledger::{Ledger, StateHash};
 use crate::market::book::{Book, Ladder};
 use crate::record::{
-    AdoptedOrder, Command, ExecutionKind, ExecutionReport, Input, Instrument, Intent, Life, Link,
-    LinkState, MarketEvent, OrderAction, Plan, Stamp, Verdict,
+    AdoptedOrder, Command, ExecutionKind, ExecutionReport, Input, Instrument, Intent, Judgement,
+    Life, Link, LinkState, MarketEvent, OrderAction, Plan, Stamp, Tape, Verdict,
 };
 use crate::strategy::making::{self, Quotes};
 use crate::units::{InstrumentId, LaneId, Nanos};
 use crate::venue::binance::Family;
 use crate::venue::binance::orders::Backoff;
-
-/// Intents one step can let pass: every slot of every instrument once, strays included.
-pub const OUTBOX_MAX: usize = 2 * SLOTS * crate::record::PLAN_INSTRUMENTS_MAX;
 
 /// What a lane is told at start.
 #[derive(Clone, Copy, Debug)]
@@ -35,12 +33,6 @@ pub struct LaneConfig {
     pub family: Family,
     /// Epoch of its client order ids; never used before.
     pub epoch: u32,
-}
-
-/// Intents that passed, in the order they must leave.
-#[derive(Clone, Debug)]
-pub struct Outbox {
-    intents: Vec<Intent>,
 }
 
 /// One instrument of the lane.
@@ -75,35 +67,6 @@ pub struct Lane<B: Book = Ladder> {
     orders_hash: StateHash,
     counts: InputCounts,
     verdicts: [u64; Verdict::ALL.len()],
-}
-
-impl Outbox {
-    /// An empty outbox that never grows.
-    #[must_use]
-    pub fn new() -> Outbox {
-        Outbox { intents: Vec::with_capacity(OUTBOX_MAX) }
-    }
-
-    /// What may leave.
-    #[must_use]
-    pub fn intents(&self) -> &[Intent] {
-        &self.intents
-    }
-
-    /// Empties it once everything has left.
-    pub fn clear(&mut self) {
-        self.intents.clear();
-    }
-
-    fn is_full(&self) -> bool {
-        self.intents.len() == OUTBOX_MAX
-    }
-}
-
-impl Default for Outbox {
-    fn default() -> Outbox {
-        Outbox::new()
-    }
 }
 
 impl<B: Book + Default> Lane<B> {
@@ -149,6 +112,12 @@ impl<B: Book> Lane<B> {
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// Sequence of the last input.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.sequence
     }
 
     /// The lane's mode.
@@ -212,6 +181,32 @@ impl<B: Book> Lane<B> {
         self.verdicts.iter().for_each(|count| hash.word(*count));
         self.ledger.mix_into(&mut hash);
         hash.finish()
+    }
+
+    /// Saves the lane or brings it back; its venue and instruments are the same.
+    pub fn walk(&mut self, tape: &mut Tape<'_>) {
+        tape.section("lane");
+        tape.pod(&mut self.config.epoch);
+        tape.code(&mut self.mode, &Mode::ALL);
+        for flag in [&mut self.market_up, &mut self.orders_up, &mut self.gapped] {
+            tape.flag(flag);
+        }
+        for time in [&mut self.paced_until, &mut self.muted_until, &mut self.latest] {
+            tape.pod(time);
+        }
+        tape.pod(&mut self.next_id);
+        tape.pod(&mut self.sequence);
+        self.orders_hash.walk(tape);
+        tape.pods(&mut self.verdicts);
+        self.counts.walk(tape);
+        tape.pod(&mut *self.plan);
+        self.rate.walk(tape);
+        self.ledger.walk(tape);
+        for desk in &mut self.desks {
+            desk.book.walk(tape);
+            desk.signal.walk(tape);
+            desk.slots.walk(tape);
+        }
     }
 
     /// What happened so far.
@@ -541,16 +536,41 @@ impl<B: Book> Lane<B> {
             return;
         }
         for (intent, slot) in wanted.iter() {
-            let verdict = self.judge(instrument, &intent, now, outbox);
+            let mut verdict = self.judge(instrument, &intent, now, outbox);
             probe.mark(Stage::Gate);
-            self.verdicts[verdict as usize] += 1;
             if verdict == Verdict::OrderRate {
                 self.paced_until = self.rate.room_at(&self.plan.limits);
             }
+            if outbox.keeps_judgements() {
+                outbox.judged(self.judgement(instrument, &intent, slot, verdict, now));
+            }
             if verdict.passes() {
-                self.commit(&intent, slot, now, outbox);
+                verdict = self.commit(&intent, slot, now, outbox);
                 probe.mark(Stage::Commit);
             }
+            self.verdicts[verdict as usize] += 1;
+        }
+    }
+
+    fn judgement(
+        &self,
+        instrument: InstrumentId,
+        intent: &Intent,
+        slot: usize,
+        verdict: Verdict,
+        at: Nanos,
+    ) -> Judgement {
+        let book = self.desks.get(instrument.0 as usize).map(|desk| &desk.book);
+        let top = book.and_then(SyncedBook::top).unwrap_or_default();
+        Judgement {
+            intent: *intent,
+            verdict,
+            level: (slot % making::LEVELS_MAX) as u8,
+            plan: self.plan.version,
+            bid: top.bid,
+            ask: top.ask,
+            book_at: book.map(SyncedBook::updated_at).unwrap_or_default(),
+            at,
         }
     }
 
@@ -581,7 +601,8 @@ impl<B: Book> Lane<B> {
     }
 
     /// An intent that passed: booked before it leaves, so that its report always finds it.
-    fn commit(&mut self, intent: &Intent, slot: usize, now: Nanos, outbox: &mut Outbox) {
+    /// Where the ledger has no place for it, it is refused after all.
+    fn commit(&mut self, intent: &Intent, slot: usize, now: Nanos, outbox: &mut Outbox) -> Verdict {
         let level = (slot % making::LEVELS_MAX) as u8;
         match intent.action {
             OrderAction::Cancel => self.ledger.cancel_sent(intent.order),
@@ -590,9 +611,8 @@ impl<B: Book> Lane<B> {
             }
             OrderAction::Place | OrderAction::Replace => {
                 if self.ledger.place(intent, level, now).is_err() {
-                    self.verdicts[Verdict::Pass as usize] -= 1;
-                    self.verdicts[Verdict::OpenOrders as usize] += 1;
-                    return;
+                    outbox.overrule(Verdict::OpenOrders);
+                    return Verdict::OpenOrders;
                 }
                 if intent.action == OrderAction::Replace {
                     self.ledger.cancel_sent(intent.replaces);
@@ -606,7 +626,8 @@ impl<B: Book> Lane<B> {
         self.rate.sent(intent.action, now);
         self.counts.requests += 1;
         hash_intent(&mut self.orders_hash, intent);
-        outbox.intents.push(*intent);
+        outbox.pass(intent);
+        Verdict::Pass
     }
 }
 

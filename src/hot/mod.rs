@@ -10,7 +10,9 @@ pub mod drive;
 pub mod gate;
 pub mod guard;
 pub mod lane;
+pub mod outbox;
 pub mod pipeline;
+pub mod recorder;
 pub mod report;
 pub mod signal;
 

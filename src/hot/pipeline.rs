@@ -2,14 +2,18 @@
 //!
 //! decode -> `Lane::step` (book, signal, decide, gate) -> encode. A frame that cannot be decoded
 //! becomes an input too (`MarketFault`), so the lane fails closed and a replay repeats it.
-//! Invariant: the requests depend only on the inputs and their times; nothing here reads a clock.
+//! Invariants: the requests depend only on the inputs and their times, and nothing here reads a clock;
+//! an input that the recorder has no room for is not consumed: the lane halts instead (`take_overflow`).
 //! Deliberately absent: sockets, TLS and WebSocket framing (`drive`), the venue (`lab`).
 
 use super::book::Gap;
-use super::lane::{Lane, LaneConfig, Outbox};
+use super::gate::Mode;
+use super::lane::{Lane, LaneConfig};
+use super::outbox::Outbox;
+use super::recorder::{Recorder, Unrecorded};
 use crate::host::cpu::Simd;
 use crate::host::probe::{Probe, Stage};
-use crate::record::{Input, Instrument, Intent, Stamp};
+use crate::record::{Command, Input, Instrument, Intent, Stamp};
 use crate::units::{InstrumentId, Nanos, UnixNanos};
 use crate::venue::binance::Family;
 use crate::venue::binance::decode::{DecodeError, Decoder};
@@ -31,6 +35,8 @@ pub struct PipelineCounts {
     pub reports_refused: u64,
     /// Passing intents that no request could be written for.
     pub requests_refused: u64,
+    /// Inputs that the recorder had no room for: not consumed.
+    pub unrecorded: u64,
 }
 
 /// The last thing that could not be read or written; the report shows it.
@@ -47,14 +53,22 @@ pub enum PipelineFault {
     Encode(#[from] EncodeError),
 }
 
-/// Decoder, lane and encoder of one lane.
-pub struct Pipeline {
+/// Decoder, lane and encoder of one lane; `R` takes what it lives by.
+pub struct Pipeline<R: Recorder = Unrecorded> {
     family: Family,
     decoder: Decoder,
     reports: ReportDecoder,
+    core: Core<R>,
+}
+
+/// Everything behind the decoders, whose scratch an input borrows.
+struct Core<R: Recorder> {
     encoder: RequestEncoder,
     lane: Lane,
     outbox: Outbox,
+    recorder: R,
+    /// The recorder had no room, and nobody has been told yet.
+    overflowed: bool,
     sequence: u64,
     /// Wall time minus monotonic time, fixed at start so that requests carry the venue's time.
     wall_offset: u64,
@@ -73,43 +87,98 @@ impl Pipeline {
         simd: Simd,
         wall_at_zero: UnixNanos,
     ) -> Pipeline {
+        Pipeline::with(Lane::new(config, instruments), family, instruments, simd, wall_at_zero)
+    }
+
+    /// A pipeline around a lane that has lived before.
+    #[must_use]
+    pub fn with(
+        lane: Lane,
+        family: Family,
+        instruments: &[Instrument],
+        simd: Simd,
+        wall_at_zero: UnixNanos,
+    ) -> Pipeline {
         Pipeline {
             family,
             decoder: Decoder::new(family, instruments, simd).rounding_sizes(),
             reports: ReportDecoder::new(family, instruments),
-            encoder: RequestEncoder::new(family, instruments),
-            lane: Lane::new(config, instruments),
-            outbox: Outbox::new(),
-            sequence: 0,
-            wall_offset: wall_at_zero.0,
-            text: vec![0; REQUEST_LEN_MAX].into_boxed_slice(),
-            counts: PipelineCounts::default(),
-            fault: None,
+            core: Core {
+                encoder: RequestEncoder::new(family, instruments),
+                sequence: lane.sequence(),
+                lane,
+                outbox: Outbox::new(),
+                recorder: Unrecorded,
+                overflowed: false,
+                wall_offset: wall_at_zero.0,
+                text: vec![0; REQUEST_LEN_MAX].into_boxed_slice(),
+                counts: PipelineCounts::default(),
+                fault: None,
+            },
         }
     }
 
+    /// The same with a recorder.
+    #[must_use]
+    pub fn recording<R: Recorder>(self, recorder: R) -> Pipeline<R> {
+        let core = self.core;
+        let mut outbox = core.outbox;
+        outbox.keep_judgements(recorder.listens());
+        Pipeline {
+            family: self.family,
+            decoder: self.decoder,
+            reports: self.reports,
+            core: Core {
+                encoder: core.encoder,
+                lane: core.lane,
+                outbox,
+                recorder,
+                overflowed: false,
+                sequence: core.sequence,
+                wall_offset: core.wall_offset,
+                text: core.text,
+                counts: core.counts,
+                fault: core.fault,
+            },
+        }
+    }
+}
+
+impl<R: Recorder> Pipeline<R> {
     /// The same with a signature on every request, for keys that cannot log a session on.
     #[must_use]
-    pub fn signing(mut self, signer: Signer, instruments: &[Instrument]) -> Pipeline {
-        self.encoder = RequestEncoder::with(self.family, instruments, None, Some(signer));
+    pub fn signing(mut self, signer: Signer, instruments: &[Instrument]) -> Pipeline<R> {
+        self.core.encoder = RequestEncoder::with(self.family, instruments, None, Some(signer));
         self
     }
 
     /// The lane, for its reports and hashes.
     #[must_use]
     pub fn lane(&self) -> &Lane {
-        &self.lane
+        &self.core.lane
+    }
+
+    /// The recorder.
+    pub fn recorder(&mut self) -> &mut R {
+        &mut self.core.recorder
+    }
+
+    /// Whether the recorder lacked room since the last call: the lane has halted, and what was not
+    /// consumed is gone, so both links must be given up.
+    #[inline]
+    pub fn take_overflow(&mut self) -> bool {
+        std::mem::take(&mut self.core.overflowed)
     }
 
     /// An instrument whose snapshot must be fetched; each wish is returned once.
     pub fn take_snapshot_wish(&mut self) -> Option<InstrumentId> {
-        self.lane.take_snapshot_wish()
+        self.core.lane.take_snapshot_wish()
     }
 
     /// A gap that was not heard of; each is returned once.
     #[inline]
     pub fn take_gap(&mut self) -> Option<Gap> {
-        self.lane.take_gap()
+        self.core.lane.take_gap()
     }
 
     /// Frames that the fast decoder left to the general one.
@@ -121,13 +190,13 @@ impl Pipeline {
     /// Frames and refusals so far.
     #[must_use]
     pub fn counts(&self) -> PipelineCounts {
-        self.counts
+        self.core.counts
     }
 
     /// The last refusal, if any.
     #[must_use]
     pub fn fault(&self) -> Option<&PipelineFault> {
-        self.fault.as_ref()
+        self.core.fault.as_ref()
     }
 
     /// A market frame; every request it leads to is handed to `send`.
@@ -139,19 +208,13 @@ impl Pipeline {
         send: &mut impl FnMut(&Intent, &[u8]),
     ) {
         probe.begin();
-        self.counts.frames += 1;
-        let stamp = next_stamp(&mut self.sequence, now);
+        self.core.counts.frames += 1;
         let decoded = self.decoder.decode(frame);
         probe.mark(Stage::Decode);
         match decoded {
-            Ok(event) => self.lane.step(stamp, Input::Market(event), probe, &mut self.outbox),
-            Err(error) => {
-                self.counts.frames_refused += 1;
-                self.fault = Some(error.into());
-                self.lane.step(stamp, Input::MarketFault(None), probe, &mut self.outbox);
-            }
-        }
-        self.encode(now, probe, send);
+            Ok(event) => self.core.take(Input::Market(event), now, probe, send),
+            Err(error) => self.core.unreadable(error, None, now, probe, send),
+        };
     }
 
     /// A snapshot of one instrument's book, as REST answers it.
@@ -164,20 +227,13 @@ impl Pipeline {
         send: &mut impl FnMut(&Intent, &[u8]),
     ) {
         probe.begin();
-        self.counts.frames += 1;
-        let stamp = next_stamp(&mut self.sequence, now);
+        self.core.counts.frames += 1;
         let decoded = self.decoder.decode_snapshot(instrument, body);
         probe.mark(Stage::Decode);
         match decoded {
-            Ok(event) => self.lane.step(stamp, Input::Market(event), probe, &mut self.outbox),
-            Err(error) => {
-                self.counts.frames_refused += 1;
-                self.fault = Some(error.into());
-                let fault = Input::MarketFault(Some(instrument));
-                self.lane.step(stamp, fault, probe, &mut self.outbox);
-            }
-        }
-        self.encode(now, probe, send);
+            Ok(event) => self.core.take(Input::Market(event), now, probe, send),
+            Err(error) => self.core.unreadable(error, Some(instrument), now, probe, send),
+        };
     }
 
     /// A message of the order connection. What it says besides reports and refusals of orders is
@@ -190,51 +246,111 @@ impl Pipeline {
         send: &mut impl FnMut(&Intent, &[u8]),
     ) -> Option<OrderMessage> {
         probe.begin();
-        self.counts.reports += 1;
+        self.core.counts.reports += 1;
         match self.reports.decode(text) {
             Ok(OrderMessage::Report(report)) => {
-                self.step(Input::Execution(report), now, probe, send);
+                self.core.take(Input::Execution(report), now, probe, send);
                 None
             }
             Ok(OrderMessage::Response(response)) => {
                 for report in response.reports() {
-                    self.step(Input::Execution(report), now, probe, send);
+                    self.core.take(Input::Execution(report), now, probe, send);
                 }
                 Some(OrderMessage::Response(response))
             }
             Ok(other) => Some(other),
             Err(error) => {
-                self.counts.reports_refused += 1;
-                self.fault = Some(error.into());
+                self.core.counts.reports_refused += 1;
+                self.core.fault = Some(error.into());
                 None
             }
         }
     }
 
     /// Any other input: timer, command, link change, plan, or an execution report already decoded.
+    /// Whether it was consumed.
     pub fn on_input(
         &mut self,
         input: Input<'_>,
         now: Nanos,
         probe: &mut impl Probe,
         send: &mut impl FnMut(&Intent, &[u8]),
-    ) {
+    ) -> bool {
         probe.begin();
-        self.step(input, now, probe, send);
+        self.core.take(input, now, probe, send)
+    }
+}
+
+impl<R: Recorder> Core<R> {
+    #[cold]
+    fn unreadable(
+        &mut self,
+        error: DecodeError,
+        instrument: Option<InstrumentId>,
+        now: Nanos,
+        probe: &mut impl Probe,
+        send: &mut impl FnMut(&Intent, &[u8]),
+    ) -> bool {
+        self.counts.frames_refused += 1;
+        self.fault = Some(error.into());
+        self.take(Input::MarketFault(instrument), now, probe, send)
     }
 
-    fn step(
+    /// Consumes an input if it can be recorded.
+    #[inline]
+    fn take(
+        &mut self,
+        input: Input<'_>,
+        now: Nanos,
+        probe: &mut impl Probe,
+        send: &mut impl FnMut(&Intent, &[u8]),
+    ) -> bool {
+        if self.recorder.has_room(&input) {
+            self.consume(input, now, probe, send);
+            return true;
+        }
+        self.overflow(now, probe, send);
+        false
+    }
+
+    /// Lane, requests, and then the record of both: the requests have not left yet, they wait for the
+    /// flush at the end of the turn.
+    #[inline]
+    fn consume(
         &mut self,
         input: Input<'_>,
         now: Nanos,
         probe: &mut impl Probe,
         send: &mut impl FnMut(&Intent, &[u8]),
     ) {
-        let stamp = next_stamp(&mut self.sequence, now);
+        self.sequence += 1;
+        let stamp = Stamp { received: now, sequence: self.sequence };
         self.lane.step(stamp, input, probe, &mut self.outbox);
         self.encode(now, probe, send);
+        self.recorder.input(stamp, &input);
+        for judgement in self.outbox.judgements() {
+            self.recorder.judgement(stamp, judgement);
+        }
+        self.outbox.clear();
     }
 
+    /// No room: nothing more is consumed, and nothing may be risked that nobody would remember.
+    #[cold]
+    fn overflow(
+        &mut self,
+        now: Nanos,
+        probe: &mut impl Probe,
+        send: &mut impl FnMut(&Intent, &[u8]),
+    ) {
+        self.counts.unrecorded += 1;
+        self.overflowed = true;
+        let halt = Input::Command(Command::Halt);
+        if self.lane.mode() != Mode::Halted && self.recorder.has_room(&halt) {
+            self.consume(halt, now, probe, send);
+        }
+    }
+
+    #[inline]
     fn encode(
         &mut self,
         now: Nanos,
@@ -254,12 +370,6 @@ impl Pipeline {
                 }
             }
         }
-        self.outbox.clear();
         probe.mark(Stage::Encode);
     }
-}
-
-fn next_stamp(sequence: &mut u64, received: Nanos) -> Stamp {
-    *sequence += 1;
-    Stamp { received, sequence: *sequence }
 }

@@ -3,13 +3,15 @@
 use super::book::SyncedBook;
 use crate::ledger::{Fees, Ledger};
 use crate::market::book::Book;
-use crate::record::{Instrument, Verdict};
+use crate::record::{Instrument, Tape, Verdict};
 use crate::units::{Money, Ticks};
+use bytemuck::{Pod, Zeroable};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Inputs by kind since construction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Pod, Zeroable)]
+#[repr(C)]
 pub struct InputCounts {
     /// Decoded market events.
     pub market: u64,
@@ -47,6 +49,14 @@ pub struct InputCounts {
     pub requests: u64,
     /// Decisions that could only cancel, since the rate budget was used up.
     pub paced: u64,
+}
+
+impl InputCounts {
+    /// Saves the counts or brings them back.
+    pub fn walk(&mut self, tape: &mut Tape<'_>) {
+        tape.section("counts");
+        tape.pod(self);
+    }
 }
 
 /// Orders by fate.

@@ -4,6 +4,7 @@
 //! so it needs no exponential of elapsed time: periods that pass without an event count as no move.
 
 use crate::market::book::Top;
+use crate::record::Tape;
 use crate::strategy::making::MarketView;
 use crate::units::Nanos;
 
@@ -82,6 +83,16 @@ impl Signal {
             ask: top.ask?.price,
             volatility: self.volatility(volatility_start),
         })
+    }
+
+    /// Saves the signals or brings them back.
+    pub fn walk(&mut self, tape: &mut Tape<'_>) {
+        tape.section("signal");
+        for value in [&mut self.middle, &mut self.sampled, &mut self.variance] {
+            tape.pod(value);
+        }
+        tape.pod(&mut self.sampled_at);
+        tape.pod(&mut self.samples);
     }
 
     /// The state as bits, for the state hash.

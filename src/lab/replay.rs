@@ -8,6 +8,7 @@
 use super::exchange::{ClientId, Exchange, Output, wire};
 use crate::host::probe::{NoProbe, Probe};
 use crate::hot::pipeline::Pipeline;
+use crate::hot::recorder::Recorder;
 use crate::record::{Command, ExecutionReport, Input, Intent, Link, LinkState, Plan};
 use crate::units::{InstrumentId, Nanos};
 use std::collections::VecDeque;
@@ -97,7 +98,9 @@ impl Recording {
                 let report = self.reports[entry.start];
                 pipeline.on_input(Input::Execution(report), entry.at, probe, send);
             }
-            Kind::Timer => pipeline.on_input(Input::Timer, entry.at, probe, send),
+            Kind::Timer => {
+                pipeline.on_input(Input::Timer, entry.at, probe, send);
+            }
             Kind::Halt => {
                 pipeline.on_input(Input::Command(Command::Halt), entry.at, probe, send);
             }
@@ -124,8 +127,8 @@ enum Arriving {
 
 /// Runs `pipeline` against `exchange` until the venue has nothing more (or `until`), then halts the
 /// lane and lets its cancels come back. Keeps every input.
-pub fn record(
-    pipeline: &mut Pipeline,
+pub fn record<R: Recorder>(
+    pipeline: &mut Pipeline<R>,
     exchange: &mut Exchange,
     plan: &Plan,
     until: Option<Nanos>,
@@ -155,8 +158,8 @@ pub fn record(
     recording
 }
 
-struct Run<'a> {
-    pipeline: &'a mut Pipeline,
+struct Run<'a, R: Recorder> {
+    pipeline: &'a mut Pipeline<R>,
     exchange: &'a mut Exchange,
     recording: &'a mut Recording,
     submissions: Vec<Intent>,
@@ -166,7 +169,7 @@ struct Run<'a> {
     now: Nanos,
 }
 
-impl Run<'_> {
+impl<R: Recorder> Run<'_, R> {
     /// Lets the venue go on until it is over or the limit; returns where the time stands.
     fn go(&mut self, until: Option<Nanos>, mut timer: Nanos) -> Nanos {
         let mut arriving: VecDeque<(Nanos, Arriving)> = VecDeque::new();
@@ -290,7 +293,11 @@ pub fn play_paced(
 }
 
 /// What happens before the first frame: the plan arrives, both links come up, the lane may trade.
-fn open(pipeline: &mut Pipeline, plan: &Plan, send: &mut impl FnMut(&Intent, &[u8])) {
+fn open<R: Recorder>(
+    pipeline: &mut Pipeline<R>,
+    plan: &Plan,
+    send: &mut impl FnMut(&Intent, &[u8]),
+) {
     let inputs = [
         Input::Plan(plan),
         Input::Link(Link::Market, LinkState::Up),

@@ -4,7 +4,7 @@
 //! so `realised + unrealised = cash before fees + value of the position`. Profit is by average cost.
 
 use super::{StateHash, Valuation};
-use crate::record::Instrument;
+use crate::record::{Instrument, Tape};
 use crate::units::{Currency, Lots, Money, Side, Ticks};
 
 /// Trade ids remembered per instrument to recognise a repeated fill.
@@ -211,6 +211,20 @@ impl Account {
         }
     }
 
+    /// Saves the account or brings it back; the instrument is the same.
+    pub(super) fn walk(&mut self, tape: &mut Tape<'_>) {
+        tape.section("account");
+        tape.pod(&mut self.position);
+        for money in [&mut self.entry, &mut self.realised, &mut self.cash, &mut self.traded] {
+            tape.pod(money);
+        }
+        self.fees.walk(tape);
+        tape.pods(&mut self.working);
+        tape.size(&mut self.working_orders, usize::MAX);
+        tape.pods(&mut self.trades);
+        tape.size(&mut self.trades_next, TRADES_REMEMBERED - 1);
+    }
+
     pub(super) fn mix_into(&self, hash: &mut StateHash) {
         hash.word(self.position.0 as u64);
         self.working.iter().for_each(|lots| hash.word(lots.0 as u64));
@@ -260,6 +274,15 @@ impl Fees {
     #[must_use]
     pub const fn overflowed(&self) -> u64 {
         self.overflowed
+    }
+
+    fn walk(&mut self, tape: &mut Tape<'_>) {
+        for (currency, money) in &mut self.entries {
+            tape.pod(currency);
+            tape.pod(money);
+        }
+        tape.size(&mut self.len, FEE_CURRENCIES_MAX);
+        tape.pod(&mut self.overflowed);
     }
 
     fn mix_into(&self, hash: &mut StateHash) {

@@ -5,7 +5,7 @@
 //! newcomer is handed back and must not be sent.
 
 use super::StateHash;
-use crate::record::{AdoptedOrder, Intent, OrderState};
+use crate::record::{AdoptedOrder, Intent, OrderState, Tape};
 use crate::units::{InstrumentId, Lots, Nanos, OrderId, Side, Ticks};
 
 /// Orders remembered; late fills of orders older than this move the position only.
@@ -118,7 +118,45 @@ impl Order {
     }
 }
 
+impl Order {
+    fn walk(&mut self, tape: &mut Tape<'_>) {
+        tape.pod(&mut self.id);
+        tape.pod(&mut self.venue_order);
+        tape.pod(&mut self.instrument);
+        tape.code(&mut self.side, &[Side::Buy, Side::Sell]);
+        tape.pod(&mut self.level);
+        tape.code(&mut self.state, &OrderState::ALL);
+        tape.flag(&mut self.change_pending);
+        tape.pod(&mut self.price);
+        for lots in [&mut self.lots, &mut self.filled, &mut self.exposed] {
+            tape.pod(lots);
+        }
+        tape.pod(&mut self.sent_at);
+    }
+}
+
 impl Orders {
+    /// Saves the orders or brings them back; slots that never held one are left out.
+    pub fn walk(&mut self, tape: &mut Tape<'_>) {
+        tape.section("orders");
+        let mut used: Vec<u16> = Vec::new();
+        for (slot, order) in self.slots.iter().enumerate() {
+            if order.id != Order::VACANT.id {
+                used.push(slot as u16);
+            }
+        }
+        tape.list(&mut used, ORDERS_MAX);
+        if tape.is_loading() {
+            self.slots.fill(Order::VACANT);
+        }
+        for slot in used {
+            match self.slots.get_mut(usize::from(slot)) {
+                Some(order) => order.walk(tape),
+                None => return tape.refuse(slot.into()),
+            }
+        }
+    }
+
     /// An empty ring.
     #[must_use]
     pub fn new() -> Orders {

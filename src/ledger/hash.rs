@@ -1,5 +1,6 @@
 //! A 64-bit hash of state: the same on every machine, not cryptographic.
 
+use crate::record::Tape;
 use crate::units::Money;
 
 /// Mixes words by multiplication and rotation; the order of words matters.
@@ -17,6 +18,11 @@ impl StateHash {
     #[inline]
     pub const fn word(&mut self, word: u64) {
         self.0 = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    }
+
+    /// Saves the hash or brings it back.
+    pub fn walk(&mut self, tape: &mut Tape<'_>) {
+        tape.pod(&mut self.0);
     }
 
     /// Mixes in an amount.

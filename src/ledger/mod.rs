@@ -19,9 +19,10 @@ pub use transition::{BadTransition, OrderEvent, transition};
 pub use valuation::Valuation;
 
 use crate::record::{
-    Adjustment, AdoptedOrder, ExecutionKind, ExecutionReport, Instrument, Intent, OrderState,
+    Adjustment, AdoptedOrder, ExecutionKind, ExecutionReport, Instrument, Intent, OrderState, Tape,
 };
 use crate::units::{InstrumentId, Lots, Nanos, OrderId};
+use bytemuck::{Pod, Zeroable};
 
 /// What a report did to the books.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +38,8 @@ pub enum Applied {
 }
 
 /// Counts of what happened to orders.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
 pub struct OrderCounts {
     /// Placed (replacements included).
     pub sent: u64,
@@ -335,6 +337,14 @@ impl Ledger {
                 Applied::Contradiction(bad)
             }
         }
+    }
+
+    /// Saves the books or brings them back; the instruments are the same.
+    pub fn walk(&mut self, tape: &mut Tape<'_>) {
+        self.orders.walk(tape);
+        self.accounts.iter_mut().for_each(|account| account.walk(tape));
+        tape.section("order counts");
+        tape.pod(&mut self.counts);
     }
 
     /// Mixes the whole state into `hash`.

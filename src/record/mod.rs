@@ -8,6 +8,7 @@ mod judgement;
 mod market;
 mod order;
 mod plan;
+mod tape;
 mod verdict;
 
 pub use input::{Adjustment, AdoptedOrder, Command, Input, Life, Link, LinkState, Stamp};
@@ -20,4 +21,5 @@ pub use order::{
 pub use plan::{
     MakingParameters, PLAN_INSTRUMENTS_MAX, Plan, PlanEntry, PlanLimits, VENUE_RATES, VenueRate,
 };
+pub use tape::{Tape, TapeError};
 pub use verdict::Verdict;

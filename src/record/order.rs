@@ -90,6 +90,19 @@ pub enum OrderState {
 }
 
 impl OrderState {
+    /// Every state, by code.
+    pub const ALL: [OrderState; 9] = [
+        OrderState::Pending,
+        OrderState::Open,
+        OrderState::PartlyFilled,
+        OrderState::CancelPending,
+        OrderState::Filled,
+        OrderState::Cancelled,
+        OrderState::Rejected,
+        OrderState::Expired,
+        OrderState::Unknown,
+    ];
+
     /// Whether the order may still fill.
     #[must_use]
     pub const fn is_working(self) -> bool {

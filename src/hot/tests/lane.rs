@@ -2,7 +2,8 @@
 
 use super::{diff, instrument, level, plan, report, snapshot, ticker};
 use crate::host::probe::NoProbe;
-use crate::hot::lane::{Lane, LaneConfig, Outbox};
+use crate::hot::lane::{Lane, LaneConfig};
+use crate::hot::outbox::Outbox;
 use crate::hot::report::InstrumentReport;
 use crate::ledger::StateHash;
 use crate::market::book::{Book, Ladder, Tree};

@@ -21,7 +21,7 @@
 //! dropped and counted, so memory stays fixed.
 
 use super::{Book, Top};
-use crate::record::Level;
+use crate::record::{Level, Tape};
 use crate::units::{Lots, Side, Ticks};
 use std::collections::VecDeque;
 
@@ -108,6 +108,15 @@ const fn mirrored(side: Side, price: i64) -> i64 {
 }
 
 impl Book for Ladder {
+    fn walk(&mut self, tape: &mut Tape<'_>) {
+        tape.section("book");
+        self.bids.walk(tape);
+        self.asks.walk(tape);
+        for word in [&mut self.version, &mut self.last_update, &mut self.refused] {
+            tape.pod(word);
+        }
+    }
+
     #[inline(always)]
     fn set(&mut self, side: Side, level: Level) {
         if (level.price.0 <= 0) | (level.lots.0 < 0) {
@@ -341,6 +350,40 @@ impl Flank {
                 self.cold.push_back((key, lots));
             }
         }
+    }
+
+    /// Where the window stands is part of the state: it decides what is dropped at the bound.
+    fn walk(&mut self, tape: &mut Tape<'_>) {
+        let mut inside = Vec::new();
+        self.visit(&mut |key, lots| {
+            inside.push([key, lots]);
+            inside.len() < self.in_window
+        });
+        inside.truncate(self.in_window);
+        let mut cold: Vec<[i64; 2]> = self.cold.iter().map(|(key, lots)| [*key, *lots]).collect();
+        let (mut base, mut dropped) = (self.base, self.dropped);
+        tape.pod(&mut base);
+        tape.pod(&mut dropped);
+        tape.list(&mut inside, WINDOW_TICKS);
+        tape.list(&mut cold, self.cold_max);
+        if !tape.is_loading() || tape.has_failed() {
+            return;
+        }
+        let stands = |[key, lots]: &[i64; 2]| {
+            *lots > 0 && (key.wrapping_sub(base) as u64) < WINDOW_TICKS as u64
+        };
+        let sorted = cold.is_sorted_by(|a, b| a[0] < b[0]);
+        let below = cold.last().is_none_or(|[key, _]| *key < base && !inside.is_empty());
+        if base & 63 != 0 || !inside.iter().all(stands) || !sorted || !below {
+            return tape.refuse(base as u64);
+        }
+        self.clear();
+        (self.base, self.dropped) = (base, dropped);
+        for [key, lots] in inside {
+            self.set_inside(key, lots);
+            self.best = self.best.max(key);
+        }
+        self.cold.extend(cold.iter().map(|[key, lots]| (*key, *lots)));
     }
 
     fn clear(&mut self) {

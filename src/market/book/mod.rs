@@ -14,7 +14,7 @@ pub use ladder::{COLD_LEVELS_MAX, Ladder, WINDOW_TICKS};
 pub use tree::Tree;
 pub use view::{BookView, Touch, VIEW_LEVELS};
 
-use crate::record::{DepthDiff, DepthSnapshot, Level};
+use crate::record::{DepthDiff, DepthSnapshot, Level, Tape};
 use crate::units::{Lots, Side, Ticks};
 
 /// Best bid and ask.
@@ -24,6 +24,15 @@ pub struct Top {
     pub bid: Option<Level>,
     /// Best ask.
     pub ask: Option<Level>,
+}
+
+impl Top {
+    /// Saves the top or brings it back.
+    pub fn walk(&mut self, tape: &mut Tape<'_>) {
+        for level in [&mut self.bid, &mut self.ask] {
+            tape.option(level, Level::default(), |level, tape| tape.pod(level));
+        }
+    }
 }
 
 /// What it takes to trade a size at once.
@@ -67,6 +76,9 @@ pub trait Book {
 
     /// Levels refused since construction.
     fn refused(&self) -> u64;
+
+    /// Saves the book or brings it back.
+    fn walk(&mut self, tape: &mut Tape<'_>);
 
     /// Notes that an event has been applied.
     fn commit(&mut self, last_update: u64);

@@ -1,7 +1,7 @@
 //! Ladder against Tree on random events, and a canary for the comparison.
 
 use super::{Book, Ladder, Top, Tree, WINDOW_TICKS};
-use crate::record::Level;
+use crate::record::{Level, Tape};
 use crate::units::{Lots, Side, Ticks};
 use proptest::prelude::*;
 
@@ -104,6 +104,9 @@ proptest! {
 struct Spoiled(Ladder);
 
 impl Book for Spoiled {
+    fn walk(&mut self, tape: &mut Tape<'_>) {
+        self.0.walk(tape);
+    }
     fn set(&mut self, side: Side, level: Level) {
         let off = i64::from(level.price.0 == 1_000_007 && level.lots.0 > 0);
         self.0.set(side, Level { lots: Lots(level.lots.0 + off), ..level });

@@ -1,7 +1,7 @@
 //! The book's meaning: two BTreeMaps. Slow, obvious, the twin that `Ladder` is compared with.
 
 use super::{Book, Top};
-use crate::record::Level;
+use crate::record::{Level, Tape};
 use crate::units::{Lots, Side, Ticks};
 use std::collections::BTreeMap;
 
@@ -31,6 +31,19 @@ impl Tree {
 }
 
 impl Book for Tree {
+    fn walk(&mut self, tape: &mut Tape<'_>) {
+        tape.section("book");
+        for levels in [&mut self.bids, &mut self.asks] {
+            let mut list: Vec<Level> =
+                levels.iter().map(|(price, lots)| Level { price: *price, lots: *lots }).collect();
+            tape.list(&mut list, usize::MAX);
+            *levels = list.iter().map(|level| (level.price, level.lots)).collect();
+        }
+        for word in [&mut self.version, &mut self.last_update, &mut self.refused] {
+            tape.pod(word);
+        }
+    }
+
     fn set(&mut self, side: Side, level: Level) {
         if level.price.0 <= 0 || level.lots.0 < 0 {
             self.refused += 1;

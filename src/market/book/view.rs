@@ -1,7 +1,7 @@
 //! What other threads see of a book, and the touch corrected by bookTicker events.
 
 use super::{Book, Top};
-use crate::record::{BookTicker, Level};
+use crate::record::{BookTicker, Level, Tape};
 use crate::units::{InstrumentId, Side};
 use bytemuck::{Pod, Zeroable};
 
@@ -54,6 +54,14 @@ pub struct Touch {
 }
 
 impl Touch {
+    /// Saves the touch or brings it back.
+    pub fn walk(&mut self, tape: &mut Tape<'_>) {
+        tape.option(&mut self.ticker, (0, Top::default()), |(update, top), tape| {
+            tape.pod(update);
+            top.walk(tape);
+        });
+    }
+
     /// Takes a ticker; one older than what is known changes nothing. Returns whether it was newer.
     #[inline]
     pub fn on_ticker(&mut self, ticker: &BookTicker, book_update: u64) -> bool {

@@ -14,7 +14,8 @@
 //! Deliberately absent: the book, the request for the snapshot.
 
 use super::Family;
-use crate::record::{DepthDiff, Level};
+use crate::record::{DepthDiff, Level, Tape};
+use crate::units::{InstrumentId, UnixNanos};
 
 /// Diffs that may wait for a snapshot: 40 s of a 100 Hz stream.
 pub const BUFFER_DIFFS: usize = 4_096;
@@ -74,6 +75,40 @@ struct Waiting {
     asks: usize,
 }
 
+impl Waiting {
+    fn words(&self) -> [u64; 10] {
+        let diff = &self.diff;
+        [
+            u64::from(diff.instrument.0),
+            diff.first_update,
+            diff.last_update,
+            u64::from(diff.previous_update.is_some()),
+            diff.previous_update.unwrap_or(0),
+            diff.event_time.0,
+            diff.transaction_time.0,
+            self.start as u64,
+            self.bids as u64,
+            self.asks as u64,
+        ]
+    }
+
+    fn of_words(words: &[u64; 10]) -> Waiting {
+        let [instrument, first, last, has_previous, previous, event, transaction, at, bids, asks] =
+            *words;
+        let diff = DepthDiff {
+            instrument: InstrumentId(instrument as u32),
+            first_update: first,
+            last_update: last,
+            previous_update: (has_previous != 0).then_some(previous),
+            event_time: UnixNanos(event),
+            transaction_time: UnixNanos(transaction),
+            bids: &[],
+            asks: &[],
+        };
+        Waiting { diff, start: at as usize, bids: bids as usize, asks: asks as usize }
+    }
+}
+
 /// Synchronisation of one book.
 #[derive(Clone, Debug)]
 pub struct Sync {
@@ -123,6 +158,38 @@ impl Sync {
     #[must_use]
     pub const fn overflows(&self) -> u64 {
         self.overflows
+    }
+
+    /// Saves the synchronisation or brings it back.
+    pub fn walk(&mut self, tape: &mut Tape<'_>) {
+        tape.section("synchronisation");
+        let (mut kind, mut last_update) = match self.state {
+            State::Waiting => (0, 0),
+            State::Bridging { last_update } => (1, last_update),
+            State::Chained { last_update } => (2, last_update),
+        };
+        tape.code(&mut kind, &[0, 1, 2]);
+        tape.pod(&mut last_update);
+        self.state = match kind {
+            0 => State::Waiting,
+            1 => State::Bridging { last_update },
+            _ => State::Chained { last_update },
+        };
+        let mut waiting: Vec<[u64; 10]> = self.waiting.iter().map(Waiting::words).collect();
+        tape.list(&mut waiting, BUFFER_DIFFS);
+        tape.list(&mut self.arena, BUFFER_LEVELS);
+        if tape.is_loading() && !tape.has_failed() {
+            self.waiting.clear();
+            self.waiting.extend(waiting.iter().map(Waiting::of_words));
+            let end = |of: &Waiting| of.start.saturating_add(of.bids).saturating_add(of.asks);
+            if let Some(bad) = self.waiting.iter().map(end).find(|end| *end > self.arena.len()) {
+                self.forget();
+                return tape.refuse(bad as u64);
+            }
+        }
+        for count in [&mut self.gaps, &mut self.old, &mut self.overflows] {
+            tape.pod(count);
+        }
     }
 
     /// Voids the book, as after a lost connection or a frame that could not be read.
@@ -271,7 +338,7 @@ const fn previous(diff: &DepthDiff<'_>) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::{InstrumentId, Lots, Ticks, UnixNanos};
+    use crate::units::{Lots, Ticks};
 
     fn spot(first_update: u64, last_update: u64) -> DepthDiff<'static> {
         DepthDiff {
