@@ -1,6 +1,7 @@
 //! The machine: topology, placement, clock, memory, rings, the Plan cell, sockets. Level 1.
 
 pub mod allocation;
+pub mod byte_ring;
 pub mod cell;
 pub mod clock;
 pub mod cpu;

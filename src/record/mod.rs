@@ -2,7 +2,12 @@
 //!
 //! Level 1: imports `units` only. Codes are append-only, so an old journal keeps its meaning.
 
+mod entry;
+mod entry_bytes;
+#[cfg(test)]
+mod entry_tests;
 mod input;
+mod input_bytes;
 mod instrument;
 mod judgement;
 mod market;
@@ -10,7 +15,10 @@ mod order;
 mod plan;
 mod tape;
 mod verdict;
+mod words;
 
+pub use entry::{Begin, Digest, ENTRY_FORMAT, Entry, EntryKind};
+pub use entry_bytes::Scratch;
 pub use input::{Adjustment, AdoptedOrder, Command, Input, Life, Link, LinkState, Stamp};
 pub use instrument::{FeeSchedule, Filters, Instrument, InstrumentKind, Symbol, SymbolError};
 pub use judgement::Judgement;
@@ -23,3 +31,4 @@ pub use plan::{
 };
 pub use tape::{Tape, TapeError};
 pub use verdict::Verdict;
+pub use words::{EntryError, EntryProblem};
