@@ -6,11 +6,12 @@
 use bot4::cli::config::Config;
 use bot4::host::clock::{Clock, TscClock};
 use bot4::host::histogram::Histogram;
-use bot4::hot::gate::{GateView, Mode, RateWindow, check};
+use bot4::hot::gate::{GateView, RateWindow, check};
 use bot4::ledger::Ledger;
 use bot4::market::book::Top;
 use bot4::record::{
-    ExecutionKind, ExecutionReport, Intent, Level, OrderAction, OrderType, TimeInForce, Verdict,
+    ExecutionKind, ExecutionReport, Intent, Level, Mode, OrderAction, OrderType, TimeInForce,
+    Verdict,
 };
 use bot4::units::{InstrumentId, LaneId, Lots, Nanos, OrderId, Side, Ticks, VenueId};
 use bot4::venue::binance::{Family, metadata};

@@ -1,12 +1,13 @@
 //! What captures hold: whose protocol, which symbols, on what grid, and a market maker to their scale.
 
 use crate::cli::book::{self, BookError};
+use crate::cli::config::Breakers;
 use crate::host::cpu::Simd;
 use crate::lab::capture::{Capture, CaptureError};
 use crate::ledger::Valuation;
 use crate::record::{
-    Instrument, InstrumentKind, MakingParameters, MarketEvent, PLAN_INSTRUMENTS_MAX, Plan,
-    PlanEntry, PlanLimits,
+    Bucket, BucketKind, CurrencyRate, FlattenRule, Instrument, InstrumentKind, MakingParameters,
+    MarketEvent, PLAN_INSTRUMENTS_MAX, Plan, PlanEntry, PlanLimits,
 };
 use crate::strategy::making::coefficients;
 use crate::units::{InstrumentId, LaneId, Lots, Money, Nanos, Rate, Ticks, VenueId};
@@ -138,13 +139,8 @@ pub fn scaled_plan(
     let mut plan = Plan::none();
     plan.version = 1;
     plan.lane = lane;
-    plan.limits = PlanLimits {
-        orders_per_window: 50,
-        cancels_reserved_per_window: 25,
-        rate_window: Nanos::SECOND,
-        plan_age_max: Nanos(u64::MAX),
-        venue: family.order_rates(),
-    };
+    plan.limits = scaled_limits(instruments, family);
+    plan.breakers = Breakers::default().plan();
     for instrument in instruments {
         let price = first_price(instrument, captures, family).unwrap_or(10_000.0);
         let point = (price * 1e-4).max(1.0); // a basis point in ticks, at least one tick
@@ -177,13 +173,57 @@ pub fn scaled_plan(
             order_lots_max: Lots(quote.saturating_mul(10)),
             position_lots_max: Lots(quote.saturating_mul(25)),
             collar: Rate(1_000_000),
+            trade_collar: Rate(2_000_000),
             book_age_max: Nanos::from_millis(2_000),
+            volume_share: Rate(10_000_000),
+            volume_free_lots: Lots(quote),
+            buckets: 0b11,
+            restricted: 0,
+            quote_rate: Rate(Money::ONE as i64),
             making,
             reserved: 0,
         };
         plan.entries_len += 1;
     }
     plan
+}
+
+/// What those positions need, in the quote currency whichever it is: a hundred thousand units for each
+/// instrument, and the usual shares of it.
+fn scaled_limits(instruments: &[Instrument], family: Family) -> PlanLimits {
+    let capital = Money(100_000 * Money::ONE * instruments.len().max(1) as i128);
+    let percent = |count: i64| Rate(count * 1_000_000);
+    let mut limits = PlanLimits {
+        capital,
+        gross_max: capital,
+        net_max: capital,
+        orders_per_window: 50,
+        cancels_reserved_per_window: 25,
+        rate_window: Nanos::SECOND,
+        plan_age_max: Nanos(u64::MAX),
+        trade_age_max: Nanos(60 * Nanos::SECOND.0),
+        venue: family.order_rates(),
+        leverage_max: percent(300),
+        concentration_max: percent(15),
+        daily_loss_max: percent(2),
+        weekly_loss_max: percent(5),
+        monthly_loss_max: percent(10),
+        drawdown_max: percent(15),
+        rearm_share: percent(90),
+        rearm_after: Nanos(5 * Nanos::SECOND.0),
+        flatten: FlattenRule {
+            always: 0,
+            every: Nanos::from_millis(250),
+            slippage: Rate(200_000),
+            reserved: 0,
+        },
+        currency: instruments.first().map(|of| of.quote).unwrap_or_default(),
+        ..PlanLimits::default()
+    };
+    limits.rates[0] = CurrencyRate { currency: limits.currency, rate: Rate(Money::ONE as i64) };
+    limits.buckets[0] = Bucket { share: percent(60), kind: BucketKind::Venue as u64 };
+    limits.buckets[1] = Bucket { share: percent(60), kind: BucketKind::Strategy as u64 };
+    limits
 }
 
 /// The first price of an instrument, in ticks.

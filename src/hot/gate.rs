@@ -9,27 +9,14 @@
 use crate::ledger::Ledger;
 use crate::market::book::Top;
 use crate::record::{
-    Instrument, Intent, OrderAction, OrderState, OrderType, Plan, PlanEntry, PlanLimits, Tape,
-    Verdict,
+    Instrument, Intent, Mode, OrderAction, OrderState, OrderType, Plan, PlanEntry, PlanLimits,
+    Tape, Verdict,
 };
 use crate::units::{Lots, Money, Nanos, OrderId, Side, Ticks};
 
 /// Sends a rate window can hold; limits above it are cut to it. Small enough that both rings stay in
 /// the cache.
 pub const RATE_WINDOW_MAX: usize = 2_048;
-
-/// Whether the lane may take risk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Mode {
-    /// Trades.
-    Active = 0,
-    /// Only shrinks positions.
-    Reducing = 1,
-    /// Only cancels.
-    #[default]
-    Halted = 2,
-}
 
 /// Everything a verdict may depend on, besides the intent.
 #[derive(Clone, Copy, Debug)]
@@ -88,11 +75,6 @@ impl Times {
         let oldest = self.ring[place as usize];
         (self.count < limit) | ((limit > 0) & (now.since(oldest) >= window))
     }
-}
-
-impl Mode {
-    /// Every mode, by code.
-    pub const ALL: [Mode; 3] = [Mode::Active, Mode::Reducing, Mode::Halted];
 }
 
 impl Times {

@@ -7,19 +7,19 @@
 //! Deliberately absent: bytes (`pipeline`), sockets (`drive`).
 
 use super::book::{BookChange, Gap, SyncedBook};
-use super::decide::{Slots, Style, Wanted};
-use super::gate::{self, GateView, Mode, RateWindow};
+use super::decide::Slots;
+use super::gate::RateWindow;
 use super::outbox::Outbox;
 use super::report::{InputCounts, LaneReport};
 use super::signal::Signal;
+use super::state::{Holds, StateEvent, transition};
 use crate::host::probe::{Probe, Stage};
 use crate::ledger::{Ledger, StateHash};
 use crate::market::book::{Book, Ladder};
 use crate::record::{
-    AdoptedOrder, Command, ExecutionKind, ExecutionReport, Input, Instrument, Intent, Judgement,
-    Life, Link, LinkState, MarketEvent, OrderAction, Plan, Stamp, Tape, Verdict,
+    AdoptedOrder, ExecutionKind, ExecutionReport, Input, Instrument, Life, Link, LinkState,
+    MarketEvent, Mode, Plan, ServiceTime, Stamp, Tape, Verdict,
 };
-use crate::strategy::making::{self, Quotes};
 use crate::units::{InstrumentId, LaneId, Nanos};
 use crate::venue::binance::Family;
 use crate::venue::binance::orders::Backoff;
@@ -37,36 +37,36 @@ pub struct LaneConfig {
 
 /// One instrument of the lane.
 #[derive(Clone, Debug)]
-struct Desk<B: Book> {
-    instrument: Instrument,
-    book: SyncedBook<B>,
-    signal: Signal,
-    slots: Slots,
+pub(super) struct Desk<B: Book> {
+    pub(super) instrument: Instrument,
+    pub(super) book: SyncedBook<B>,
+    pub(super) signal: Signal,
+    pub(super) slots: Slots,
 }
 
 /// A hot lane; `B` is the book it keeps.
 #[derive(Clone, Debug)]
 pub struct Lane<B: Book = Ladder> {
-    config: LaneConfig,
-    desks: Vec<Desk<B>>,
-    ledger: Ledger,
-    plan: Box<Plan>,
-    mode: Mode,
-    market_up: bool,
-    orders_up: bool,
-    rate: RateWindow,
+    pub(super) config: LaneConfig,
+    pub(super) desks: Vec<Desk<B>>,
+    pub(super) ledger: Ledger,
+    pub(super) plan: Box<Plan>,
+    pub(super) holds: Holds,
+    pub(super) market_up: bool,
+    pub(super) orders_up: bool,
+    pub(super) rate: RateWindow,
     /// The rate budget was found used up, and has room again from then on.
-    paced_until: Nanos,
+    pub(super) paced_until: Nanos,
     /// The venue has shut us out until then; even cancels would only lengthen it.
-    muted_until: Nanos,
-    next_id: u64,
-    sequence: u64,
+    pub(super) muted_until: Nanos,
+    pub(super) next_id: u64,
+    pub(super) sequence: u64,
     /// Time of the last input.
-    latest: Nanos,
-    gapped: bool,
-    orders_hash: StateHash,
-    counts: InputCounts,
-    verdicts: [u64; Verdict::ALL.len()],
+    pub(super) latest: Nanos,
+    pub(super) gapped: bool,
+    pub(super) orders_hash: StateHash,
+    pub(super) counts: InputCounts,
+    pub(super) verdicts: [u64; Verdict::ALL.len()],
 }
 
 impl<B: Book + Default> Lane<B> {
@@ -90,7 +90,7 @@ impl<B: Book + Default> Lane<B> {
             desks: instruments.iter().map(desk).collect(),
             ledger: Ledger::new(instruments),
             plan: Box::new(Plan::none()),
-            mode: Mode::Halted,
+            holds: Holds::START,
             market_up: false,
             orders_up: false,
             rate: RateWindow::new(),
@@ -123,7 +123,13 @@ impl<B: Book> Lane<B> {
     /// The lane's mode.
     #[must_use]
     pub fn mode(&self) -> Mode {
-        self.mode
+        self.holds.mode()
+    }
+
+    /// What holds it back.
+    #[must_use]
+    pub fn holds(&self) -> Holds {
+        self.holds
     }
 
     /// The book of an instrument.
@@ -162,7 +168,9 @@ impl<B: Book> Lane<B> {
         let mut hash = StateHash::default();
         hash.word(u64::from(self.config.lane.0));
         hash.word(
-            self.mode as u64 | u64::from(self.market_up) << 8 | u64::from(self.orders_up) << 9,
+            u64::from(self.holds.bits())
+                | u64::from(self.market_up) << 32
+                | u64::from(self.orders_up) << 33,
         );
         hash.word(self.plan.version);
         hash.word(u64::from(self.config.epoch));
@@ -187,7 +195,7 @@ impl<B: Book> Lane<B> {
     pub fn walk(&mut self, tape: &mut Tape<'_>) {
         tape.section("lane");
         tape.pod(&mut self.config.epoch);
-        tape.code(&mut self.mode, &Mode::ALL);
+        self.holds.walk(tape);
         for flag in [&mut self.market_up, &mut self.orders_up, &mut self.gapped] {
             tape.flag(flag);
         }
@@ -235,7 +243,11 @@ impl<B: Book> Lane<B> {
             Input::MarketFault(instrument) => self.on_fault(instrument, now, probe, outbox),
             Input::Execution(report) => self.on_execution(&report, now, probe, outbox),
             Input::Timer => self.on_timer(now, probe, outbox),
-            Input::Command(command) => self.on_command(command, now, probe, outbox),
+            Input::Command(command, source) => {
+                self.counts.commands += 1;
+                self.moves(StateEvent::Asked(command, source));
+                self.requote_all(now, probe, outbox);
+            }
             Input::Link(link, state) => self.on_link(link, state, now, probe, outbox),
             Input::Plan(plan) => {
                 self.counts.plans += 1;
@@ -250,6 +262,7 @@ impl<B: Book> Lane<B> {
                 self.counts.adjustments += 1;
                 self.ledger.adjust(&difference);
             }
+            Input::Service(time) => self.on_service(&time),
         }
     }
 
@@ -261,7 +274,7 @@ impl<B: Book> Lane<B> {
         self.paced_until = Nanos(0);
         self.config.epoch = life.epoch;
         self.next_id = 1;
-        self.mode = Mode::Halted;
+        self.moves(StateEvent::Life);
         (self.market_up, self.orders_up) = (false, false);
         *self.plan = Plan::none();
         self.rate.begin(now);
@@ -398,20 +411,16 @@ impl<B: Book> Lane<B> {
         self.requote_all(now, probe, outbox);
     }
 
-    fn on_command(
-        &mut self,
-        command: Command,
-        now: Nanos,
-        probe: &mut impl Probe,
-        outbox: &mut Outbox,
-    ) {
-        self.counts.commands += 1;
-        self.mode = match command {
-            Command::Activate => Mode::Active,
-            Command::Reduce => Mode::Reducing,
-            Command::Halt => Mode::Halted,
-        };
-        self.requote_all(now, probe, outbox);
+    fn on_service(&mut self, _time: &ServiceTime) {
+        self.counts.services += 1;
+    }
+
+    /// What the table does not allow changes nothing, and is counted.
+    fn moves(&mut self, event: StateEvent) {
+        match transition(self.holds, event) {
+            Ok(holds) => self.holds = holds,
+            Err(_) => self.counts.commands_refused += 1,
+        }
     }
 
     fn on_link(
@@ -441,208 +450,4 @@ impl<B: Book> Lane<B> {
         }
         self.requote_all(now, probe, outbox);
     }
-
-    fn requote_all(&mut self, now: Nanos, probe: &mut impl Probe, outbox: &mut Outbox) {
-        for at in 0..self.desks.len() {
-            self.requote(self.desks[at].instrument.id, now, probe, outbox);
-        }
-    }
-
-    /// Decide and gate for one instrument.
-    #[inline]
-    fn requote(
-        &mut self,
-        instrument: InstrumentId,
-        now: Nanos,
-        probe: &mut impl Probe,
-        outbox: &mut Outbox,
-    ) {
-        let Some(desk) = self.desks.get(instrument.0 as usize) else { return };
-        let quotes = self.quotes(desk, now);
-        let parameters = self.plan.entry(instrument).map(|entry| entry.making).unwrap_or_default();
-        let style = Style {
-            modify_in_place: self.config.family.is_futures(),
-            epoch: self.config.epoch,
-            cancels_only: now < self.paced_until,
-        };
-        self.counts.paced += u64::from(style.cancels_only);
-        let wanted = if quotes == Quotes::default() {
-            desk.slots.cancels(&self.ledger)
-        } else {
-            let next_id = &mut self.next_id;
-            desk.slots.intents(instrument, &quotes, &parameters, &self.ledger, style, next_id)
-        };
-        probe.mark(Stage::Decide);
-        if !wanted.is_empty() {
-            self.gate(instrument, &wanted, now, probe, outbox);
-        }
-    }
-
-    /// Quotes of the strategy; none while anything says that new risk is not to be taken.
-    fn quotes(&self, desk: &Desk<B>, now: Nanos) -> Quotes {
-        let none = Quotes::default();
-        if self.mode == Mode::Halted || !self.orders_up || !self.market_up {
-            return none;
-        }
-        let (Some(entry), Some(top)) = (self.plan.entry(desk.instrument.id), desk.book.top())
-        else {
-            return none;
-        };
-        let stale = now.since(desk.book.updated_at()) > entry.book_age_max
-            || now.since(self.plan.adopted_at) > self.plan.limits.plan_age_max;
-        if stale || top.is_crossed() {
-            return none;
-        }
-        let Some(view) = desk.signal.view(&top, entry.making.volatility_start) else { return none };
-        let position =
-            self.ledger.account(desk.instrument.id).map(|a| a.position()).unwrap_or_default();
-        let mut quotes = making::decide(&view, &entry.making, position, entry.position_lots_max);
-        if self.mode == Mode::Reducing {
-            if position.0 >= 0 {
-                quotes.bids = none.bids;
-            }
-            if position.0 <= 0 {
-                quotes.asks = none.asks;
-            }
-        }
-        quotes
-    }
-
-    /// A void book: its quotes go, whatever the strategy thinks.
-    fn abandon(
-        &mut self,
-        instrument: InstrumentId,
-        now: Nanos,
-        probe: &mut impl Probe,
-        outbox: &mut Outbox,
-    ) {
-        let Some(desk) = self.desks.get_mut(instrument.0 as usize) else { return };
-        desk.signal.interrupt();
-        let wanted = desk.slots.cancels(&self.ledger);
-        probe.mark(Stage::Decide);
-        self.gate(instrument, &wanted, now, probe, outbox);
-    }
-
-    fn gate(
-        &mut self,
-        instrument: InstrumentId,
-        wanted: &Wanted,
-        now: Nanos,
-        probe: &mut impl Probe,
-        outbox: &mut Outbox,
-    ) {
-        // Nothing can leave: asking the gate at every tick would only count the outage.
-        if !self.orders_up || now < self.muted_until {
-            return;
-        }
-        for (intent, slot) in wanted.iter() {
-            let mut verdict = self.judge(instrument, &intent, now, outbox);
-            probe.mark(Stage::Gate);
-            if verdict == Verdict::OrderRate {
-                self.paced_until = self.rate.room_at(&self.plan.limits);
-            }
-            if outbox.keeps_judgements() {
-                outbox.judged(self.judgement(instrument, &intent, slot, verdict, now));
-            }
-            if verdict.passes() {
-                verdict = self.commit(&intent, slot, now, outbox);
-                probe.mark(Stage::Commit);
-            }
-            self.verdicts[verdict as usize] += 1;
-        }
-    }
-
-    fn judgement(
-        &self,
-        instrument: InstrumentId,
-        intent: &Intent,
-        slot: usize,
-        verdict: Verdict,
-        at: Nanos,
-    ) -> Judgement {
-        let book = self.desks.get(instrument.0 as usize).map(|desk| &desk.book);
-        let top = book.and_then(SyncedBook::top).unwrap_or_default();
-        Judgement {
-            intent: *intent,
-            verdict,
-            level: (slot % making::LEVELS_MAX) as u8,
-            plan: self.plan.version,
-            bid: top.bid,
-            ask: top.ask,
-            book_at: book.map(SyncedBook::updated_at).unwrap_or_default(),
-            at,
-        }
-    }
-
-    fn judge(
-        &self,
-        instrument: InstrumentId,
-        intent: &Intent,
-        now: Nanos,
-        outbox: &Outbox,
-    ) -> Verdict {
-        let Some(desk) = self.desks.get(instrument.0 as usize) else { return Verdict::NotInPlan };
-        if outbox.is_full() {
-            return Verdict::QueueFull;
-        }
-        let view = GateView {
-            mode: self.mode,
-            connected: self.orders_up,
-            plan: &self.plan,
-            ledger: &self.ledger,
-            instrument: &desk.instrument,
-            top: desk.book.top(),
-            book_at: desk.book.updated_at(),
-            own: desk.slots.ids(),
-            rate: &self.rate,
-            now,
-        };
-        gate::check(intent, &view)
-    }
-
-    /// An intent that passed: booked before it leaves, so that its report always finds it.
-    /// Where the ledger has no place for it, it is refused after all.
-    fn commit(&mut self, intent: &Intent, slot: usize, now: Nanos, outbox: &mut Outbox) -> Verdict {
-        let level = (slot % making::LEVELS_MAX) as u8;
-        match intent.action {
-            OrderAction::Cancel => self.ledger.cancel_sent(intent.order),
-            OrderAction::Replace if intent.order == intent.replaces => {
-                self.ledger.modify_sent(intent);
-            }
-            OrderAction::Place | OrderAction::Replace => {
-                if self.ledger.place(intent, level, now).is_err() {
-                    outbox.overrule(Verdict::OpenOrders);
-                    return Verdict::OpenOrders;
-                }
-                if intent.action == OrderAction::Replace {
-                    self.ledger.cancel_sent(intent.replaces);
-                }
-                if let Some(desk) = self.desks.get_mut(intent.instrument.0 as usize) {
-                    desk.slots.put(slot, intent.order);
-                }
-            }
-            OrderAction::CancelAll => {}
-        }
-        self.rate.sent(intent.action, now);
-        self.counts.requests += 1;
-        hash_intent(&mut self.orders_hash, intent);
-        outbox.pass(intent);
-        Verdict::Pass
-    }
-}
-
-fn hash_intent(hash: &mut StateHash, intent: &Intent) {
-    hash.word(intent.order.0);
-    hash.word(intent.replaces.0);
-    hash.word(u64::from(intent.instrument.0));
-    let codes = [
-        intent.action as u64,
-        intent.side as u64,
-        intent.order_type as u64,
-        intent.time_in_force as u64,
-        u64::from(intent.reduce_only),
-    ];
-    hash.word(codes.iter().fold(0, |word, code| word << 8 | code));
-    hash.word(intent.price.0 as u64);
-    hash.word(intent.lots.0 as u64);
 }

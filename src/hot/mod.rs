@@ -4,7 +4,9 @@
 //! `lane` is the pure state machine of the middle; `drive` brings its bytes and takes its requests;
 //! `guard` watches it from another thread.
 
+mod act;
 pub mod book;
+pub mod breaker;
 pub mod decide;
 pub mod drive;
 pub mod gate;
@@ -15,6 +17,7 @@ pub mod pipeline;
 pub mod recorder;
 pub mod report;
 pub mod signal;
+pub mod state;
 
 #[cfg(test)]
 mod tests;

@@ -7,13 +7,12 @@
 //! Deliberately absent: sockets, TLS and WebSocket framing (`drive`), the venue (`lab`).
 
 use super::book::Gap;
-use super::gate::Mode;
 use super::lane::{Lane, LaneConfig};
 use super::outbox::Outbox;
 use super::recorder::{Recorder, Unrecorded};
 use crate::host::cpu::Simd;
 use crate::host::probe::{Probe, Stage};
-use crate::record::{Command, Input, Instrument, Intent, Stamp};
+use crate::record::{Command, Input, Instrument, Intent, Mode, Source, Stamp};
 use crate::units::{InstrumentId, Nanos, UnixNanos};
 use crate::venue::binance::Family;
 use crate::venue::binance::decode::{DecodeError, Decoder};
@@ -344,7 +343,7 @@ impl<R: Recorder> Core<R> {
     ) {
         self.counts.unrecorded += 1;
         self.overflowed = true;
-        let halt = Input::Command(Command::Halt);
+        let halt = Input::Command(Command::Halt, Source::Journal);
         if self.lane.mode() != Mode::Halted && self.recorder.has_room(&halt) {
             self.consume(halt, now, probe, send);
         }

@@ -22,8 +22,8 @@ impl Urgency {
     #[must_use]
     pub fn of(input: &Input<'_>) -> Urgency {
         match input {
-            Input::Command(Command::Halt) => Urgency::Last,
-            Input::Execution(_) | Input::Link(..) | Input::Command(_) => Urgency::Urgent,
+            Input::Command(Command::Halt | Command::Flatten, _) => Urgency::Last,
+            Input::Execution(_) | Input::Link(..) | Input::Command(..) => Urgency::Urgent,
             _ => Urgency::Ordinary,
         }
     }

@@ -33,8 +33,12 @@ pub struct InputCounts {
     pub executions: u64,
     /// Timer ticks.
     pub timers: u64,
-    /// Operator commands.
+    /// Commands, from whomever.
     pub commands: u64,
+    /// Commands that their source may not give; they changed nothing.
+    pub commands_refused: u64,
+    /// Measurements of the lane's own time.
+    pub services: u64,
     /// Connections up or down.
     pub links: u64,
     /// Plans adopted.

@@ -14,6 +14,11 @@ pub const SAMPLE_PERIOD: Nanos = Nanos::from_millis(100);
 const SAMPLE_WEIGHT: f64 = 0.02;
 /// Samples before the measured volatility replaces the plan's.
 const SAMPLES_MIN: u64 = 50;
+/// Least weight of a new sample in the slow variance: a half-life of 693 samples, 69 s. Until then it is
+/// the plain mean.
+const SLOW_WEIGHT: f64 = 0.001;
+/// Square root of the seconds of a year of 365 days, in basis points: 5 615.6923 * 10 000.
+const ANNUAL_BPS: f64 = 56_156_922.99;
 /// Quiet periods caught up at most; later ones change nothing measurable.
 const QUIET_MAX: u64 = 1_000;
 
@@ -24,6 +29,7 @@ pub struct Signal {
     sampled: f64,
     sampled_at: Nanos,
     variance: f64,
+    slow_variance: f64,
     samples: u64,
 }
 
@@ -52,6 +58,8 @@ impl Signal {
             let squared = if period == 0 { move_ * move_ } else { 0.0 };
             self.variance += SAMPLE_WEIGHT * (squared - self.variance);
             self.samples += 1;
+            let weight = (1.0 / self.samples as f64).max(SLOW_WEIGHT);
+            self.slow_variance += weight * (squared - self.slow_variance);
         }
         self.sampled = self.middle;
         self.sampled_at = Nanos(self.sampled_at.0 + periods * SAMPLE_PERIOD.0);
@@ -73,6 +81,23 @@ impl Signal {
         (self.variance * per_second).sqrt()
     }
 
+    /// Samples so far.
+    #[must_use]
+    #[inline]
+    pub const fn samples(&self) -> u64 {
+        self.samples
+    }
+
+    /// Volatility over about a minute as a share of the price and year, basis points.
+    #[must_use]
+    pub fn annual_volatility_bps(&self) -> f64 {
+        if self.middle <= 0.0 {
+            return 0.0;
+        }
+        let per_second = Nanos::SECOND.0 as f64 / SAMPLE_PERIOD.0 as f64;
+        (self.slow_variance * per_second).sqrt() / self.middle * ANNUAL_BPS
+    }
+
     /// What the strategy sees; nothing while a side of the book is empty.
     #[must_use]
     #[inline]
@@ -88,7 +113,9 @@ impl Signal {
     /// Saves the signals or brings them back.
     pub fn walk(&mut self, tape: &mut Tape<'_>) {
         tape.section("signal");
-        for value in [&mut self.middle, &mut self.sampled, &mut self.variance] {
+        let reals =
+            [&mut self.middle, &mut self.sampled, &mut self.variance, &mut self.slow_variance];
+        for value in reals {
             tape.pod(value);
         }
         tape.pod(&mut self.sampled_at);
@@ -97,8 +124,10 @@ impl Signal {
 
     /// The state as bits, for the state hash.
     #[must_use]
-    pub fn bits(&self) -> [u64; 4] {
-        [self.middle.to_bits(), self.sampled.to_bits(), self.variance.to_bits(), self.samples]
+    pub fn bits(&self) -> [u64; 6] {
+        let reals = [self.middle, self.sampled, self.variance, self.slow_variance];
+        let [middle, sampled, variance, slow] = reals.map(f64::to_bits);
+        [middle, sampled, variance, slow, self.samples, self.sampled_at.0]
     }
 }
 

@@ -9,7 +9,7 @@ use super::exchange::{ClientId, Exchange, Output, wire};
 use crate::host::probe::{NoProbe, Probe};
 use crate::hot::pipeline::Pipeline;
 use crate::hot::recorder::Recorder;
-use crate::record::{Command, ExecutionReport, Input, Intent, Link, LinkState, Plan};
+use crate::record::{Command, ExecutionReport, Input, Intent, Link, LinkState, Plan, Source};
 use crate::units::{InstrumentId, Nanos};
 use std::collections::VecDeque;
 
@@ -102,7 +102,12 @@ impl Recording {
                 pipeline.on_input(Input::Timer, entry.at, probe, send);
             }
             Kind::Halt => {
-                pipeline.on_input(Input::Command(Command::Halt), entry.at, probe, send);
+                pipeline.on_input(
+                    Input::Command(Command::Halt, Source::Run),
+                    entry.at,
+                    probe,
+                    send,
+                );
             }
         }
     }
@@ -216,7 +221,7 @@ impl<R: Recorder> Run<'_, R> {
     fn input(&mut self, at: Nanos, kind: Kind) {
         self.recording.push(at, kind, &[]);
         let input = match kind {
-            Kind::Halt => Input::Command(Command::Halt),
+            Kind::Halt => Input::Command(Command::Halt, Source::Run),
             _ => Input::Timer,
         };
         let submissions = &mut self.submissions;
@@ -302,7 +307,7 @@ fn open<R: Recorder>(
         Input::Plan(plan),
         Input::Link(Link::Market, LinkState::Up),
         Input::Link(Link::Orders, LinkState::Up),
-        Input::Command(Command::Activate),
+        Input::Command(Command::Activate, Source::Run),
     ];
     for input in inputs {
         pipeline.on_input(input, Nanos(0), &mut NoProbe, send);

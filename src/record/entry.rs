@@ -130,11 +130,13 @@ pub enum EntryKind {
     Adopted = 28,
     /// An input: reconciliation found a difference.
     Adjustment = 29,
+    /// An input: the lane's own time was measured.
+    Service = 30,
 }
 
 impl EntryKind {
     /// Every kind with its name, for reports and tests.
-    pub const ALL: [(EntryKind, &'static str); 21] = [
+    pub const ALL: [(EntryKind, &'static str); 22] = [
         (EntryKind::Begin, "begin"),
         (EntryKind::Instrument, "instrument"),
         (EntryKind::RawFrame, "raw_frame"),
@@ -156,6 +158,7 @@ impl EntryKind {
         (EntryKind::Life, "life"),
         (EntryKind::Adopted, "adopted"),
         (EntryKind::Adjustment, "adjustment"),
+        (EntryKind::Service, "service"),
     ];
 
     /// The code on disk.

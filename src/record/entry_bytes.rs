@@ -21,12 +21,13 @@
 //! | market_other, timer | - |
 //! | market_fault | instrument u32, known u8 |
 //! | execution | instrument u32, kind u8, side u8, maker u8 \| order \| venue order \| trade \| price \| lots \| last price \| last lots \| filled \| fee x2 \| currency \| reject i32 \| venue time |
-//! | command | command u8 |
+//! | command | command u8, source u8 |
 //! | link | link u8, state u8 |
 //! | plan | the plan's bytes |
 //! | life | epoch u32 \| wall |
 //! | adopted | instrument u32, side u8 \| order \| venue order \| price \| lots |
 //! | adjustment | instrument u32 \| lots \| cash x2 |
+//! | service | p99 \| frames |
 //!
 //! Invariants: bytes that mean nothing are zero, and reading refuses them otherwise, so words that
 //! read well are exactly the words that writing the result gives; nothing here panics on any input.

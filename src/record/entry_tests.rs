@@ -140,12 +140,13 @@ fn entries<'a>(levels: &'a [Level], plan: &'a Plan) -> Vec<Entry<'a>> {
         Input::MarketFault(None),
         Input::Execution(report()),
         Input::Timer,
-        Input::Command(Command::Halt),
+        Input::Command(Command::Flatten, Source::Operator),
         Input::Link(Link::Orders, LinkState::Down),
         Input::Plan(plan),
         Input::Life(Life { epoch: 9, wall_at_zero: UnixNanos(10) }),
         Input::Adopted(adopted),
         Input::Adjustment(adjustment),
+        Input::Service(ServiceTime { p99: Nanos(7), frames: 8 }),
     ];
     let inputs = market.into_iter().map(Input::Market).chain(others);
     let mut all: Vec<Entry<'a>> =
@@ -242,8 +243,9 @@ fn every_code_of_every_small_enum_survives() {
         };
         assert!(survives(&Entry::Judgement { input: 3, judgement }), "verdict {code}");
     }
-    for command in [Command::Activate, Command::Reduce, Command::Halt] {
-        assert!(survives(&Entry::Input { sequence: 1, input: Input::Command(command) }));
+    for (command, source) in Command::ALL.into_iter().flat_map(|c| Source::ALL.map(|s| (c, s))) {
+        let input = Input::Command(command, source);
+        assert!(survives(&Entry::Input { sequence: 1, input }), "{input:?}");
     }
 }
 

@@ -1,19 +1,7 @@
 //! The sequenced inputs of a lane. State + input gives state + output, and nothing else does.
 
-use super::{ExecutionReport, MarketEvent, Plan};
+use super::{Command, ExecutionReport, MarketEvent, Plan, Source};
 use crate::units::{InstrumentId, Lots, Money, Nanos, OrderId, Side, Ticks, UnixNanos};
-
-/// What an operator (or the guard) asks of a lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Command {
-    /// Trade.
-    Activate = 0,
-    /// Only shrink positions.
-    Reduce = 1,
-    /// Cancel everything and stop trading.
-    Halt = 2,
-}
 
 /// A connection of the lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,6 +61,15 @@ pub struct Adjustment {
     pub cash: Money,
 }
 
+/// Time from a market frame to the last verdict it led to, over the frames since the last such input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServiceTime {
+    /// Its 99th percentile.
+    pub p99: Nanos,
+    /// How many frames it is taken over.
+    pub frames: u64,
+}
+
 /// One input. The driver gives it a receive time and the lane a sequence number.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
@@ -85,8 +82,8 @@ pub enum Input<'a> {
     Execution(ExecutionReport),
     /// Time passes; sent at a fixed period even when nothing else happens.
     Timer,
-    /// An operator's command.
-    Command(Command),
+    /// What someone asks of the lane, and who.
+    Command(Command, Source),
     /// A connection came up or went down.
     Link(Link, LinkState),
     /// A new plan; the lane stamps `adopted_at` with the input's time.
@@ -98,6 +95,8 @@ pub enum Input<'a> {
     Adopted(AdoptedOrder),
     /// Reconciliation found another position or cash.
     Adjustment(Adjustment),
+    /// How long the lane itself has lately taken; measured by whoever drives it.
+    Service(ServiceTime),
 }
 
 /// Receive time and sequence of an input.

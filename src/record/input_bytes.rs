@@ -5,9 +5,9 @@ use super::entry_bytes::Scratch;
 use super::words::{BOOLS, EntryError, EntryProblem, In, LEVEL_WORDS, LINKS, Out, SIDES};
 use super::{
     Adjustment, AdoptedOrder, BookTicker, Command, DepthDiff, DepthSnapshot, ExecutionKind,
-    ExecutionReport, Input, Level, Life, LinkState, MarketEvent, Plan, Trade,
+    ExecutionReport, Input, Level, Life, LinkState, MarketEvent, Plan, ServiceTime, Source, Trade,
 };
-use crate::units::{Currency, InstrumentId, Lots, Money, OrderId, Ticks, UnixNanos};
+use crate::units::{Currency, InstrumentId, Lots, Money, Nanos, OrderId, Ticks, UnixNanos};
 
 /// Words of a plan.
 const PLAN_WORDS: usize = size_of::<Plan>() / 8;
@@ -22,7 +22,6 @@ const EXECUTIONS: [ExecutionKind; 7] = [
     ExecutionKind::CancelRejected,
     ExecutionKind::Replaced,
 ];
-const COMMANDS: [Command; 3] = [Command::Activate, Command::Reduce, Command::Halt];
 const LINK_STATES: [LinkState; 2] = [LinkState::Up, LinkState::Down];
 
 pub(super) fn input_kind(input: &Input<'_>) -> EntryKind {
@@ -35,12 +34,13 @@ pub(super) fn input_kind(input: &Input<'_>) -> EntryKind {
         Input::MarketFault(_) => EntryKind::MarketFault,
         Input::Execution(_) => EntryKind::Execution,
         Input::Timer => EntryKind::Timer,
-        Input::Command(_) => EntryKind::Command,
+        Input::Command(..) => EntryKind::Command,
         Input::Link(..) => EntryKind::Link,
         Input::Plan(_) => EntryKind::Plan,
         Input::Life(_) => EntryKind::Life,
         Input::Adopted(_) => EntryKind::Adopted,
         Input::Adjustment(_) => EntryKind::Adjustment,
+        Input::Service(_) => EntryKind::Service,
     }
 }
 
@@ -53,10 +53,10 @@ pub(super) fn input_words(input: &Input<'_>) -> usize {
         Input::Market(MarketEvent::Ticker(_)) => 4 + 2 * LEVEL_WORDS,
         Input::Market(MarketEvent::Trade(_)) => 6,
         Input::Market(MarketEvent::Other) | Input::Timer => 0,
-        Input::MarketFault(_) | Input::Command(_) | Input::Link(..) => 1,
+        Input::MarketFault(_) | Input::Command(..) | Input::Link(..) => 1,
         Input::Execution(_) => 14,
         Input::Plan(_) => PLAN_WORDS,
-        Input::Life(_) => 2,
+        Input::Life(_) | Input::Service(_) => 2,
         Input::Adopted(_) => 5,
         Input::Adjustment(_) => 4,
     }
@@ -72,7 +72,9 @@ pub(super) fn write_input(to: &mut Out<'_>, input: &Input<'_>) {
         }
         Input::Execution(report) => write_execution(to, report),
         Input::Timer => {}
-        Input::Command(command) => to.put(u64::from(*command as u8)),
+        Input::Command(command, source) => {
+            to.put(u64::from(*command as u8) | u64::from(*source as u8) << 8);
+        }
         Input::Link(link, state) => to.put(u64::from(*link as u8) | u64::from(*state as u8) << 8),
         Input::Plan(plan) => to.words(bytemuck::cast_slice(bytemuck::bytes_of(*plan))),
         Input::Life(life) => {
@@ -90,6 +92,10 @@ pub(super) fn write_input(to: &mut Out<'_>, input: &Input<'_>) {
             to.head(difference.instrument.0, [0; 4]);
             to.put(difference.lots.0 as u64);
             to.wide(difference.cash.0 as u128);
+        }
+        Input::Service(time) => {
+            to.put(time.p99.0);
+            to.put(time.frames);
         }
     }
 }
@@ -166,8 +172,9 @@ pub(super) fn read_input<'a>(
         EntryKind::Execution => Input::Execution(read_execution(from)?),
         EntryKind::Timer => Input::Timer,
         EntryKind::Command => {
-            let [command] = from.codes("command")?;
-            Input::Command(from.pick("command", &COMMANDS, command)?)
+            let [command, source] = from.codes("command")?;
+            let command = from.pick("command", &Command::ALL, command)?;
+            Input::Command(command, from.pick("source of the command", &Source::ALL, source)?)
         }
         EntryKind::Link => {
             let [link, state] = from.codes("link")?;
@@ -203,6 +210,10 @@ pub(super) fn read_input<'a>(
                 cash: Money(from.wide("cash")? as i128),
             })
         }
+        EntryKind::Service => Input::Service(ServiceTime {
+            p99: Nanos(from.take("p99")?),
+            frames: from.take("frames")?,
+        }),
         _ => Input::Market(read_market(kind, from)?),
     })
 }

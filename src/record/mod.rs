@@ -2,6 +2,7 @@
 //!
 //! Level 1: imports `units` only. Codes are append-only, so an old journal keeps its meaning.
 
+mod command;
 mod entry;
 mod entry_bytes;
 #[cfg(test)]
@@ -17,9 +18,10 @@ mod tape;
 mod verdict;
 mod words;
 
+pub use command::{Cause, Command, Mode, Source};
 pub use entry::{Begin, Digest, ENTRY_FORMAT, Entry, EntryKind};
 pub use entry_bytes::Scratch;
-pub use input::{Adjustment, AdoptedOrder, Command, Input, Life, Link, LinkState, Stamp};
+pub use input::{Adjustment, AdoptedOrder, Input, Life, Link, LinkState, ServiceTime, Stamp};
 pub use instrument::{FeeSchedule, Filters, Instrument, InstrumentKind, Symbol, SymbolError};
 pub use judgement::Judgement;
 pub use market::{BookTicker, DepthDiff, DepthSnapshot, Level, MarketEvent, Trade};
@@ -27,7 +29,9 @@ pub use order::{
     ExecutionKind, ExecutionReport, Intent, OrderAction, OrderState, OrderType, TimeInForce,
 };
 pub use plan::{
-    MakingParameters, PLAN_INSTRUMENTS_MAX, Plan, PlanEntry, PlanLimits, VENUE_RATES, VenueRate,
+    BREAKERS, BUCKETS_MAX, BreakerKind, BreakerRule, Bucket, BucketKind, CurrencyRate, FlattenRule,
+    MakingParameters, PLAN_INSTRUMENTS_MAX, Plan, PlanBreakers, PlanEntry, PlanLimits, RATES_MAX,
+    VENUE_RATES, VenueRate,
 };
 pub use tape::{Tape, TapeError};
 pub use verdict::Verdict;

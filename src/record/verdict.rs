@@ -6,9 +6,9 @@
 pub enum Verdict {
     /// The intent may leave.
     Pass = 0,
-    /// The lane is halted; only cancels leave.
+    /// The lane is halted by command; only cancels leave, and what closes a position.
     Halted = 1,
-    /// The lane is reducing; only intents that shrink a position leave.
+    /// The lane is reducing by command; only intents that shrink a position leave.
     Reducing = 2,
     /// No plan, or the plan is older than its limit; only shrinking intents leave.
     PlanStale = 3,
@@ -20,7 +20,7 @@ pub enum Verdict {
     SizeOverLimit = 6,
     /// Position after fill, counting what works, above the plan's maximum.
     PositionOverLimit = 7,
-    /// Notional of the order above the maximum, or below the venue's minimum.
+    /// Notional of the order above the maximum.
     NotionalOverLimit = 8,
     /// Notional below the venue's minimum.
     NotionalUnderLimit = 9,
@@ -48,11 +48,41 @@ pub enum Verdict {
     QueueFull = 20,
     /// A working order already waits for a cancel or replace answer.
     CancelPending = 21,
+    /// Exposure on the instrument's venue above its share of the equity.
+    VenueExposure = 22,
+    /// Exposure of the strategy above its share of the equity.
+    StrategyExposure = 23,
+    /// Exposure of a group of correlated instruments above its share of the equity.
+    GroupExposure = 24,
+    /// Sum of the exposures of all instruments above its maximum.
+    GrossExposure = 25,
+    /// Signed sum of the exposures of all instruments above its maximum.
+    NetExposure = 26,
+    /// Gross exposure over equity above its maximum.
+    Leverage = 27,
+    /// Exposure of the instrument above its share of the equity.
+    Concentration = 28,
+    /// Price further from the last trade than its collar allows.
+    PriceOffLastTrade = 29,
+    /// Size above its share of what was lately traded: a fat finger.
+    SizeOverVolume = 30,
+    /// The instrument is on the restricted list; only intents that shrink its position leave.
+    Restricted = 31,
+    /// A position has no price to be valued at, so that no exposure is known.
+    MarkUnknown = 32,
+    /// A loss of the day, week or month, or the drawdown, is at its limit.
+    LossLimit = 33,
+    /// An exposure is above its limit already; only intents that shrink a position leave.
+    ExposureLimit = 34,
+    /// A circuit breaker is open; only intents that shrink a position leave.
+    Breaker = 35,
+    /// A breaker is half open and its trial orders are out.
+    TrialsUsed = 36,
 }
 
 impl Verdict {
     /// Every verdict, for reports and tests.
-    pub const ALL: [Verdict; 22] = [
+    pub const ALL: [Verdict; 37] = [
         Verdict::Pass,
         Verdict::Halted,
         Verdict::Reducing,
@@ -75,6 +105,21 @@ impl Verdict {
         Verdict::NotConnected,
         Verdict::QueueFull,
         Verdict::CancelPending,
+        Verdict::VenueExposure,
+        Verdict::StrategyExposure,
+        Verdict::GroupExposure,
+        Verdict::GrossExposure,
+        Verdict::NetExposure,
+        Verdict::Leverage,
+        Verdict::Concentration,
+        Verdict::PriceOffLastTrade,
+        Verdict::SizeOverVolume,
+        Verdict::Restricted,
+        Verdict::MarkUnknown,
+        Verdict::LossLimit,
+        Verdict::ExposureLimit,
+        Verdict::Breaker,
+        Verdict::TrialsUsed,
     ];
 
     /// Whether the intent may leave.
@@ -109,6 +154,21 @@ impl Verdict {
             Verdict::NotConnected => "not_connected",
             Verdict::QueueFull => "queue_full",
             Verdict::CancelPending => "cancel_pending",
+            Verdict::VenueExposure => "venue_exposure",
+            Verdict::StrategyExposure => "strategy_exposure",
+            Verdict::GroupExposure => "group_exposure",
+            Verdict::GrossExposure => "gross_exposure",
+            Verdict::NetExposure => "net_exposure",
+            Verdict::Leverage => "leverage",
+            Verdict::Concentration => "concentration",
+            Verdict::PriceOffLastTrade => "price_off_last_trade",
+            Verdict::SizeOverVolume => "size_over_volume",
+            Verdict::Restricted => "restricted",
+            Verdict::MarkUnknown => "mark_unknown",
+            Verdict::LossLimit => "loss_limit",
+            Verdict::ExposureLimit => "exposure_limit",
+            Verdict::Breaker => "breaker",
+            Verdict::TrialsUsed => "trials_used",
         }
     }
 }

@@ -6,8 +6,10 @@
 
 mod check;
 mod error;
+mod limits;
 mod load;
 mod plan;
+mod plan_limits;
 mod settings;
 mod values;
 
@@ -15,7 +17,8 @@ mod values;
 mod tests;
 
 pub use error::ConfigError;
+pub use limits::{Breakers, Control, Limits};
 pub use settings::{
-    Config, Exchange, Lane, Limits, Making, QueueModel, Report, Run, Transport, Venue, WaitMode,
+    Config, Exchange, Lane, Making, QueueModel, Report, Run, Transport, Venue, WaitMode,
 };
 pub use values::{Address, Amount, Market, Span, Speed};

@@ -1,14 +1,12 @@
 //! Settings and instruments to the Plan of one lane: the place where logarithms are taken.
 
 use crate::cli::config::error::ConfigError;
+use crate::cli::config::plan_limits::{BPS, PERCENT, WHOLE};
 use crate::cli::config::settings::{Config, Making};
 use crate::cli::config::values::Amount;
-use crate::record::{
-    Instrument, MakingParameters, PLAN_INSTRUMENTS_MAX, Plan, PlanEntry, PlanLimits, VENUE_RATES,
-    VenueRate,
-};
+use crate::record::{Instrument, MakingParameters, PLAN_INSTRUMENTS_MAX, Plan, PlanEntry};
 use crate::strategy::making::coefficients;
-use crate::units::{Decimal, Grid, LaneId, Lots, Money, Nanos, Rate};
+use crate::units::{Decimal, Grid, LaneId, Lots, Money, Nanos};
 
 impl Config {
     /// The plan of a lane: `lane` counts `[[lane]]` from 0, `instruments` is the lane's table.
@@ -30,13 +28,8 @@ impl Config {
         let mut plan = Plan::none();
         plan.version = version;
         plan.lane = lane;
-        plan.limits = PlanLimits {
-            orders_per_window: self.limits.order_rate,
-            cancels_reserved_per_window: self.limits.cancels_reserved,
-            rate_window: Nanos::from_millis(self.limits.rate_window_ms),
-            plan_age_max: Nanos::from_millis(self.limits.plan_age_s.saturating_mul(1_000)),
-            venue: self.venue_share(),
-        };
+        plan.limits = self.plan_limits(index)?;
+        plan.breakers = self.breakers.plan();
         for symbol in settings.symbols.iter().take(PLAN_INSTRUMENTS_MAX) {
             let found = instruments.iter().find(|known| known.symbol.as_str() == symbol);
             let instrument = found.ok_or_else(|| {
@@ -51,16 +44,6 @@ impl Config {
             plan.entries_len += 1;
         }
         Ok(plan)
-    }
-
-    /// A lane's share of what the venue allows the account that all lanes use; a tenth is left, since
-    /// the venue counts when requests arrive, not when they leave.
-    fn venue_share(&self) -> [VenueRate; VENUE_RATES] {
-        self.venue.family.0.order_rates().map(|rate| {
-            let lanes = self.lanes.len().max(1) as u64;
-            let share = (rate.orders * 9 / (10 * lanes)).max(rate.orders.min(1));
-            VenueRate { orders: share, ..rate }
-        })
     }
 
     fn entry(
@@ -81,17 +64,23 @@ impl Config {
             let problem = format!("is {}, above limits.position.{symbol}", making.quote);
             return Err(self.refuse(&format!("{table}.quote"), problem));
         }
-        let notional_max = scaled(self.limits.notional.0, 8).map(Money);
-        let collar = scaled(self.limits.collar_bps.0, 4).and_then(|rate| i64::try_from(rate).ok());
+        let limits = &self.limits;
+        let notional_max = scaled(limits.notional.0, WHOLE).map(Money);
         let too_large = |field| self.refuse(field, "is too large to be a limit");
         Ok(PlanEntry {
             notional_max: notional_max.ok_or_else(|| too_large("limits.notional"))?,
             instrument: instrument.id,
-            open_orders_max: self.limits.open_orders,
+            open_orders_max: limits.open_orders,
             order_lots_max,
             position_lots_max,
-            collar: Rate(collar.ok_or_else(|| too_large("limits.collar_bps"))?),
-            book_age_max: Nanos::from_millis(self.limits.book_age_ms),
+            collar: self.rate("collar_bps", limits.collar_bps, BPS)?,
+            trade_collar: self.rate("trade_collar_bps", limits.trade_collar_bps, BPS)?,
+            book_age_max: Nanos::from_millis(limits.book_age_ms),
+            volume_share: self.rate("volume_percent", limits.volume_percent, PERCENT)?,
+            volume_free_lots: parameters.quote_lots,
+            buckets: self.buckets_of(symbol),
+            restricted: u64::from(limits.restricted.iter().any(|name| name == symbol)),
+            quote_rate: self.quote_rate(instrument)?,
             making: parameters,
             reserved: 0,
         })
@@ -160,7 +149,7 @@ fn whole_steps(grid: &Grid, amount: Amount) -> i64 {
 }
 
 /// A decimal times ten to `digits`, digits beyond that cut off (a limit is never widened).
-fn scaled(value: Decimal, digits: u8) -> Option<i128> {
+pub(super) fn scaled(value: Decimal, digits: u8) -> Option<i128> {
     let mantissa = i128::from(value.mantissa).checked_mul(10i128.pow(u32::from(digits)))?;
     Some(mantissa / 10i128.pow(u32::from(value.scale)))
 }

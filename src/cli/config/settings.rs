@@ -2,6 +2,7 @@
 //!
 //! What each key means stands here and, for the user, in `example.toml`; a test keeps the two alike.
 
+use crate::cli::config::limits::{Breakers, Control, Limits};
 use crate::cli::config::values::{Address, Amount, Market, Span, Speed};
 use crate::lab;
 use crate::units::Nanos;
@@ -23,6 +24,10 @@ pub struct Config {
     pub lanes: Vec<Lane>,
     /// What the gate allows.
     pub limits: Limits,
+    /// When trading pauses by itself.
+    pub breakers: Breakers,
+    /// How it is halted from outside.
+    pub control: Control,
     /// The embedded venue.
     pub exchange: Exchange,
     /// What is printed.
@@ -139,32 +144,6 @@ pub struct Making {
     pub half_spread_min: f64,
 }
 
-/// `[limits]`
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Largest order by symbol.
-    pub order: BTreeMap<String, Amount>,
-    /// Largest position by symbol, working orders included.
-    pub position: BTreeMap<String, Amount>,
-    /// Largest notional of one order, quote currency.
-    pub notional: Amount,
-    /// Furthest a price may be from the mid, basis points.
-    pub collar_bps: Amount,
-    /// Working orders per instrument.
-    pub open_orders: u32,
-    /// New orders per window and lane.
-    pub order_rate: u32,
-    /// Cancels per window and lane on top.
-    pub cancels_reserved: u32,
-    /// The window of the two.
-    pub rate_window_ms: u64,
-    /// A book older than this refuses new risk.
-    pub book_age_ms: u64,
-    /// A plan older than this refuses new risk.
-    pub plan_age_s: u64,
-}
-
 /// `[exchange]`
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -248,6 +227,8 @@ impl Default for Config {
             venue: Venue::default(),
             lanes: vec![lane("bitcoin", "BTCUSDT", bitcoin), lane("ether", "ETHUSDT", ether)],
             limits: Limits::default(),
+            breakers: Breakers::default(),
+            control: Control::default(),
             exchange: Exchange::default(),
             report: Report::default(),
             origin: Origin::default(),
@@ -272,26 +253,6 @@ impl Default for Venue {
             transport: Transport::Epoll,
             wait: WaitMode::Block,
             tls: false,
-        }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        let by_symbol = |bitcoin, ether| {
-            BTreeMap::from([("BTCUSDT".to_owned(), bitcoin), ("ETHUSDT".to_owned(), ether)])
-        };
-        Limits {
-            order: by_symbol(Amount::new(20, 3), Amount::new(500, 3)),
-            position: by_symbol(Amount::new(50, 3), Amount::new(2_000, 3)),
-            notional: Amount::new(5_000, 0),
-            collar_bps: Amount::new(50, 0),
-            open_orders: 16,
-            order_rate: 50,
-            cancels_reserved: 25,
-            rate_window_ms: 1_000,
-            book_age_ms: 500,
-            plan_age_s: 86_400,
         }
     }
 }

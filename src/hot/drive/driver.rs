@@ -16,7 +16,7 @@ use crate::host::schedule::MessageName;
 use crate::hot::book::Gap;
 use crate::hot::guard::LastWord;
 use crate::hot::pipeline::Pipeline;
-use crate::record::{Command, Input, Intent, Link, LinkState};
+use crate::record::{Command, Input, Intent, Link, LinkState, Source};
 use crate::units::{Nanos, UnixNanos};
 use crate::venue::binance::orders::OrderMessage;
 use crate::venue::binance::session::Line;
@@ -146,7 +146,7 @@ impl<C: Clock + Clone> Driver<C> {
         };
         let plan = driver.settings.plan.clone();
         driver.input(Input::Plan(&plan), now);
-        driver.input(Input::Command(Command::Activate), now);
+        driver.input(Input::Command(Command::Activate, Source::Run), now);
         driver
     }
 
@@ -184,7 +184,7 @@ impl<C: Clock + Clone> Driver<C> {
         self.flush(net, arrived);
         if controls.stop.load(Ordering::Relaxed) && self.stopping.is_none() {
             self.stopping = Some(now);
-            self.input(Input::Command(Command::Halt), now);
+            self.input(Input::Command(Command::Halt, Source::Run), now);
             self.flush(net, None);
         }
         let ended = self.stopping.is_some_and(|since| self.has_ended(now.since(since)));
@@ -347,7 +347,7 @@ impl<C: Clock + Clone> Driver<C> {
             3 => Command::Halt,
             _ => return,
         };
-        self.input(Input::Command(command), now);
+        self.input(Input::Command(command, Source::Operator), now);
     }
 
     fn publish(&self, status: &Status) {

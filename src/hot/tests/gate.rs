@@ -1,10 +1,12 @@
 //! For each verdict a case that triggers exactly it, and one just inside the limit that passes.
 
 use super::{instrument, level, order, plan, report};
-use crate::hot::gate::{GateView, Mode, RateWindow, check};
+use crate::hot::gate::{GateView, RateWindow, check};
 use crate::ledger::Ledger;
 use crate::market::book::Top;
-use crate::record::{ExecutionKind, Instrument, Intent, OrderAction, OrderType, Plan, Verdict};
+use crate::record::{
+    ExecutionKind, Instrument, Intent, Mode, OrderAction, OrderType, Plan, Verdict,
+};
 use crate::units::{InstrumentId, Lots, Nanos, OrderId, Side, Ticks};
 use proptest::prelude::*;
 

@@ -9,7 +9,7 @@ use crate::ledger::StateHash;
 use crate::market::book::{Book, Ladder, Tree};
 use crate::record::{
     Command, ExecutionKind, ExecutionReport, Input, Intent, Link, LinkState, MarketEvent,
-    OrderAction, Plan, Stamp,
+    OrderAction, Plan, Source, Stamp,
 };
 use crate::units::{Currency, InstrumentId, LaneId, Lots, Money, Nanos, Side};
 use crate::venue::binance::Family;
@@ -42,7 +42,7 @@ impl<B: Book + Default> Rig<B> {
         self.step(Input::Plan(plan));
         self.step(Input::Link(Link::Market, LinkState::Up));
         self.step(Input::Link(Link::Orders, LinkState::Up));
-        self.step(Input::Command(Command::Activate));
+        self.step(Input::Command(Command::Activate, Source::Run));
         let (bids, asks) = ([level(100_000, 5)], [level(100_002, 5)]);
         self.step(Input::Market(MarketEvent::Snapshot(snapshot(0, &bids, &asks))))
     }
@@ -144,7 +144,7 @@ fn a_gap_a_fault_or_a_halt_cancels_what_works() {
     let breaks: [(&str, Input<'_>); 4] = [
         ("gap", Input::Market(MarketEvent::Depth(gap))),
         ("fault", Input::MarketFault(None)),
-        ("halt", Input::Command(Command::Halt)),
+        ("halt", Input::Command(Command::Halt, Source::Operator)),
         ("market link", Input::Link(Link::Market, LinkState::Down)),
     ];
     for (name, input) in breaks {
@@ -324,9 +324,9 @@ fn a_used_up_rate_budget_paces_the_quotes() {
     assert!(left.iter().all(|i| i.side == Side::Sell), "offers that the market rose through");
     assert_eq!(refused(&rig), Some(2), "both quotes that moved, once, not at every ticker");
     assert_eq!(rig.lane.report().inputs.paced, 399);
-    let cancels = rig.step(Input::Command(Command::Halt));
+    let cancels = rig.step(Input::Command(Command::Halt, Source::Operator));
     assert_eq!(actions(&cancels), [OrderAction::Cancel; 2], "the reserved part is theirs");
-    rig.step(Input::Command(Command::Activate));
+    rig.step(Input::Command(Command::Activate, Source::Operator));
     rig.now = rig.now.plus(Nanos::SECOND);
     let reports = |kind, intents: &[Intent]| -> Vec<_> {
         intents.iter().map(|intent| report(kind, intent)).collect()
@@ -352,7 +352,7 @@ fn refusals_because_of_rates_are_heeded() {
         for _ in 0..100 {
             assert_eq!(rig.step(Input::Timer), [], "{code}");
         }
-        let cancels = rig.step(Input::Command(Command::Halt));
+        let cancels = rig.step(Input::Command(Command::Halt, Source::Operator));
         assert_eq!(cancels.len(), if cancels_leave { 3 } else { 0 }, "{code}");
         rig.now = rig.now.plus(Nanos(10 * Nanos::SECOND.0));
         let late = rig.step(Input::Timer);

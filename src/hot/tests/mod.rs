@@ -4,9 +4,10 @@ mod gate;
 mod lane;
 
 use crate::record::{
-    BookTicker, DepthDiff, DepthSnapshot, ExecutionKind, ExecutionReport, FeeSchedule, Filters,
-    Instrument, InstrumentKind, Intent, Level, MakingParameters, OrderAction, OrderType, Plan,
-    PlanEntry, PlanLimits, Symbol, TimeInForce, VenueRate,
+    BookTicker, BreakerRule, Bucket, BucketKind, CurrencyRate, DepthDiff, DepthSnapshot,
+    ExecutionKind, ExecutionReport, FeeSchedule, Filters, FlattenRule, Instrument, InstrumentKind,
+    Intent, Level, MakingParameters, OrderAction, OrderType, Plan, PlanBreakers, PlanEntry,
+    PlanLimits, Symbol, TimeInForce, VenueRate,
 };
 use crate::strategy::making::coefficients;
 use crate::units::{
@@ -44,16 +45,8 @@ fn plan(instruments: u32) -> Plan {
     let mut plan = Plan::none();
     plan.version = 1;
     plan.lane = LaneId(0);
-    plan.limits = PlanLimits {
-        orders_per_window: 50,
-        cancels_reserved_per_window: 50,
-        rate_window: Nanos::SECOND,
-        plan_age_max: Nanos(60 * Nanos::SECOND.0),
-        venue: [
-            VenueRate { orders: 1_200, window: Nanos(10 * Nanos::SECOND.0) },
-            VenueRate::default(),
-        ],
-    };
+    plan.limits = limits();
+    plan.breakers = breakers();
     for at in 0..instruments {
         plan.entries[at as usize] = PlanEntry {
             notional_max: Money(100_000 * Money::ONE),
@@ -62,7 +55,13 @@ fn plan(instruments: u32) -> Plan {
             order_lots_max: Lots(1_000),
             position_lots_max: Lots(1_000),
             collar: Rate(1_000_000),
+            trade_collar: Rate(2_000_000),
             book_age_max: Nanos(5 * Nanos::SECOND.0),
+            volume_share: Rate(10_000_000),
+            volume_free_lots: Lots(1_000),
+            buckets: 0b11,
+            restricted: 0,
+            quote_rate: Rate(Money::ONE as i64),
             making: MakingParameters {
                 base_half_spread: base,
                 risk,
@@ -78,6 +77,72 @@ fn plan(instruments: u32) -> Plan {
     }
     plan.entries_len = instruments.into();
     plan
+}
+
+/// Wide enough for every position that the entries allow.
+fn limits() -> PlanLimits {
+    let money = |units: i128| Money(units * Money::ONE);
+    let percent = |count: i64| Rate(count * 1_000_000);
+    let mut limits = PlanLimits {
+        capital: money(100_000),
+        gross_max: money(50_000),
+        net_max: money(40_000),
+        orders_per_window: 50,
+        cancels_reserved_per_window: 50,
+        rate_window: Nanos::SECOND,
+        plan_age_max: Nanos(60 * Nanos::SECOND.0),
+        trade_age_max: Nanos(60 * Nanos::SECOND.0),
+        venue: [
+            VenueRate { orders: 1_200, window: Nanos(10 * Nanos::SECOND.0) },
+            VenueRate::default(),
+        ],
+        leverage_max: percent(300),
+        concentration_max: percent(30),
+        daily_loss_max: percent(2),
+        weekly_loss_max: percent(5),
+        monthly_loss_max: percent(10),
+        drawdown_max: percent(15),
+        rearm_share: percent(90),
+        rearm_after: Nanos(5 * Nanos::SECOND.0),
+        flatten: FlattenRule {
+            always: 0,
+            every: Nanos::from_millis(250),
+            slippage: Rate(200_000),
+            reserved: 0,
+        },
+        currency: Currency::new("USDT").unwrap(),
+        ..PlanLimits::default()
+    };
+    limits.rates[0] = CurrencyRate { currency: limits.currency, rate: Rate(Money::ONE as i64) };
+    limits.buckets[0] = Bucket { share: percent(60), kind: BucketKind::Venue as u64 };
+    limits.buckets[1] = Bucket { share: percent(60), kind: BucketKind::Strategy as u64 };
+    limits
+}
+
+/// Levels that only a test of the breakers reaches.
+fn breakers() -> PlanBreakers {
+    let second = Nanos::SECOND;
+    let rule = |trip, least, trials| BreakerRule {
+        trip,
+        rearm: trip / 2,
+        cool_down: second,
+        least,
+        trials,
+    };
+    PlanBreakers {
+        rules: [
+            rule(1_000_000, 50, 0),
+            rule(50_000, 50, 0),
+            rule(500_000_000, 1, 0),
+            rule(200_000, 3, 0),
+            rule(5_000, 10, 3),
+            rule(30_000_000_000, 1, 0),
+        ],
+        spread_ratio: Rate(300_000_000),
+        spread_floor: 20_000,
+        rejects_in_row: 5,
+        rejects_window: Nanos(10 * Nanos::SECOND.0),
+    }
 }
 
 fn level(price: i64, lots: i64) -> Level {
