@@ -22,6 +22,26 @@ pub struct ConnId {
     pub(super) generation: u32,
 }
 
+impl ConnId {
+    /// The connection of a transport elsewhere: use number `generation` of its slot.
+    #[must_use]
+    pub const fn new(slot: u32, generation: u32) -> ConnId {
+        ConnId { slot, generation }
+    }
+
+    /// Its slot.
+    #[must_use]
+    pub const fn slot(self) -> u32 {
+        self.slot
+    }
+
+    /// Which use of the slot it is.
+    #[must_use]
+    pub const fn generation(self) -> u32 {
+        self.generation
+    }
+}
+
 impl fmt::Display for ConnId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "connection {}.{}", self.slot, self.generation)
@@ -31,6 +51,14 @@ impl fmt::Display for ConnId {
 /// A listening socket of one [`Net`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ListenerId(pub(super) u32);
+
+impl ListenerId {
+    /// The listener of a transport elsewhere.
+    #[must_use]
+    pub const fn new(index: u32) -> ListenerId {
+        ListenerId(index)
+    }
+}
 
 /// How long `poll` may wait for the first event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
