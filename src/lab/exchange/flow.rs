@@ -50,6 +50,8 @@ impl FlowSettings {
     }
 }
 
+/// Lowest price to which a jump may bring the crowd.
+const ANCHOR_MIN: i64 = 500;
 /// Share of limit orders that step inside an open spread.
 const IMPROVING: f64 = 0.45;
 /// How strongly a stray mid turns market orders round, per tick, and the most it may.
@@ -133,6 +135,33 @@ impl Flow {
             Kind::MarketSell => self.strike(engine, Side::Sell, out),
         }
         self.upcoming = self.hawkes.next_event();
+    }
+
+    /// The crowd does nothing for a while.
+    pub fn pause(&mut self, span: Nanos) {
+        self.hawkes.pause(span);
+        self.upcoming.0 = self.upcoming.0.plus(span);
+        self.now = self.now.plus(span);
+    }
+
+    /// The crowd takes its orders of a side away.
+    pub fn leave(&mut self, engine: &mut Engine, side: Side, out: &mut Vec<Event>) {
+        for order in std::mem::take(&mut self.placed[side as usize]) {
+            if engine.order(ClientId::CROWD, order).is_some() {
+                engine.apply(&Request::Cancel { client: ClientId::CROWD, order }, out);
+            }
+        }
+    }
+
+    /// The crowd moves to another price: takes all its orders away and opens anew there.
+    pub fn jump(&mut self, engine: &mut Engine, ticks: i64, out: &mut Vec<Event>) {
+        for side in [Side::Buy, Side::Sell] {
+            self.leave(engine, side, out);
+        }
+        let anchor = self.settings.anchor.plus(Ticks(ticks));
+        self.settings.anchor = anchor.max(Ticks(ANCHOR_MIN));
+        self.stray = 0.0;
+        self.open(engine, out);
     }
 
     fn reference(&self) -> f64 {

@@ -11,6 +11,21 @@ use crate::record::{BookTicker, DepthDiff, DepthSnapshot, Level, MarketEvent, Tr
 use crate::units::{InstrumentId, Lots, Nanos, Side, Ticks, UnixNanos};
 use std::collections::BTreeMap;
 
+/// What may befall a market.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disturbance {
+    /// Nobody but us acts for a while.
+    Halt(Nanos),
+    /// Everybody else takes this side's orders away.
+    Empty(Side),
+    /// Everybody else moves by so many ticks at once.
+    Jump(i64),
+    /// The next ticker shows a bid so many ticks above the ask; the book itself is sound.
+    CrossedTicker(i64),
+    /// The next diff shows a bid so many ticks above the ask, the one after it takes it back.
+    CrossedDiff(i64),
+}
+
 /// A matching engine, its crowd and what has not been told yet.
 #[derive(Clone, Debug)]
 pub struct Generated {
@@ -23,6 +38,8 @@ pub struct Generated {
     /// Levels changed since, by side and price.
     changed: [BTreeMap<i64, Lots>; 2],
     touch: [Level; 2],
+    /// A price at which the last diff showed a bid that is not there.
+    phantom: Option<Ticks>,
     events: Vec<Event>,
     bids: Vec<Level>,
     asks: Vec<Level>,
@@ -56,6 +73,7 @@ impl Generated {
             told: 1,
             changed: [BTreeMap::new(), BTreeMap::new()],
             touch: [Level::default(); 2],
+            phantom: None,
             events,
             bids: Vec::new(),
             asks: Vec::new(),
@@ -103,6 +121,55 @@ impl Generated {
         self.events = events;
     }
 
+    /// Something befalls the market.
+    pub fn disturb(
+        &mut self,
+        what: Disturbance,
+        wall: UnixNanos,
+        orders: &mut Vec<OrderEvent>,
+        tell: &mut dyn FnMut(&MarketEvent<'_>),
+    ) {
+        let mut events = std::mem::take(&mut self.events);
+        match what {
+            Disturbance::Halt(span) => self.flow.pause(span),
+            Disturbance::Empty(side) => self.flow.leave(&mut self.engine, side, &mut events),
+            Disturbance::Jump(ticks) => self.flow.jump(&mut self.engine, ticks, &mut events),
+            Disturbance::CrossedTicker(ticks) => self.tell_crossed(ticks, wall, tell),
+            Disturbance::CrossedDiff(ticks) => {
+                if let Some(ask) = self.engine.best(Side::Sell) {
+                    let price = ask.price.plus(Ticks(ticks));
+                    self.update += 1;
+                    self.changed[Side::Buy as usize].insert(price.0, ask.lots);
+                    self.phantom = Some(price);
+                }
+            }
+        }
+        self.publish(&mut events, wall, orders, tell);
+        self.events = events;
+    }
+
+    fn tell_crossed(
+        &mut self,
+        ticks: i64,
+        wall: UnixNanos,
+        tell: &mut dyn FnMut(&MarketEvent<'_>),
+    ) {
+        let [bid, ask] = self.best();
+        if bid.lots.0 == 0 || ask.lots.0 == 0 {
+            return;
+        }
+        self.update += 1;
+        tell(&MarketEvent::Ticker(BookTicker {
+            instrument: self.instrument,
+            update: self.update,
+            bid: Level { price: ask.price.plus(Ticks(ticks)), ..bid },
+            ask,
+            event_time: wall,
+            transaction_time: wall,
+        }));
+        self.update += 1;
+    }
+
     /// The changes of the period that ends; nothing when nothing changed.
     pub fn diff(&mut self, wall: UnixNanos, tell: &mut dyn FnMut(&MarketEvent<'_>)) {
         if self.told == self.update {
@@ -130,6 +197,11 @@ impl Generated {
             asks: &self.asks,
         }));
         self.told = self.update;
+        if let Some(price) = self.phantom.take() {
+            let lots = self.engine.lots_at(Side::Buy, price);
+            self.update += 1;
+            self.changed[Side::Buy as usize].insert(price.0, lots);
+        }
     }
 
     /// The book as of the last update, `depth` levels a side.

@@ -197,6 +197,11 @@ impl Hawkes {
         std::array::from_fn(|kind| self.base[kind] + self.excitation[kind])
     }
 
+    /// Time passes in which nothing can happen.
+    pub fn pause(&mut self, span: Nanos) {
+        self.now = self.now.plus(span);
+    }
+
     /// The next event.
     pub fn next_event(&mut self) -> (Nanos, Kind) {
         let mut waited = 0.0;

@@ -130,6 +130,12 @@ impl Engine {
         };
     }
 
+    /// Size at a price; zero when there is no level.
+    #[must_use]
+    pub fn lots_at(&self, side: Side, price: Ticks) -> Lots {
+        Lots(self.levels[side as usize].get(&price.0).map_or(0, |queue| queue.lots))
+    }
+
     /// Working orders of a side, the crowd's included.
     #[must_use]
     pub fn order_count(&self, side: Side) -> usize {

@@ -23,7 +23,7 @@ mod replay_tests;
 
 pub use captured::{CaptureCounts, Captured};
 pub use flow::{Flow, FlowSettings};
-pub use generated::Generated;
+pub use generated::{Disturbance, Generated};
 pub use hawkes::{Hawkes, HawkesError, HawkesSettings, KINDS, Kind};
 pub use matching::Engine;
 pub use order::{ClientId, Event, NewOrder, Order, OrderEvent, Reject, Request};

@@ -13,7 +13,7 @@
 
 use super::captured::{CaptureCounts, Captured};
 use super::flow::FlowSettings;
-use super::generated::Generated;
+use super::generated::{Disturbance, Generated};
 use super::hawkes::HawkesError;
 use super::order::{ClientId, NewOrder, Order, OrderEvent, Reject, Request};
 use super::queue::QueueModel;
@@ -123,11 +123,23 @@ impl Exchange {
         settings: &ExchangeSettings,
         instruments: &[Instrument],
     ) -> Result<Exchange, ExchangeError> {
+        Exchange::shaped(settings, instruments, &|flow| flow)
+    }
+
+    /// The same with a crowd that `shape` changes from the usual one.
+    ///
+    /// # Errors
+    /// As `generated`, also when the shape makes no stationary process.
+    pub fn shaped(
+        settings: &ExchangeSettings,
+        instruments: &[Instrument],
+        shape: &dyn Fn(FlowSettings) -> FlowSettings,
+    ) -> Result<Exchange, ExchangeError> {
         let market = |of: &Instrument| {
             let anchor = anchor(of);
             let mut flow = FlowSettings::new(settings.rate, anchor);
             flow.lots_mean = typical_lots(of, anchor);
-            Generated::new(of.id, &flow, settings.seed)
+            Generated::new(of.id, &shape(flow), settings.seed)
         };
         let markets = instruments.iter().map(market).collect::<Result<_, _>>()?;
         Exchange::new(settings, instruments, Source::Generated(markets))
@@ -235,6 +247,24 @@ impl Exchange {
         let due = at.plus(self.settings.latency_in);
         let due = self.arriving.back().map_or(due, |(last, ..)| due.max(*last));
         self.arriving.push_back((due, client, *intent));
+    }
+
+    /// Disturbs a generated market; a captured one is what it is.
+    pub fn disturb(&mut self, now: Nanos, instrument: InstrumentId, what: Disturbance) {
+        let (wall, due) = (self.wall(now), now.plus(self.settings.latency_out));
+        let family = self.settings.family;
+        let (instruments, spare, leaving) = (&self.instruments, &mut self.spare, &mut self.leaving);
+        let mut tell = |event: &MarketEvent<'_>| {
+            render(family, instruments, spare, event, &mut |id, frame| {
+                leaving.push_back((due, Leaving::Frame(id, frame)));
+            });
+        };
+        if let Source::Generated(all) = &mut self.source
+            && let Some(market) = all.get_mut(instrument.0 as usize)
+        {
+            market.disturb(what, wall, &mut self.orders, &mut tell);
+            self.report(instrument, now);
+        }
     }
 
     /// The book as it is now, `depth` levels a side.

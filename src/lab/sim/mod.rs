@@ -1,7 +1,12 @@
 //! The simulator: the whole engine in one deterministic process, and everything that can go wrong.
 
+pub mod clock;
+pub mod engine;
 pub mod net;
+pub mod scenario;
+mod stream;
 mod wires;
+pub mod world;
 
 #[cfg(test)]
 mod net_tests;

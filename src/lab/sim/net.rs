@@ -13,9 +13,7 @@
 //! Deliberately absent: multicast, waiting (`poll` never blocks: the simulator owns the time).
 
 use super::wires::Wires;
-use crate::host::net::{
-    ConnId, ListenerId, Net, NetError, NetEvent, NetSettings, NetStats, Wait,
-};
+use crate::host::net::{ConnId, ListenerId, Net, NetError, NetEvent, NetSettings, NetStats, Wait};
 use crate::units::Nanos;
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -107,6 +105,12 @@ impl Network {
         SimNet { network: self.clone(), endpoint, incoming, stats: NetStats::default() }
     }
 
+    /// When something happens next for the sockets of this number, as far as is known.
+    #[must_use]
+    pub fn next_time(&self, endpoint: usize) -> Option<Nanos> {
+        self.0.borrow().next_time(endpoint)
+    }
+
     /// Moves the network's time on; never back.
     pub fn set_time(&self, now: Nanos) {
         let mut wires = self.0.borrow_mut();
@@ -170,10 +174,16 @@ impl Network {
 }
 
 impl SimNet {
+    /// Its number in the network.
+    #[must_use]
+    pub fn endpoint(&self) -> usize {
+        self.endpoint
+    }
+
     /// When something happens here next, as far as is known.
     #[must_use]
     pub fn next_time(&self) -> Option<Nanos> {
-        self.network.0.borrow().next_time(self.endpoint)
+        self.network.next_time(self.endpoint)
     }
 }
 

@@ -1,16 +1,16 @@
 //! Inside the simulated network: streams as pairs of pipes, and what is on its way to each process.
 //!
-//! A pipe carries pieces in order, each with the time it arrives. A hint is filed with the receiving
-//! process for every piece; when it comes up, the pipe itself says what has really arrived, so that a
-//! hold put on the pipe meanwhile needs no search for hints.
+//! A hint is filed with the receiving process for every piece; when it comes up, the pipe itself says
+//! what has really arrived, so that a hold put on the pipe meanwhile needs no search for hints.
 //! Invariant: pieces of a pipe arrive in the order they were sent (`latest` only grows).
 
 use super::net::{Due, Machine, NetworkSettings, Way};
+use super::stream::{Coming, End, Endpoint, Life, Piece, Pipe, Stream};
 use crate::host::net::{CloseReason, ConnId, ListenerId, NetError, NetSettings};
 use crate::lab::exchange::Random;
 use crate::ledger::StateHash;
 use crate::units::Nanos;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 /// Pieces that one send may be cut into.
@@ -21,78 +21,6 @@ const JITTER_MAX: f64 = 20.0;
 const PORTS: u16 = 40_000;
 /// For ever.
 const NEVER: Nanos = Nanos(u64::MAX);
-
-/// Something on its way to a process.
-#[derive(Clone, Copy, Debug)]
-enum Coming {
-    /// A connection for a listener.
-    Accept(u32, u64),
-    /// The answer to a connect.
-    Connected(u64),
-    /// Look at the pipe of this stream.
-    Bytes(u64),
-    /// Look whether bytes sent have waited too long.
-    Overdue(u64),
-    /// The end of a connection.
-    Closed(ConnId, CloseReason),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Life {
-    /// Its process has not heard of it.
-    Coming,
-    Open,
-    /// `Closed` is on its way to its process, which may no longer use it.
-    Ending,
-    Dead,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct End {
-    endpoint: usize,
-    conn: ConnId,
-    life: Life,
-}
-
-#[derive(Debug)]
-struct Piece {
-    sent: Nanos,
-    due: Nanos,
-    /// Empty for the end of the stream.
-    bytes: Vec<u8>,
-    taken: usize,
-}
-
-#[derive(Debug)]
-struct Pipe {
-    pieces: VecDeque<Piece>,
-    queued: usize,
-    latest: Nanos,
-    held_until: Nanos,
-    /// A smaller send buffer, and until when.
-    narrow: (usize, Nanos),
-}
-
-#[derive(Debug)]
-struct Stream {
-    ends: [End; 2],
-    /// Pipe `i` carries what end `i` sends.
-    pipes: [Pipe; 2],
-    /// Reset: what is sent is lost.
-    broken: bool,
-}
-
-#[derive(Debug)]
-struct Endpoint {
-    machine: Machine,
-    alive: bool,
-    bounds: NetSettings,
-    slots: Vec<(u32, Option<(u64, usize)>)>,
-    free: Vec<u32>,
-    listeners: Vec<SocketAddr>,
-    coming: BTreeMap<(Nanos, u64), Coming>,
-    accepts_dropped: u64,
-}
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Fate {
@@ -116,44 +44,6 @@ pub(super) struct Wires {
     delivered: u64,
 }
 
-impl Pipe {
-    const fn new(latest: Nanos) -> Pipe {
-        let (held_until, narrow) = (Nanos(0), (0, Nanos(0)));
-        Pipe { pieces: VecDeque::new(), queued: 0, latest, held_until, narrow }
-    }
-
-    /// When the next piece can be read; never for a pipe that is held for ever.
-    fn front_due(&self) -> Option<Nanos> {
-        self.pieces.front().map(|piece| piece.due.max(self.held_until))
-    }
-
-    fn capacity(&self, bounds: &NetSettings, now: Nanos) -> usize {
-        if now < self.narrow.1 { self.narrow.0.min(bounds.send_buffer) } else { bounds.send_buffer }
-    }
-}
-
-impl Endpoint {
-    fn stream_of(&self, conn: ConnId) -> Option<(u64, usize)> {
-        let (generation, held) = self.slots.get(conn.slot() as usize)?;
-        (*generation == conn.generation()).then_some(*held)?
-    }
-
-    fn seat(&mut self, stream: u64, side: usize) -> Option<ConnId> {
-        let slot = self.free.pop()?;
-        let (generation, held) = &mut self.slots[slot as usize];
-        *held = Some((stream, side));
-        Some(ConnId::new(slot, *generation))
-    }
-
-    fn unseat(&mut self, conn: ConnId) {
-        if self.stream_of(conn).is_some() {
-            let (generation, held) = &mut self.slots[conn.slot() as usize];
-            (*generation, *held) = (generation.wrapping_add(1), None);
-            self.free.push(conn.slot());
-        }
-    }
-}
-
 impl Wires {
     pub(super) fn new(settings: NetworkSettings, seed: u64) -> Wires {
         Wires {
@@ -175,16 +65,7 @@ impl Wires {
         if std::mem::take(&mut fate.off) {
             self.refuse_strays(machine);
         }
-        self.endpoints.push(Endpoint {
-            machine,
-            alive: true,
-            bounds: *bounds,
-            slots: vec![(0, None); bounds.connections],
-            free: (0..bounds.connections as u32).rev().collect(),
-            listeners: Vec::new(),
-            coming: BTreeMap::new(),
-            accepts_dropped: 0,
-        });
+        self.endpoints.push(Endpoint::new(machine, bounds));
         self.endpoints.len() - 1
     }
 
@@ -298,7 +179,8 @@ impl Wires {
         let mut rest = bytes;
         for left in (0..self.pieces()).rev() {
             let most = rest.len() - left.min(rest.len() - 1);
-            let len = if left == 0 { rest.len() } else { 1 + self.random.below(most as u64) as usize };
+            let len =
+                if left == 0 { rest.len() } else { 1 + self.random.below(most as u64) as usize };
             let (piece, later) = rest.split_at(len.min(rest.len()));
             rest = later;
             self.push(id, side, piece.to_vec());
@@ -457,7 +339,8 @@ impl Wires {
     }
 
     fn side_of(&self, stream: &Stream, machine: Machine) -> Option<usize> {
-        let is = |end: &End| self.endpoints[end.endpoint].machine == machine && end.life != Life::Dead;
+        let is =
+            |end: &End| self.endpoints[end.endpoint].machine == machine && end.life != Life::Dead;
         stream.ends.iter().position(is)
     }
 
@@ -585,7 +468,9 @@ impl Wires {
 
     fn check_patience(&mut self, endpoint: usize, id: u64) {
         let Some(stream) = self.streams.get(&id) else { return };
-        let Some(side) = stream.ends.iter().position(|end| end.endpoint == endpoint) else { return };
+        let Some(side) = stream.ends.iter().position(|end| end.endpoint == endpoint) else {
+            return;
+        };
         let pipe = &stream.pipes[side];
         let far_machine = self.endpoints[stream.ends[1 - side].endpoint].machine;
         let off = self.fates.get(&far_machine).is_some_and(|fate| fate.off);

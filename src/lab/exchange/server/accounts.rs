@@ -6,7 +6,7 @@ use crate::lab::exchange::wire::names::Names;
 use crate::ledger::Ledger;
 use crate::record::{ExecutionKind, ExecutionReport, Instrument, InstrumentKind, Intent};
 use crate::units::{Currency, InstrumentId, Lots, Money, Nanos, OrderId, UnixNanos};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 /// Fills kept per account for `userTrades`.
 const FILLS_MAX: usize = 100_000;
@@ -23,7 +23,7 @@ const START: i128 = 1_000_000;
 #[derive(Debug)]
 pub(super) struct Account {
     pub(super) names: Names,
-    orders: HashMap<(InstrumentId, OrderId), OrderFacts>,
+    orders: BTreeMap<(InstrumentId, OrderId), OrderFacts>,
     pub(super) fills: VecDeque<ExecutionReport>,
     /// Last reports of orders that are over, oldest first.
     ended: VecDeque<(ExecutionReport, OrderFacts)>,
@@ -37,9 +37,9 @@ pub(super) struct Account {
 #[derive(Debug)]
 pub(super) struct Accounts {
     accounts: Vec<Account>,
-    by_key: HashMap<String, ClientId>,
+    by_key: BTreeMap<String, ClientId>,
     per_key: bool,
-    listen_keys: HashMap<String, (ClientId, Nanos)>,
+    listen_keys: BTreeMap<String, (ClientId, Nanos)>,
     keys_made: u64,
 }
 
@@ -53,7 +53,7 @@ impl Account {
         }
         Account {
             names: Names::default(),
-            orders: HashMap::new(),
+            orders: BTreeMap::new(),
             fills: VecDeque::new(),
             ended: VecDeque::new(),
             books: Ledger::new(instruments),
@@ -161,9 +161,9 @@ impl Accounts {
     pub(super) fn new(per_key: bool) -> Accounts {
         Accounts {
             accounts: Vec::new(),
-            by_key: HashMap::new(),
+            by_key: BTreeMap::new(),
             per_key,
-            listen_keys: HashMap::new(),
+            listen_keys: BTreeMap::new(),
             keys_made: 0,
         }
     }
@@ -221,6 +221,11 @@ impl Accounts {
             self.listen_keys.remove(key);
         }
         expired
+    }
+
+    /// When the next listen key ends that nobody keeps.
+    pub(super) fn next_expiry(&self) -> Option<Nanos> {
+        self.listen_keys.values().map(|(_, until)| *until).min()
     }
 
     /// Dead man's switches whose time has come, disarmed.

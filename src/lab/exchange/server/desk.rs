@@ -8,17 +8,17 @@ use super::link::Protocol;
 use super::pace::Pace;
 use super::pending::{Pending, Reply};
 use super::report::ServerReport;
-use super::run::{LINGER, role_name, wall};
 use super::settings::{ServerSettings, Speed};
+use super::turn::{LINGER, role_name};
 use crate::host::net::ConnId;
 use crate::lab::exchange::wire::parameters::Parameters;
 use crate::lab::exchange::wire::refusal::Refusal;
 use crate::lab::exchange::wire::requests::{Call, OrderReader, Request};
-use crate::lab::exchange::{ClientId, Exchange, ExchangeError};
+use crate::lab::exchange::{ClientId, Disturbance, Exchange, ExchangeError};
 use crate::record::{Intent, OrderAction};
-use crate::units::{Nanos, UnixNanos};
+use crate::units::{InstrumentId, Nanos, UnixNanos};
 use crate::venue::binance::Family;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// Steps of the exchange between two looks at the sockets.
 const STEPS: usize = 512;
@@ -28,7 +28,7 @@ pub(super) struct Venue {
     pub(super) settings: ServerSettings,
     pub(super) exchange: Exchange,
     pub(super) floor: Floor,
-    pub(super) slots: HashMap<ConnId, usize>,
+    pub(super) slots: BTreeMap<ConnId, usize>,
     /// Real time since the server began.
     pub(super) now: Nanos,
     /// When it began, on the clock of the schedule's reader.
@@ -45,13 +45,16 @@ pub(super) struct Venue {
 }
 
 impl Venue {
-    pub(super) fn new(mut settings: ServerSettings) -> Result<Venue, ExchangeError> {
+    pub(super) fn new(
+        mut settings: ServerSettings,
+        wall: UnixNanos,
+    ) -> Result<Venue, ExchangeError> {
         let captures = std::mem::take(&mut settings.captures);
         let captured = !captures.is_empty();
         let exchange = if captured {
-            numbered(Exchange::captured(&settings.exchange, &settings.instruments, captures)?)
+            numbered(Exchange::captured(&settings.exchange, &settings.instruments, captures)?, wall)
         } else {
-            generated(&settings)?
+            generated(&settings, wall)?
         };
         let accounts = Accounts::new(settings.account_per_key);
         let meter = Meter::new(&settings.limits);
@@ -62,10 +65,10 @@ impl Venue {
         Ok(Venue {
             exchange,
             floor,
-            slots: HashMap::new(),
+            slots: BTreeMap::new(),
             now: Nanos(0),
             origin: Nanos(0),
-            wall: wall(),
+            wall,
             notes: Vec::new(),
             captured,
             pace: Pace::new(settings.speed),
@@ -221,6 +224,7 @@ impl Venue {
                 let of = self.floor.instruments[intent.instrument.0 as usize];
                 return Err(Refusal::of_code(self.floor.family, code, &of, &intent));
             }
+            Some(RequestFault::Lost) => return Err(Refusal::TIMEOUT),
             Some(RequestFault::Unsure) | None => {}
         }
         let unsure = fault == Some(RequestFault::Unsure);
@@ -251,10 +255,22 @@ impl Venue {
         reader.read(action, params)
     }
 
+    /// Disturbs the market as it stands now.
+    pub(super) fn disturb(&mut self, instrument: InstrumentId, what: Disturbance) {
+        if self.pace.has_begun() {
+            self.exchange.disturb(self.market_time(), instrument, what);
+        }
+    }
+
+    /// Where the market stands.
+    fn market_time(&self) -> Nanos {
+        self.pace.market(self.now).map_or(self.market_now, |at| at.max(self.market_now))
+    }
+
     /// Gives the exchange an intent; returns when its reports leave.
     fn submit(&mut self, client: ClientId, intent: &Intent) -> Nanos {
         self.begin();
-        let at = self.pace.market(self.now).map_or(self.market_now, |at| at.max(self.market_now));
+        let at = self.market_time();
         self.exchange.submit(at, client, intent);
         let settings = self.exchange.settings();
         let due = at.plus(settings.latency_in).plus(settings.latency_out);
@@ -272,7 +288,7 @@ impl Venue {
         self.pace.begin(self.now);
         self.settings.exchange.wall_at_zero = self.wall;
         if !self.captured
-            && let Ok(fresh) = generated(&self.settings)
+            && let Ok(fresh) = generated(&self.settings, self.wall)
         {
             self.exchange = fresh;
         }
@@ -382,13 +398,14 @@ impl Venue {
     }
 }
 
-fn generated(settings: &ServerSettings) -> Result<Exchange, ExchangeError> {
-    Exchange::generated(&settings.exchange, &settings.instruments).map(numbered)
+fn generated(settings: &ServerSettings, wall: UnixNanos) -> Result<Exchange, ExchangeError> {
+    let made = Exchange::shaped(&settings.exchange, &settings.instruments, &settings.crowd);
+    made.map(|exchange| numbered(exchange, wall))
 }
 
 /// A second's ids are apart from another's by a million, and return after half a year.
-fn numbered(mut exchange: Exchange) -> Exchange {
-    exchange.number_from(((wall().0 / 1_000_000_000) & 0xFF_FFFF) << 20);
+fn numbered(mut exchange: Exchange, wall: UnixNanos) -> Exchange {
+    exchange.number_from(((wall.0 / 1_000_000_000) & 0xFF_FFFF) << 20);
     exchange
 }
 

@@ -1,9 +1,14 @@
-//! Planned faults: a text such as `torn@500` -> what goes wrong at which frame or request.
+//! Faults, planned and armed: what goes wrong at which frame, event, answer or request.
 //!
-//! Frames, diffs and requests are counted from 1 over the whole run, so a plan does the same thing
-//! every time. A market fault strikes every client that the frame goes to.
+//! A plan is texts such as `torn@500`: frames, diffs and requests are counted from 1 over the whole
+//! run, so a plan does the same thing every time. The simulator arms faults instead, which strike
+//! whatever comes next. A market fault strikes every client that the frame goes to.
 
+use std::collections::VecDeque;
 use std::str::FromStr;
+
+/// Faults of one sort that may be armed at a time; further ones are forgotten.
+const ARMED_MAX: usize = 4_096;
 
 /// Something that goes wrong once its time has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,31 +122,70 @@ fn parse(text: &str) -> Option<Fault> {
 
 /// What a fault does to one market frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FrameFault {
+pub enum FrameFault {
+    /// The connection closes after it.
     DropAfter,
+    /// It is cut in the middle and the connection closes.
     Torn,
+    /// Something that is no JSON takes its place.
     Garbage,
+    /// It is not sent.
     Skip,
+    /// A diff is sent after the next diff of its instrument; anything else is sent as it is.
     Hold,
+    /// From it on nothing leaves for so many milliseconds.
     Delay(u64),
+    /// It is sent twice.
+    Repeat,
+    /// It alone is sent so many milliseconds later.
+    Late(u64),
 }
 
 /// What a fault does to one order request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum RequestFault {
+pub enum RequestFault {
+    /// It is refused with this code.
     Reject(i32),
+    /// It is neither carried out nor answered.
     Mute,
+    /// It is carried out, and answered with -1007: execution status unknown.
     Unsure,
+    /// It is not carried out, and answered with -1007 all the same.
+    Lost,
+    /// Its connection closes, the request not carried out.
     Drop,
 }
 
-/// The plan and how far it has come.
+/// What a fault does to one event of a user-data stream, or to one answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageFault {
+    /// It is not sent.
+    Lose,
+    /// It is sent twice (an answer over REST only once).
+    Repeat,
+    /// It is sent after the next one of its sort (an answer over REST at once).
+    Hold,
+    /// It is sent so many milliseconds later.
+    Late(u64),
+}
+
+/// The plan and how far it has come, and what is armed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Faults {
     plan: Vec<Fault>,
     frames: u64,
     diffs: u64,
     requests: u64,
+    armed_frames: VecDeque<FrameFault>,
+    armed_diffs: VecDeque<FrameFault>,
+    armed_requests: VecDeque<RequestFault>,
+    armed_events: VecDeque<MessageFault>,
+    armed_answers: VecDeque<MessageFault>,
+}
+
+fn arm<F: Copy>(queue: &mut VecDeque<F>, fault: F, count: u64) {
+    let room = ARMED_MAX.saturating_sub(queue.len()) as u64;
+    queue.extend((0..count.min(room)).map(|_| fault));
 }
 
 impl Faults {
@@ -149,10 +193,44 @@ impl Faults {
         Faults { plan: plan.to_vec(), ..Faults::default() }
     }
 
+    /// The next `count` market frames (diffs, where `diffs` says so) are struck.
+    pub(super) fn arm_frames(&mut self, fault: FrameFault, diffs: bool, count: u64) {
+        arm(if diffs { &mut self.armed_diffs } else { &mut self.armed_frames }, fault, count);
+    }
+
+    /// The next `count` order requests are struck.
+    pub(super) fn arm_requests(&mut self, fault: RequestFault, count: u64) {
+        arm(&mut self.armed_requests, fault, count);
+    }
+
+    /// The next `count` events of user-data streams are struck.
+    pub(super) fn arm_events(&mut self, fault: MessageFault, count: u64) {
+        arm(&mut self.armed_events, fault, count);
+    }
+
+    /// The next `count` answers are struck.
+    pub(super) fn arm_answers(&mut self, fault: MessageFault, count: u64) {
+        arm(&mut self.armed_answers, fault, count);
+    }
+
+    /// Whether an event of a user-data stream is struck.
+    pub(super) fn event(&mut self) -> Option<MessageFault> {
+        self.armed_events.pop_front()
+    }
+
+    /// Whether an answer is struck.
+    pub(super) fn answer(&mut self) -> Option<MessageFault> {
+        self.armed_answers.pop_front()
+    }
+
     /// Counts a market frame that somebody gets.
     pub(super) fn frame(&mut self, is_diff: bool) -> Option<FrameFault> {
         self.frames += 1;
         self.diffs += u64::from(is_diff);
+        let armed = if is_diff { self.armed_diffs.pop_front() } else { None };
+        if let Some(fault) = armed.or_else(|| self.armed_frames.pop_front()) {
+            return Some(fault);
+        }
         let (frame, diff) = (self.frames, self.diffs);
         self.plan.iter().find_map(|fault| match *fault {
             Fault::Drop { at } if at == frame => Some(FrameFault::DropAfter),
@@ -168,6 +246,9 @@ impl Faults {
     /// Counts an order request.
     pub(super) fn request(&mut self) -> Option<RequestFault> {
         self.requests += 1;
+        if let Some(fault) = self.armed_requests.pop_front() {
+            return Some(fault);
+        }
         let request = self.requests;
         let within = |at: u64, count: u64| request >= at && request - at < count;
         self.plan.iter().find_map(|fault| match *fault {

@@ -1,13 +1,14 @@
 //! The public side of the exchange: what it lets out -> frames, answers and events to clients.
 
 use super::accounts::Accounts;
-use super::fault::{Fault, Faults, FrameFault};
+use super::fault::{Fault, Faults, FrameFault, MessageFault};
+use super::late::Late;
 use super::limits::Meter;
 use super::link::{Link, Role};
-use super::pending::{Bearing, Pending, Reply};
+use super::pending::{Bearing, Pending};
 use super::report::ServerReport;
-use super::run::LINGER;
 use super::streams::{Channel, Streams, Wish, bare};
+use super::turn::LINGER;
 use crate::host::cpu::Simd;
 use crate::host::net::ConnId;
 use crate::host::schedule::{MessageName, Schedule};
@@ -15,14 +16,12 @@ use crate::lab::exchange::wire::answers::{self, OrderFacts, OrderView};
 use crate::lab::exchange::wire::market;
 use crate::lab::exchange::wire::refusal::Refusal;
 use crate::lab::exchange::{ClientId, Output};
-use crate::net::http::Response;
 use crate::record::{
     ExecutionKind, ExecutionReport, Instrument, Intent, MarketEvent, OrderAction, Trade,
 };
 use crate::units::{InstrumentId, Money, Nanos, UnixNanos};
 use crate::venue::binance::Family;
 use crate::venue::binance::decode::Decoder;
-use crate::venue::binance::orders::RateCount;
 use std::sync::Arc;
 
 /// What takes the place of a frame that a fault spoils.
@@ -49,6 +48,11 @@ pub(super) struct Floor {
     decoder: Decoder,
     /// A diff that waits for the next one of its instrument.
     held: Option<(InstrumentId, Vec<u8>)>,
+    /// Events and answers that wait for the next one.
+    pub(super) held_event: Option<(ClientId, Vec<u8>)>,
+    pub(super) held_answer: Option<(ConnId, Vec<u8>)>,
+    /// What is sent later than it should be.
+    pub(super) late: Late,
     payload: Vec<u8>,
     made: Vec<u8>,
 }
@@ -76,6 +80,9 @@ impl Floor {
             makes_aggregates: false,
             decoder: Decoder::new(family, &instruments, Simd::detect()),
             held: None,
+            held_event: None,
+            held_answer: None,
+            late: Late::default(),
             payload: Vec::new(),
             made: Vec::new(),
             instruments,
@@ -128,9 +135,18 @@ impl Floor {
         self.report.faults += u64::from(fault.is_some());
         match fault {
             Some(FrameFault::Skip) => return,
-            Some(FrameFault::Hold) => {
+            Some(FrameFault::Hold) if is_diff => {
                 self.held = Some((instrument, raw.to_vec()));
                 return;
+            }
+            Some(FrameFault::Late(millis)) => {
+                let due = self.now.plus(Nanos::from_millis(millis));
+                self.late.frame(due, instrument, channel, raw.to_vec());
+                return;
+            }
+            Some(FrameFault::Repeat) => {
+                self.fan_out(instrument, channel, raw, None);
+                self.fan_out(instrument, channel, raw, None);
             }
             _ => self.fan_out(instrument, channel, raw, fault),
         }
@@ -139,7 +155,7 @@ impl Floor {
         }
     }
 
-    fn fan_out(
+    pub(super) fn fan_out(
         &mut self,
         instrument: InstrumentId,
         channel: Channel,
@@ -242,8 +258,31 @@ impl Floor {
         }
     }
 
-    /// An event of a user-data stream, in the wrapping of each connection.
+    /// An event of a user-data stream, as the faults let it through.
     pub(super) fn tell_event(&mut self, client: ClientId, event: &[u8]) {
+        let fault = self.faults.event();
+        self.report.faults += u64::from(fault.is_some());
+        match fault {
+            Some(MessageFault::Lose) => return,
+            Some(MessageFault::Hold) if self.held_event.is_none() => {
+                self.held_event = Some((client, event.to_vec()));
+                return;
+            }
+            Some(MessageFault::Late(millis)) => {
+                let due = self.now.plus(Nanos::from_millis(millis));
+                return self.late.event(due, client, event.to_vec());
+            }
+            Some(MessageFault::Repeat) => self.send_event(client, event),
+            Some(MessageFault::Hold) | None => {}
+        }
+        self.send_event(client, event);
+        if let Some((whose, held)) = self.held_event.take_if(|held| held.0 == client) {
+            self.send_event(whose, &held);
+        }
+    }
+
+    /// An event of a user-data stream, in the wrapping of each connection.
+    pub(super) fn send_event(&mut self, client: ClientId, event: &[u8]) {
         for link in self.links.iter_mut().flatten().filter(|of| of.user == Some(client)) {
             self.payload.clear();
             let wrapped = match &link.role {
@@ -360,93 +399,12 @@ impl Floor {
         body.push(b']');
         self.succeed(pending.conn, &pending.reply, &body);
     }
-
-    fn link_of(&mut self, conn: ConnId) -> Option<&mut Link> {
-        self.links.iter_mut().flatten().find(|of| of.conn == conn)
-    }
-
-    /// Sends a result.
-    pub(super) fn succeed(&mut self, conn: ConnId, reply: &Reply, body: &[u8]) {
-        match reply {
-            Reply::Web(id) => {
-                let counts = self.meter.counts(self.now);
-                let mut text = Vec::with_capacity(body.len() + 512);
-                answers::success(&mut text, id, body, &counts);
-                if let Some(link) = self.link_of(conn) {
-                    link.text(&text);
-                }
-            }
-            Reply::Rest => self.respond(conn, 200, body, None),
-            Reply::Nobody => {}
-        }
-    }
-
-    /// Sends a refusal.
-    pub(super) fn refuse(
-        &mut self,
-        conn: ConnId,
-        reply: &Reply,
-        refusal: &Refusal,
-        data: Option<&[u8]>,
-    ) {
-        if *reply != Reply::Nobody {
-            ServerReport::count(&mut self.report.refused, refusal.code);
-        }
-        match reply {
-            Reply::Web(id) => {
-                let counts = self.meter.counts(self.now);
-                let mut text = Vec::with_capacity(1_024);
-                answers::failure(&mut text, id, refusal, data, &counts);
-                if let Some(link) = self.link_of(conn) {
-                    link.text(&text);
-                }
-            }
-            Reply::Rest => {
-                let mut body = Vec::new();
-                answers::error(&mut body, refusal, data);
-                self.respond(conn, refusal.status, &body, None);
-            }
-            Reply::Nobody => {}
-        }
-    }
-
-    /// Sends a REST response with the venue's headers.
-    pub(super) fn respond(&mut self, conn: ConnId, status: u16, body: &[u8], wait: Option<Nanos>) {
-        let counts: [RateCount; 3] = self.meter.counts(self.now);
-        let mut response = Response::new(status, reason(status), body)
-            .with_header("Content-Type", "application/json;charset=UTF-8")
-            .with_header("X-MBX-USED-WEIGHT", &counts[0].count.to_string())
-            .with_header("X-MBX-USED-WEIGHT-1M", &counts[0].count.to_string())
-            .with_header("X-MBX-ORDER-COUNT-10S", &counts[1].count.to_string());
-        if let Some(wait) = wait {
-            let seconds = wait.0.div_ceil(1_000_000_000).to_string();
-            response = response.with_header("Retry-After", &seconds);
-        }
-        if let Some(link) = self.link_of(conn) {
-            link.respond(&response);
-            link.waits = false;
-        }
-    }
 }
 
 /// Tells when a message is meant to leave, where anybody asks and the market has a clock.
 fn note(schedule: Option<&Schedule>, name: Option<MessageName>, at: Option<Nanos>) {
     if let (Some(schedule), Some(name), Some(at)) = (schedule, name, at) {
         schedule.note(name, at);
-    }
-}
-
-const fn reason(status: u16) -> &'static str {
-    match status {
-        200 => "OK",
-        401 => "Unauthorized",
-        404 => "Not Found",
-        409 => "Conflict",
-        418 => "I'm a teapot",
-        429 => "Too Many Requests",
-        500 => "Internal Server Error",
-        503 => "Service Unavailable",
-        _ => "Bad Request",
     }
 }
 

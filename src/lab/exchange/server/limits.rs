@@ -49,6 +49,17 @@ impl RateSettings {
     }
 }
 
+/// A limit that somebody else with the same address or account has used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// The weight of the running minute: status 429, code -1003.
+    Weight,
+    /// The orders of the running ten seconds: status 429, code -1015.
+    Orders,
+    /// Patience: the address is banned, status 418, code -1003.
+    Banned,
+}
+
 /// A refusal and when to come back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TooMany {
@@ -148,6 +159,16 @@ impl Meter {
             Refusal { status: 429, code: -1015, text: text.into() }
         };
         Err(TooMany { refusal, wait })
+    }
+
+    /// Uses a limit up.
+    pub(super) fn use_up(&mut self, full: Full, now: Nanos) {
+        self.windows.iter_mut().for_each(|window| window.enter(now));
+        match full {
+            Full::Weight => self.windows[0].count = self.windows[0].limit,
+            Full::Orders => self.windows[1].count = self.windows[1].limit,
+            Full::Banned => self.banned_until = self.banned_until.max(now.plus(BAN)),
+        }
     }
 
     /// The limits and what is used of them.

@@ -3,8 +3,8 @@
 use super::desk::Venue;
 use super::floor::Floor;
 use super::link::{Link, Protocol, Role};
-use super::run::{LINGER, role_name};
 use super::streams::{STREAMS_MAX, Wish};
+use super::turn::{LINGER, role_name};
 use crate::host::net::ConnId;
 use crate::host::schedule::MessageName;
 use crate::lab::exchange::ClientId;

@@ -5,7 +5,7 @@ use super::limits::TooMany;
 use super::link::Protocol;
 use super::pending::Reply;
 use super::report::ServerReport;
-use super::run::LINGER;
+use super::turn::LINGER;
 use crate::host::net::ConnId;
 use crate::lab::exchange::ClientId;
 use crate::lab::exchange::order::Order;

@@ -4,7 +4,7 @@ use super::fault::Fault;
 use super::limits::RateSettings;
 use crate::host::net::NetError;
 use crate::lab::capture::Capture;
-use crate::lab::exchange::{ExchangeError, ExchangeSettings};
+use crate::lab::exchange::{ExchangeError, ExchangeSettings, FlowSettings};
 use crate::record::Instrument;
 use crate::units::Nanos;
 use crate::venue::binance::session::Signer;
@@ -27,6 +27,8 @@ pub struct ServerSettings {
     pub instruments: Vec<Instrument>,
     /// Captured streams in order of time; none for a generated market.
     pub captures: Vec<Capture>,
+    /// Changes the crowd of a generated market from the usual one.
+    pub crowd: fn(FlowSettings) -> FlowSettings,
     /// How fast the market runs.
     pub speed: Speed,
     /// What goes wrong, and when.
@@ -63,6 +65,7 @@ impl ServerSettings {
             exchange,
             instruments,
             captures: Vec::new(),
+            crowd: |usual| usual,
             speed: Speed::Times(1.0),
             faults: Vec::new(),
             key: None,

@@ -188,6 +188,17 @@ impl Signer {
         Ok(Signer { api_key: checked(place, api_key)?, key: Key::Ed25519(Arc::new(pair)) })
     }
 
+    /// The Ed25519 key of these 32 bytes: the same one every time, for the simulator.
+    ///
+    /// # Errors
+    /// When the API key is not letters and digits.
+    pub fn of_seed(api_key: &str, seed: &[u8; 32]) -> Result<Signer, KeyError> {
+        let place = "the key of a seed";
+        let wrong = |_| KeyError::Pem { place: place.to_owned(), why: "ring refuses the seed" };
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(wrong)?;
+        Ok(Signer { api_key: checked(place, api_key)?, key: Key::Ed25519(Arc::new(pair)) })
+    }
+
     /// The key named by the environment: `BOT4_API_KEY` with `BOT4_API_SECRET` (HMAC) or with
     /// `BOT4_PRIVATE_KEY_FILE` (Ed25519). `None` when `BOT4_API_KEY` is not set.
     ///
