@@ -79,8 +79,15 @@ impl Pair {
     }
 }
 
-/// What was sent and what was heard, on both sides, under random sends and holds.
-fn converse(seed: u64, spoil: fn(&mut Vec<u8>)) -> ([Vec<u8>; 2], [Vec<u8>; 2], (u64, u64)) {
+/// What became of random sends under random holds.
+struct Talk {
+    sent: [Vec<u8>; 2],
+    /// What the other side heard of it.
+    heard: [Vec<u8>; 2],
+    traffic: (u64, u64),
+}
+
+fn converse(seed: u64, spoil: fn(&mut Vec<u8>)) -> Talk {
     let mut pair = Pair::connected(NetworkSettings::default(), seed);
     let (mut random, mut sent) = (Random::new(seed, 9), [Vec::new(), Vec::new()]);
     for step in 0..400 {
@@ -99,13 +106,13 @@ fn converse(seed: u64, spoil: fn(&mut Vec<u8>)) -> ([Vec<u8>; 2], [Vec<u8>; 2], 
     spoil(&mut pair.heard[1]);
     let traffic = pair.network.traffic();
     let [first, second] = pair.heard;
-    ([second, first], sent, traffic)
+    Talk { sent, heard: [second, first], traffic }
 }
 
 #[test]
 fn a_stream_keeps_its_bytes_and_their_order() {
     for seed in 0..40 {
-        let (heard, sent, _) = converse(seed, |_| {});
+        let Talk { sent, heard, .. } = converse(seed, |_| {});
         assert!(sent.iter().all(|of| of.len() > 10_000), "seed {seed}: too little was sent");
         assert!(heard == sent, "seed {seed}");
     }
@@ -113,7 +120,7 @@ fn a_stream_keeps_its_bytes_and_their_order() {
 
 #[test]
 fn canary_swapped_bytes_are_caught() {
-    let (heard, sent, _) = converse(SEED, |bytes| {
+    let Talk { sent, heard, .. } = converse(SEED, |bytes| {
         let at = bytes.windows(2).position(|two| two[0] != two[1]).expect("two bytes differ");
         bytes.swap(at, at + 1);
     });
@@ -122,7 +129,7 @@ fn canary_swapped_bytes_are_caught() {
 
 #[test]
 fn a_seed_repeats_itself_and_another_differs() {
-    let traffic = |seed| converse(seed, |_| {}).2;
+    let traffic = |seed| converse(seed, |_| {}).traffic;
     assert_eq!(traffic(SEED), traffic(SEED));
     assert_ne!(traffic(SEED), traffic(SEED + 1));
 }
