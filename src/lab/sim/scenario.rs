@@ -7,10 +7,11 @@ use super::net::NetworkSettings;
 use crate::lab::exchange::Random;
 use crate::ledger::Valuation;
 use crate::record::{
-    Instrument, InstrumentKind, MakingParameters, Plan, PlanEntry, PlanLimits, VenueRate,
+    BreakerRule, Bucket, BucketKind, CurrencyRate, FlattenRule, Instrument, InstrumentKind,
+    MakingParameters, Plan, PlanBreakers, PlanEntry, PlanLimits, RATES_MAX, VenueRate,
 };
 use crate::strategy::making::coefficients;
-use crate::units::{LaneId, Lots, Money, Nanos, Rate, Ticks, VenueId};
+use crate::units::{Currency, LaneId, Lots, Money, Nanos, Rate, Ticks, VenueId};
 use crate::venue::binance::Family;
 use crate::venue::binance::metadata::{self, MetadataError};
 use crate::venue::binance::session::{KeyError, Signer};
@@ -97,7 +98,8 @@ impl Scenario {
     }
 }
 
-/// Quotes of about the size of the crowd's orders, so that fills are whole and partial.
+/// Quotes of about the size of the crowd's orders, so that fills are whole and partial. Limits are wide
+/// for three seeds of four; the fourth will meet its loss limits.
 fn plan(
     family: Family,
     instruments: &[Instrument],
@@ -106,13 +108,9 @@ fn plan(
     let mut plan = Plan::none();
     plan.version = 1;
     plan.lane = LaneId(0);
-    plan.limits = PlanLimits {
-        orders_per_window: 10 + random.below(20) as u32,
-        cancels_reserved_per_window: 20,
-        rate_window: Nanos::SECOND,
-        plan_age_max: PLAN_AGE_MAX,
-        venue: family.order_rates().map(|rate| VenueRate { orders: rate.orders * 9 / 10, ..rate }),
-    };
+    plan.limits = limits(family, instruments, random.below(4) == 0);
+    plan.limits.orders_per_window = 10 + random.below(20) as u32;
+    plan.breakers = breakers();
     let gamma = 0.002 + random.unit() * 0.02;
     let (base_half_spread, risk) = coefficients(gamma, 1.0, 0.3).ok_or(ScenarioError::Making)?;
     for (at, of) in instruments.iter().enumerate() {
@@ -132,19 +130,115 @@ fn plan(
             levels,
         };
         plan.entries[at] = PlanEntry {
-            notional_max: Money(50_000 * Money::ONE),
+            notional_max: money(50_000),
             instrument: of.id,
             open_orders_max: 2 * levels as u32 + 2,
             order_lots_max: Lots(quote * 2),
             position_lots_max: Lots(quote * (3 + random.below(6) as i64)),
-            collar: Rate(5_000_000),
-            book_age_max: Nanos(5_000_000_000),
+            collar: percent(5),
+            trade_collar: percent(10),
+            book_age_max: Nanos(5 * Nanos::SECOND.0),
+            volume_share: percent(1_000),
+            volume_free_lots: Lots(quote * 2),
+            buckets: 0b11,
+            restricted: 0,
+            quote_rate: ONE,
             making,
             reserved: 0,
         };
         plan.entries_len += 1;
     }
     Ok(plan)
+}
+
+/// What a whole unit of a currency is in itself.
+const ONE: Rate = Rate(Money::ONE as i64);
+
+const fn money(units: i128) -> Money {
+    Money(units * Money::ONE)
+}
+
+const fn percent(count: i64) -> Rate {
+    Rate(count * (Money::ONE as i64 / 100))
+}
+
+fn limits(family: Family, instruments: &[Instrument], tight: bool) -> PlanLimits {
+    // Hundredths of a percent where losses are to be met, a third of everything where they are not.
+    let loss =
+        |narrow: i64, wide: i64| if tight { Rate(narrow * ONE.0 / 100_000) } else { percent(wide) };
+    let second = Nanos::SECOND.0;
+    let quote = instruments.first().map_or_else(Currency::default, |of| of.quote);
+    let mut limits = PlanLimits {
+        capital: money(1_000_000),
+        gross_max: money(600_000),
+        net_max: money(500_000),
+        orders_per_window: 0,
+        cancels_reserved_per_window: 20,
+        rate_window: Nanos::SECOND,
+        plan_age_max: PLAN_AGE_MAX,
+        trade_age_max: Nanos(60 * second),
+        venue: family.order_rates().map(|rate| VenueRate { orders: rate.orders * 9 / 10, ..rate }),
+        leverage_max: percent(300),
+        concentration_max: percent(60),
+        daily_loss_max: loss(4, 20),
+        weekly_loss_max: loss(10, 30),
+        monthly_loss_max: loss(20, 40),
+        drawdown_max: loss(30, 50),
+        rearm_share: percent(90),
+        rearm_after: Nanos(5 * second),
+        flatten: FlattenRule {
+            always: 0,
+            every: Nanos::from_millis(500),
+            slippage: percent(1),
+            reserved: 0,
+        },
+        currency: quote,
+        ..PlanLimits::default()
+    };
+    let assets = instruments.iter().flat_map(|of| [of.quote, of.settle, of.base]);
+    let mut known: Vec<Currency> = Vec::new();
+    for asset in assets {
+        if !known.contains(&asset) && known.len() < RATES_MAX {
+            known.push(asset);
+        }
+    }
+    for (place, asset) in limits.rates.iter_mut().zip(&known) {
+        let price = match asset.as_str() {
+            "BTC" => 60_000,
+            "ETH" => 2_500,
+            _ => 1,
+        };
+        *place = CurrencyRate { currency: *asset, rate: Rate(price * ONE.0) };
+    }
+    limits.buckets[0] = Bucket { share: percent(80), kind: BucketKind::Venue as u64 };
+    limits.buckets[1] = Bucket { share: percent(80), kind: BucketKind::Strategy as u64 };
+    limits
+}
+
+/// Breakers that the faults trip now and then, and that let the lane trade again within seconds.
+fn breakers() -> PlanBreakers {
+    let second = Nanos::SECOND;
+    let rule = |trip, least, trials| BreakerRule {
+        trip,
+        rearm: trip / 2,
+        cool_down: Nanos(2 * second.0),
+        least,
+        trials,
+    };
+    PlanBreakers {
+        rules: [
+            rule(10_000_000, 50, 0),
+            rule(100_000, 1, 0),
+            rule(2_000_000_000, 1, 0),
+            rule(1_000_000, 3, 0),
+            rule(5_000, 10, 2),
+            rule(30_000_000_000, 1, 0),
+        ],
+        spread_ratio: percent(3_000),
+        spread_floor: 5_000,
+        rejects_in_row: 12,
+        rejects_window: Nanos(10 * second.0),
+    }
 }
 
 /// Lots of about 4 000 quote units, as the crowd trades.
