@@ -138,14 +138,28 @@ fn orders_are_acknowledged_filled_changed_and_cancelled() {
         let fill = orders.report(ExecutionKind::Fill);
         assert!(fill.order == OrderId::new(1, 9) && !fill.maker && fill.last_lots > Lots(0));
         let since = bot4::units::UnixNanos(0);
-        let request = asking::trades_since(family, &listed[0].symbol, since, &signer(), wall());
+        let from = asking::From::Time(since);
+        let request = asking::trades_from(family, &listed[0].symbol, from, &signer(), wall());
         let trades = answer::trades(&rest(venue.address, &request).body, &listed).unwrap();
         assert_eq!((trades[0].trade_id, trades[0].fee), (fill.trade_id, fill.fee));
+        let behind = asking::From::Id(fill.trade_id + 1);
+        let request = asking::trades_from(family, &listed[0].symbol, behind, &signer(), wall());
+        let later = answer::trades(&rest(venue.address, &request).body, &listed).unwrap();
+        assert_eq!(later.len() + 1, trades.len(), "a page begins at an id");
+        let request = asking::orders_from(family, &listed[0].symbol, from, &signer(), wall());
+        let all = answer::orders(&rest(venue.address, &request).body, &listed).unwrap();
+        let state =
+            |of: OrderId| all.iter().find(|order| order.order == Some(of)).map(|of| of.state);
+        assert_eq!(state(cancel.order), Some(OrderState::Cancelled), "{all:?}");
+        assert_eq!(state(taking.order), Some(OrderState::Filled), "{all:?}");
         let request = asking::account(family, &signer(), wall());
         let account = answer::account(&rest(venue.address, &request).body, &listed).unwrap();
         assert!(!account.balances.is_empty());
         if family.is_futures() {
             assert!(account.positions[0].lots >= fill.last_lots);
+            let entry = account.positions[0].entry.unwrap().to_f64();
+            let paid = listed[0].tick.decimal(fill.last_price.0).to_f64();
+            assert!((entry / paid - 1.0).abs() < 1e-3, "{entry} {paid}");
         }
         let report = venue.end();
         assert!(report.executions["fill"] > 0 && report.requests["place"] == 2, "{report:?}");

@@ -10,7 +10,7 @@ use bot4::hot::pipeline::Pipeline;
 use bot4::hot::recorder::Recorder;
 use bot4::lab::exchange::{Exchange, ExchangeSettings, QueueModel};
 use bot4::lab::replay;
-use bot4::record::{ExecutionKind, Input, Instrument, Judgement, Stamp, Tape, TapeError};
+use bot4::record::{Digest, ExecutionKind, Input, Instrument, Judgement, Stamp, Tape, TapeError};
 use bot4::units::{LaneId, Nanos, UnixNanos, VenueId};
 use bot4::venue::binance::{Family, metadata};
 
@@ -78,6 +78,22 @@ impl Recorder for Shadow {
             assert_eq!(saved(&mut self.lane), bytes, "saved again it is the same");
             self.saves += 1;
         }
+    }
+
+    fn digest(&mut self, _: Stamp, digest: &Digest) {
+        self.differs |= self.lane.digest() != *digest;
+    }
+
+    fn note(&mut self, _: Nanos, _: &str) {}
+    fn end(&mut self, _: Nanos) {}
+    fn is_fine(&self) -> bool {
+        true
+    }
+    fn trouble(&self) -> String {
+        String::new()
+    }
+    fn holds_back(&self) -> bool {
+        false
     }
 
     fn judgement(&mut self, _: Stamp, judgement: &Judgement) {

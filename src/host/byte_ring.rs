@@ -170,6 +170,17 @@ impl ByteProducer {
         }
     }
 
+    /// Whether records of `words` words altogether, frames and a skip included, fit now.
+    #[inline]
+    #[must_use]
+    pub fn has_room(&mut self, words: usize, urgency: Urgency) -> bool {
+        if words <= self.room(urgency) {
+            return true;
+        }
+        self.head_seen = self.shared.head.load(Ordering::Acquire);
+        words <= self.room(urgency)
+    }
+
     /// Words that ordinary pushes may use now; the consumer may make more room at any time.
     #[must_use]
     pub fn free(&mut self) -> usize {

@@ -8,6 +8,7 @@ pub mod cpu;
 pub mod cpulist;
 pub mod epoll;
 pub mod histogram;
+pub mod keeper;
 pub mod kernel;
 pub mod memory;
 pub mod net;

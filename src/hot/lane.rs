@@ -10,7 +10,7 @@ use super::book::{BookChange, Gap, SyncedBook};
 use super::decide::Slots;
 use super::gate::RateWindow;
 use super::outbox::Outbox;
-use super::report::{InputCounts, LaneReport};
+use super::report::InputCounts;
 use super::signal::Signal;
 use super::state::{Holds, StateEvent, transition};
 use crate::host::probe::{Probe, Stage};
@@ -18,11 +18,14 @@ use crate::ledger::{Ledger, StateHash};
 use crate::market::book::{Book, Ladder};
 use crate::record::{
     AdoptedOrder, ExecutionKind, ExecutionReport, Input, Instrument, Life, Link, LinkState,
-    MarketEvent, Mode, Plan, ServiceTime, Stamp, Tape, Verdict,
+    MarketEvent, Mode, Plan, ServiceTime, Stamp, Verdict,
 };
 use crate::units::{InstrumentId, LaneId, Nanos};
 use crate::venue::binance::Family;
 use crate::venue::binance::orders::Backoff;
+
+/// Lanes of one account: the low digits of a client order id's epoch say whose it is.
+pub const LANES_MAX: u32 = 16;
 
 /// What a lane is told at start.
 #[derive(Clone, Copy, Debug)]
@@ -162,68 +165,6 @@ impl<B: Book> Lane<B> {
         self.orders_hash.finish()
     }
 
-    /// Hash of the whole state.
-    #[must_use]
-    pub fn state_hash(&self) -> u64 {
-        let mut hash = StateHash::default();
-        hash.word(u64::from(self.config.lane.0));
-        hash.word(
-            u64::from(self.holds.bits())
-                | u64::from(self.market_up) << 32
-                | u64::from(self.orders_up) << 33,
-        );
-        hash.word(self.plan.version);
-        hash.word(u64::from(self.config.epoch));
-        hash.word(self.next_id);
-        hash.word(self.latest.0);
-        hash.word(self.paced_until.0);
-        hash.word(self.muted_until.0);
-        hash.word(self.sequence);
-        hash.word(self.orders_hash.finish());
-        for desk in &self.desks {
-            hash.word(u64::from(desk.book.is_synchronised()));
-            hash.word(desk.book.book().content_hash());
-            desk.signal.bits().into_iter().for_each(|bits| hash.word(bits));
-            desk.slots.ids().iter().for_each(|id| hash.word(id.0));
-        }
-        self.verdicts.iter().for_each(|count| hash.word(*count));
-        self.ledger.mix_into(&mut hash);
-        hash.finish()
-    }
-
-    /// Saves the lane or brings it back; its venue and instruments are the same.
-    pub fn walk(&mut self, tape: &mut Tape<'_>) {
-        tape.section("lane");
-        tape.pod(&mut self.config.epoch);
-        self.holds.walk(tape);
-        for flag in [&mut self.market_up, &mut self.orders_up, &mut self.gapped] {
-            tape.flag(flag);
-        }
-        for time in [&mut self.paced_until, &mut self.muted_until, &mut self.latest] {
-            tape.pod(time);
-        }
-        tape.pod(&mut self.next_id);
-        tape.pod(&mut self.sequence);
-        self.orders_hash.walk(tape);
-        tape.pods(&mut self.verdicts);
-        self.counts.walk(tape);
-        tape.pod(&mut *self.plan);
-        self.rate.walk(tape);
-        self.ledger.walk(tape);
-        for desk in &mut self.desks {
-            desk.book.walk(tape);
-            desk.signal.walk(tape);
-            desk.slots.walk(tape);
-        }
-    }
-
-    /// What happened so far.
-    #[must_use]
-    pub fn report(&self) -> LaneReport {
-        let books = self.desks.iter().map(|desk| (&desk.instrument, &desk.book));
-        LaneReport::of(&self.ledger, books, &self.counts, &self.verdicts)
-    }
-
     /// Takes one input; what passed the gate is appended to `outbox`.
     pub fn step(
         &mut self,
@@ -263,6 +204,7 @@ impl<B: Book> Lane<B> {
                 self.ledger.adjust(&difference);
             }
             Input::Service(time) => self.on_service(&time),
+            Input::Holding(found) => self.ledger.hold(&found),
         }
     }
 

@@ -157,9 +157,30 @@ impl<R: Recorder> Pipeline<R> {
         &self.core.lane
     }
 
+    /// The life is over: its hashes are recorded, and whether anything still works.
+    pub fn end(&mut self, now: Nanos) {
+        let stamp = Stamp { received: now, sequence: self.core.sequence };
+        self.core.recorder.digest(stamp, &self.core.lane.digest());
+        if self.core.lane.ledger().working() == 0 {
+            self.core.recorder.end(now);
+        }
+    }
+
+    /// The lane alone; the recorder hears no more.
+    #[must_use]
+    pub fn into_lane(self) -> Lane {
+        self.core.lane
+    }
+
     /// The recorder.
     pub fn recorder(&mut self) -> &mut R {
         &mut self.core.recorder
+    }
+
+    /// Whether the recorder lacked room and nobody was told yet.
+    #[must_use]
+    pub fn has_overflowed(&self) -> bool {
+        self.core.overflowed
     }
 
     /// Whether the recorder lacked room since the last call: the lane has halted, and what was not
@@ -329,6 +350,12 @@ impl<R: Recorder> Core<R> {
         self.recorder.input(stamp, &input);
         for judgement in self.outbox.judgements() {
             self.recorder.judgement(stamp, judgement);
+        }
+        // Turning points are rare enough for a look at the whole state.
+        if matches!(input, Input::Life(_) | Input::Link(..) | Input::Command(..))
+            && self.recorder.listens()
+        {
+            self.recorder.digest(stamp, &self.lane.digest());
         }
         self.outbox.clear();
     }

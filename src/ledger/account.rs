@@ -25,6 +25,8 @@ pub struct Account {
     cash: Money,
     traded: Money,
     fees: Fees,
+    /// What the venue held of the base asset beside the position, where that is known.
+    held: Option<Money>,
     /// What working orders can still fill, by side.
     working: [Lots; 2],
     working_orders: usize,
@@ -54,6 +56,7 @@ impl Account {
             cash: Money(0),
             traded: Money(0),
             fees: Fees::default(),
+            held: None,
             working: [Lots(0); 2],
             working_orders: 0,
             trades: [0; TRADES_REMEMBERED],
@@ -87,6 +90,26 @@ impl Account {
         working[side as usize] = working[side as usize].plus(more);
         let [buys, sells] = working;
         self.position.plus(buys).abs().max(self.position.minus(sells).abs())
+    }
+
+    /// Average price of the open position, in ticks and parts of them; none while there is none.
+    #[must_use]
+    pub fn entry_ticks(&self) -> Option<f64> {
+        let at_one = self.valuation.value(self.position, Ticks(1)).0 as f64;
+        let entry = self.entry.0 as f64;
+        let open = self.position != Lots(0) && entry != 0.0;
+        // an inverse position's value falls with the price
+        open.then(|| if self.valuation.is_inverse() { at_one / entry } else { entry / at_one })
+    }
+
+    /// What the venue held of the base asset beside the position, where that is known.
+    #[must_use]
+    pub const fn held(&self) -> Option<Money> {
+        self.held
+    }
+
+    pub(super) fn hold(&mut self, base: Money) {
+        self.held = Some(base);
     }
 
     /// How lots and ticks become money.
@@ -155,6 +178,12 @@ impl Account {
         true
     }
 
+    /// The highest trade id that is remembered; none before the first.
+    #[must_use]
+    pub fn last_trade(&self) -> Option<u64> {
+        self.trades.iter().copied().max().filter(|id| *id > 0)
+    }
+
     /// Books what a fill cost.
     pub(super) fn charge(&mut self, currency: Currency, fee: Money) {
         self.fees.add(currency, fee);
@@ -219,6 +248,7 @@ impl Account {
             tape.pod(money);
         }
         self.fees.walk(tape);
+        tape.option(&mut self.held, Money(0), |held, tape| tape.pod(held));
         tape.pods(&mut self.working);
         tape.size(&mut self.working_orders, usize::MAX);
         tape.pods(&mut self.trades);
@@ -232,6 +262,7 @@ impl Account {
         hash.money(self.entry);
         hash.money(self.realised);
         hash.money(self.cash);
+        hash.money(self.held.unwrap_or_default());
         self.fees.mix_into(hash);
     }
 }

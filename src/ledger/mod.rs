@@ -19,7 +19,8 @@ pub use transition::{BadTransition, OrderEvent, transition};
 pub use valuation::Valuation;
 
 use crate::record::{
-    Adjustment, AdoptedOrder, ExecutionKind, ExecutionReport, Instrument, Intent, OrderState, Tape,
+    Adjustment, AdoptedOrder, ExecutionKind, ExecutionReport, Holding, Instrument, Intent,
+    OrderState, Tape,
 };
 use crate::units::{InstrumentId, Lots, Nanos, OrderId};
 use bytemuck::{Pod, Zeroable};
@@ -83,6 +84,15 @@ impl Ledger {
             orders: Orders::new(),
             accounts: instruments.iter().map(Account::new).collect(),
             counts: OrderCounts::default(),
+        }
+    }
+
+    /// Takes over orders and counts of other books, and the accounts of their first `kept` instruments.
+    pub fn take_over(&mut self, before: &Ledger, kept: usize) {
+        self.orders = before.orders.clone();
+        self.counts = before.counts;
+        for (account, old) in self.accounts.iter_mut().zip(&before.accounts).take(kept) {
+            *account = old.clone();
         }
     }
 
@@ -177,6 +187,13 @@ impl Ledger {
     pub fn adjust(&mut self, difference: &Adjustment) {
         if let Some(account) = self.accounts.get_mut(difference.instrument.0 as usize) {
             account.adjust(difference.lots, difference.cash);
+        }
+    }
+
+    /// Notes what the venue holds of an instrument's base asset beside the position.
+    pub fn hold(&mut self, found: &Holding) {
+        if let Some(account) = self.accounts.get_mut(found.instrument.0 as usize) {
+            account.hold(found.base);
         }
     }
 

@@ -68,6 +68,12 @@ impl Valuation {
         }
     }
 
+    /// Whether the value is in coin, and falls in size as the price rises.
+    #[must_use]
+    pub const fn is_inverse(&self) -> bool {
+        matches!(self.kind, InstrumentKind::Inverse)
+    }
+
     /// Value of a signed position at a price; zero for an inverse position at no price.
     #[must_use]
     #[inline]

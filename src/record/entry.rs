@@ -132,11 +132,13 @@ pub enum EntryKind {
     Adjustment = 29,
     /// An input: the lane's own time was measured.
     Service = 30,
+    /// An input: reconciliation learnt what the venue holds.
+    Holding = 31,
 }
 
 impl EntryKind {
     /// Every kind with its name, for reports and tests.
-    pub const ALL: [(EntryKind, &'static str); 22] = [
+    pub const ALL: [(EntryKind, &'static str); 23] = [
         (EntryKind::Begin, "begin"),
         (EntryKind::Instrument, "instrument"),
         (EntryKind::RawFrame, "raw_frame"),
@@ -159,6 +161,7 @@ impl EntryKind {
         (EntryKind::Adopted, "adopted"),
         (EntryKind::Adjustment, "adjustment"),
         (EntryKind::Service, "service"),
+        (EntryKind::Holding, "holding"),
     ];
 
     /// The code on disk.

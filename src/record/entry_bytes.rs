@@ -28,6 +28,7 @@
 //! | adopted | instrument u32, side u8 \| order \| venue order \| price \| lots |
 //! | adjustment | instrument u32 \| lots \| cash x2 |
 //! | service | p99 \| frames |
+//! | holding | instrument u32 \| base x2 |
 //!
 //! Invariants: bytes that mean nothing are zero, and reading refuses them otherwise, so words that
 //! read well are exactly the words that writing the result gives; nothing here panics on any input.

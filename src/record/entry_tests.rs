@@ -147,6 +147,7 @@ fn entries<'a>(levels: &'a [Level], plan: &'a Plan) -> Vec<Entry<'a>> {
         Input::Adopted(adopted),
         Input::Adjustment(adjustment),
         Input::Service(ServiceTime { p99: Nanos(7), frames: 8 }),
+        Input::Holding(Holding { instrument: InstrumentId(1), base: Money(-5) }),
     ];
     let inputs = market.into_iter().map(Input::Market).chain(others);
     let mut all: Vec<Entry<'a>> =

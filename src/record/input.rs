@@ -70,6 +70,16 @@ pub struct ServiceTime {
     pub frames: u64,
 }
 
+/// What the venue holds of an instrument's base asset, less the position: what was there before this
+/// journal began. Spot accounts have no positions, so later differences are told by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// Instrument.
+    pub instrument: InstrumentId,
+    /// Amount of the base asset.
+    pub base: Money,
+}
+
 /// One input. The driver gives it a receive time and the lane a sequence number.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
@@ -97,6 +107,8 @@ pub enum Input<'a> {
     Adjustment(Adjustment),
     /// How long the lane itself has lately taken; measured by whoever drives it.
     Service(ServiceTime),
+    /// Reconciliation learnt what the venue holds of a base asset (spot).
+    Holding(Holding),
 }
 
 /// Receive time and sequence of an input.

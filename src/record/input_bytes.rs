@@ -5,7 +5,8 @@ use super::entry_bytes::Scratch;
 use super::words::{BOOLS, EntryError, EntryProblem, In, LEVEL_WORDS, LINKS, Out, SIDES};
 use super::{
     Adjustment, AdoptedOrder, BookTicker, Command, DepthDiff, DepthSnapshot, ExecutionKind,
-    ExecutionReport, Input, Level, Life, LinkState, MarketEvent, Plan, ServiceTime, Source, Trade,
+    ExecutionReport, Holding, Input, Level, Life, LinkState, MarketEvent, Plan, ServiceTime,
+    Source, Trade,
 };
 use crate::units::{Currency, InstrumentId, Lots, Money, Nanos, OrderId, Ticks, UnixNanos};
 
@@ -41,6 +42,7 @@ pub(super) fn input_kind(input: &Input<'_>) -> EntryKind {
         Input::Adopted(_) => EntryKind::Adopted,
         Input::Adjustment(_) => EntryKind::Adjustment,
         Input::Service(_) => EntryKind::Service,
+        Input::Holding(_) => EntryKind::Holding,
     }
 }
 
@@ -59,6 +61,7 @@ pub(super) fn input_words(input: &Input<'_>) -> usize {
         Input::Life(_) | Input::Service(_) => 2,
         Input::Adopted(_) => 5,
         Input::Adjustment(_) => 4,
+        Input::Holding(_) => 3,
     }
 }
 
@@ -96,6 +99,10 @@ pub(super) fn write_input(to: &mut Out<'_>, input: &Input<'_>) {
         Input::Service(time) => {
             to.put(time.p99.0);
             to.put(time.frames);
+        }
+        Input::Holding(found) => {
+            to.head(found.instrument.0, [0; 4]);
+            to.wide(found.base.0 as u128);
         }
     }
 }
@@ -214,6 +221,13 @@ pub(super) fn read_input<'a>(
             p99: Nanos(from.take("p99")?),
             frames: from.take("frames")?,
         }),
+        EntryKind::Holding => {
+            let (instrument, []) = from.head::<0>("instrument")?;
+            Input::Holding(Holding {
+                instrument: InstrumentId(instrument),
+                base: Money(from.wide("base")? as i128),
+            })
+        }
         _ => Input::Market(read_market(kind, from)?),
     })
 }

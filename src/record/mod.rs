@@ -21,7 +21,9 @@ mod words;
 pub use command::{Cause, Command, Mode, Source};
 pub use entry::{Begin, Digest, ENTRY_FORMAT, Entry, EntryKind};
 pub use entry_bytes::Scratch;
-pub use input::{Adjustment, AdoptedOrder, Input, Life, Link, LinkState, ServiceTime, Stamp};
+pub use input::{
+    Adjustment, AdoptedOrder, Holding, Input, Life, Link, LinkState, ServiceTime, Stamp,
+};
 pub use instrument::{FeeSchedule, Filters, Instrument, InstrumentKind, Symbol, SymbolError};
 pub use judgement::Judgement;
 pub use market::{BookTicker, DepthDiff, DepthSnapshot, Level, MarketEvent, Trade};

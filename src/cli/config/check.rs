@@ -34,6 +34,16 @@ impl Config {
         if self.exchange.rate == 0 {
             return Err(self.refuse("exchange.rate", "is 0; a market needs events"));
         }
+        for (key, value, least, most) in [
+            ("group_us", self.journal.group_us, 1, 1_000_000),
+            ("segment_mib", self.journal.segment_mib, 16, 4_096),
+            ("snapshot_records", self.journal.snapshot_records, 1_000, 100_000_000),
+        ] {
+            if value < least || value > most {
+                let problem = format!("is {value}; it must be {least} to {most}");
+                return Err(self.refuse(&format!("journal.{key}"), problem));
+            }
+        }
         Ok(())
     }
 

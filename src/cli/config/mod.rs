@@ -6,6 +6,7 @@
 
 mod check;
 mod error;
+mod journal;
 mod limits;
 mod load;
 mod plan;
@@ -17,6 +18,7 @@ mod values;
 mod tests;
 
 pub use error::ConfigError;
+pub use journal::{DurabilityMode, Journal};
 pub use limits::{Breakers, Control, Limits};
 pub use settings::{
     Config, Exchange, Lane, Making, QueueModel, Report, Run, Transport, Venue, WaitMode,

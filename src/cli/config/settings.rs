@@ -2,6 +2,7 @@
 //!
 //! What each key means stands here and, for the user, in `example.toml`; a test keeps the two alike.
 
+use crate::cli::config::journal::Journal;
 use crate::cli::config::limits::{Breakers, Control, Limits};
 use crate::cli::config::values::{Address, Amount, Market, Span, Speed};
 use crate::lab;
@@ -30,6 +31,8 @@ pub struct Config {
     pub control: Control,
     /// The embedded venue.
     pub exchange: Exchange,
+    /// What is written down.
+    pub journal: Journal,
     /// What is printed.
     pub report: Report,
     /// Where the settings came from, for messages.
@@ -230,6 +233,7 @@ impl Default for Config {
             breakers: Breakers::default(),
             control: Control::default(),
             exchange: Exchange::default(),
+            journal: Journal::default(),
             report: Report::default(),
             origin: Origin::default(),
         }

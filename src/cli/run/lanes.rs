@@ -1,7 +1,7 @@
 //! The threads of a run: per lane its own, its clerk and its guard.
 
 use super::RunError;
-use super::market::Arena;
+use super::market::{Arena, Trader};
 use crate::cli::config::{Config, Transport, WaitMode};
 use crate::host::clock::{Clock, TscClock};
 use crate::host::cpu::Simd;
@@ -17,7 +17,8 @@ use crate::hot::drive::rest::{Rest, finish};
 use crate::hot::drive::{Controls, DriveReport, DriveSettings, drive};
 use crate::hot::guard::{self, Death};
 use crate::hot::lane::LaneConfig;
-use crate::units::{LaneId, Nanos, UnixNanos};
+use crate::hot::recorder::Unrecorded;
+use crate::units::{Currency, LaneId, Nanos, UnixNanos};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -112,6 +113,8 @@ pub fn start(config: &Config, arena: &Arena, clock: TscClock) -> Result<Lanes, R
             family: arena.family,
             lane: LaneConfig { lane, family: arena.family, epoch },
             instruments: trader.instruments.clone(),
+            resumed: None,
+            shared_assets: shared_assets(&arena.traders, index),
             plan: Box::new(trader.plan),
             endpoints: arena.endpoints.clone(),
             signer: Some(arena.signer.clone()),
@@ -134,6 +137,12 @@ pub fn start(config: &Config, arena: &Arena, clock: TscClock) -> Result<Lanes, R
         }
     }
     Ok(Lanes { running, seats })
+}
+
+/// Assets of all other lanes' instruments.
+fn shared_assets(traders: &[Trader], own: usize) -> Vec<Currency> {
+    let others = traders.iter().enumerate().filter(|(index, _)| *index != own);
+    others.flat_map(|(_, of)| &of.instruments).flat_map(|of| [of.base, of.quote]).collect()
 }
 
 /// Starts a lane with its clerk and its guard; whether it could be pinned, where that was wanted.
@@ -187,7 +196,7 @@ fn one(
         .spawn(move || {
             // A lane that may not be pinned runs anyway, and the report says so.
             let _ = tell.send(cpu.map_or(Ok(()), pin::current_thread));
-            drive(settings, &inside, clock, ask, answered)
+            drive(settings, Unrecorded, &inside, clock, ask, answered)
         })
         .map_err(RunError::Thread)?;
     // A lane that died before it could tell is found when it is joined.

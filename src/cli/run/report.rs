@@ -162,7 +162,7 @@ pub fn build(frame: Frame, outcomes: &[Outcome]) -> RunReport {
             sum.arrival_rate += per_second(of.matched() + of.unmatched());
         }
         allocations = allocations.zip(report.allocations).map(|(sum, more)| sum + more);
-        let lane = report.pipeline.lane();
+        let lane = &report.lane;
         hash.word(lane.state_hash());
         for (currency, fee) in lane.ledger().fees().entries() {
             *fees.entry(currency.to_string()).or_default() += fee.0;
@@ -179,7 +179,7 @@ pub fn build(frame: Frame, outcomes: &[Outcome]) -> RunReport {
             orders,
             instruments,
             frames_refused: report.counts.frames_refused,
-            fallbacks: report.pipeline.fallbacks(),
+            fallbacks: report.fallbacks,
             syscalls: report.net.syscalls,
             incidents: report
                 .incidents

@@ -6,6 +6,7 @@
 //! a thread finishes it, a simulator polls it.
 //! Deliberately absent: the meaning of an answer for the lane (`drive`).
 
+use super::inquire::PAGES_MAX;
 use super::rest::{Rest, RestError};
 use super::wire::Endpoint;
 use crate::host::clock::Clock;
@@ -15,9 +16,11 @@ use crate::net::http::Response;
 use crate::record::{Instrument, Symbol};
 use crate::units::{InstrumentId, Lots, Nanos, OrderId, UnixNanos};
 use crate::venue::binance::Family;
-use crate::venue::binance::orders::{RateCount, RateKind, client_id};
-use crate::venue::binance::session::answer::{self, AccountTrade, AnswerError, VenueOrder};
-use crate::venue::binance::session::rest::{self, RestRequest};
+use crate::venue::binance::orders::{RateCount, RateKind};
+use crate::venue::binance::session::answer::{
+    self, Account, AccountTrade, AnswerError, VenueOrder,
+};
+use crate::venue::binance::session::rest::{self, PAGE, RestRequest};
 use crate::venue::binance::session::{Budget, Cost, Signer};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,10 +36,37 @@ pub enum Ask {
     KeepListenKey,
     /// What became of one order.
     Order(InstrumentId, OrderId),
-    /// That every order be cancelled, what was filled since, and the venue's ids of these orders.
-    Reconcile(UnixNanos, Vec<(InstrumentId, OrderId)>),
+    /// That every order be cancelled, and what the venue's books say then.
+    Reconcile(Inquiry),
     /// A body back, to be freed here.
     Recycle(Vec<u8>),
+}
+
+/// What reconciliation asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inquiry {
+    /// Fills since then; without a time there was no earlier life, and nothing is listed.
+    pub since: Option<UnixNanos>,
+    /// The last trade known on each instrument: where the list of fills begins if `since` lies further
+    /// back than the venue's lists reach.
+    pub last_trades: Vec<(InstrumentId, u64)>,
+    /// What the venue knows of these orders.
+    pub unnamed: Vec<(InstrumentId, OrderId)>,
+    /// Every order since then, for those that the lane does not remember.
+    pub all_orders: bool,
+}
+
+/// What reconciliation found out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Orders asked about that the venue knows, and every order since where that was asked.
+    pub orders: Vec<VenueOrder>,
+    /// Fills since.
+    pub fills: Vec<AccountTrade>,
+    /// Balances and positions after them.
+    pub account: Account,
+    /// What could not be asked, in words.
+    pub gaps: Vec<String>,
 }
 
 /// What it gets.
@@ -48,9 +78,8 @@ pub enum Answer {
     ListenKey(String),
     /// An order as the venue has it, none where it has no such order, and its fills.
     Order(OrderId, Option<VenueOrder>, Vec<AccountTrade>),
-    /// Nothing of ours works at the venue any more; the orders asked about that it knows, and the
-    /// fills since.
-    Reconciled(Vec<VenueOrder>, Vec<AccountTrade>),
+    /// Nothing of ours works at the venue any more.
+    Reconciled(Findings),
     /// Something failed and will be tried again.
     Trouble(String),
 }
@@ -73,7 +102,7 @@ pub struct ClerkSettings {
 
 /// Why one attempt failed.
 #[derive(Debug, thiserror::Error)]
-enum Trouble {
+pub(super) enum Trouble {
     #[error(transparent)]
     Rest(#[from] Box<RestError>),
     #[error(transparent)]
@@ -82,17 +111,19 @@ enum Trouble {
     NoKey,
     #[error("order {0} reached the venue after everything was cancelled; cancelling again")]
     StillWorks(String),
+    #[error("{1}: more than {max} {0} to reconcile; look at the account", max = PAGES_MAX * PAGE)]
+    Endless(&'static str, Symbol),
 }
 
 /// The venue's code when there was nothing to cancel.
-const NOTHING_OPEN: i32 = -2011;
+pub(super) const NOTHING_OPEN: i32 = -2011;
 /// The venue's code for an order that it does not know.
 const NO_SUCH_ORDER: i32 = -2013;
 const RETRY_MIN: Nanos = Nanos::from_millis(100);
 const RETRY_MAX: Nanos = Nanos::from_millis(5_000);
 
-struct Clerk<C: Clock> {
-    settings: ClerkSettings,
+pub(super) struct Clerk<C: Clock> {
+    pub(super) settings: ClerkSettings,
     rest: Rest,
     budget: Budget,
     clock: C,
@@ -230,15 +261,14 @@ impl<C: Clock> Clerk<C> {
                 };
                 Some(Answer::Order(*order, found, fills))
             }
-            Ask::Reconcile(since, unnamed) => {
-                let (named, fills) = self.reconcile(*since, unnamed, stop).await?;
-                Some(Answer::Reconciled(named, fills))
+            Ask::Reconcile(inquiry) => {
+                Some(Answer::Reconciled(self.reconcile(inquiry, stop).await?))
             }
             Ask::Recycle(_) => None,
         })
     }
 
-    async fn look_up(
+    pub(super) async fn look_up(
         &mut self,
         instrument: InstrumentId,
         order: OrderId,
@@ -271,46 +301,7 @@ impl<C: Clock> Clerk<C> {
         known.map(|of| of.symbol)
     }
 
-    /// Cancels all, looks up the orders whose venue's ids are not known, and then asks for fills:
-    /// what filled in between is in them. An order that came to work after the cancel is trouble,
-    /// since the lane takes the answer for the end of every order.
-    async fn reconcile(
-        &mut self,
-        since: UnixNanos,
-        unnamed: &[(InstrumentId, OrderId)],
-        stop: &AtomicBool,
-    ) -> Result<(Vec<VenueOrder>, Vec<AccountTrade>), Trouble> {
-        let family = self.settings.family;
-        let instruments = self.settings.instruments.clone();
-        for instrument in &instruments {
-            let symbol = &instrument.symbol;
-            let request = rest::cancel_all(family, symbol, self.signer()?, self.wall());
-            match self.call(&request, stop).await {
-                Ok(_) => {}
-                Err(Trouble::Answer(refused)) if refused.code() == Some(NOTHING_OPEN) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let mut named = Vec::new();
-        for (instrument, order) in unnamed {
-            let found = self.look_up(*instrument, *order, stop).await?;
-            if found.is_some_and(|of| of.state.is_working()) {
-                let id = String::from_utf8_lossy(&client_id(*order)).into_owned();
-                return Err(Trouble::StillWorks(id));
-            }
-            named.extend(found);
-        }
-        let mut fills = Vec::new();
-        for instrument in &instruments {
-            let (symbol, wall) = (&instrument.symbol, self.wall());
-            let request = rest::trades_since(family, symbol, since, self.signer()?, wall);
-            let response = self.call(&request, stop).await?;
-            fills.extend(answer::trades(&response.body, &instruments)?);
-        }
-        Ok((named, fills))
-    }
-
-    async fn call(
+    pub(super) async fn call(
         &mut self,
         request: &RestRequest,
         stop: &AtomicBool,
@@ -383,11 +374,11 @@ impl<C: Clock> Clerk<C> {
         }
     }
 
-    fn signer(&self) -> Result<&Signer, Trouble> {
+    pub(super) fn signer(&self) -> Result<&Signer, Trouble> {
         self.settings.signer.as_ref().ok_or(Trouble::NoKey)
     }
 
-    fn wall(&self) -> UnixNanos {
+    pub(super) fn wall(&self) -> UnixNanos {
         UnixNanos(self.settings.wall_at_zero.0.saturating_add(self.clock.now().0))
     }
 }
@@ -410,7 +401,7 @@ fn name(ask: &Ask) -> &'static str {
         Ask::ListenKey => "listen key",
         Ask::KeepListenKey => "keeping the listen key",
         Ask::Order(..) => "looking an order up",
-        Ask::Reconcile(..) => "reconciling",
+        Ask::Reconcile(_) => "reconciling",
         Ask::Recycle(_) => "recycling",
     }
 }
@@ -422,6 +413,7 @@ mod tests {
     use crate::hot::drive::rest::finish;
     use crate::hot::tests::instrument;
     use crate::record::OrderState;
+    use crate::venue::binance::orders::client_id;
     use std::io::{BufRead, BufReader, Write};
     use std::net::TcpListener;
 
@@ -456,11 +448,16 @@ mod tests {
         )
     }
 
+    fn account() -> String {
+        let position = r#"{"symbol":"BTCUSDT","positionAmt":"0.003","positionSide":"BOTH"}"#;
+        format!(r#"{{"assets":[],"positions":[{position}]}}"#)
+    }
+
     #[test]
     fn an_order_that_came_after_the_cancel_is_cancelled_again() {
         let (all, none) = (r#"{"code":200,"msg":"done"}"#.to_owned(), "[]".to_owned());
         let (endpoint, asked) =
-            venue(vec![all.clone(), order("NEW"), all, order("CANCELED"), none]);
+            venue(vec![all.clone(), order("NEW"), all, order("CANCELED"), none, account()]);
         let mut clerk = Clerk {
             settings: ClerkSettings {
                 family: Family::UsdM,
@@ -474,15 +471,19 @@ mod tests {
             budget: Budget::new(Family::UsdM, &[], 25),
             clock: TscClock::calibrate(),
         };
-        let ask = Ask::Reconcile(UnixNanos(0), vec![(InstrumentId(0), LATE)]);
+        let unnamed = vec![(InstrumentId(0), LATE)];
+        let since = Some(UnixNanos(0));
+        let ask = Ask::Reconcile(Inquiry { since, unnamed, ..Inquiry::default() });
         let stop = AtomicBool::new(false);
         let trouble = finish(clerk.attempt(&ask, &stop)).expect_err("it works");
         assert!(trouble.to_string().contains("b4_"), "{trouble}");
         let answer = finish(clerk.attempt(&ask, &stop)).expect("it is cancelled");
-        let Some(Answer::Reconciled(named, fills)) = answer else { panic!("{answer:?}") };
-        assert_eq!((named[0].state, fills.len()), (OrderState::Cancelled, 0));
+        let Some(Answer::Reconciled(found)) = answer else { panic!("{answer:?}") };
+        assert_eq!((found.orders[0].state, found.fills.len()), (OrderState::Cancelled, 0));
+        assert_eq!(found.account.positions[0].lots, Lots(3));
         let paths = ["DELETE /fapi/v1/allOpenOrders", "GET /fapi/v1/order"];
-        let all = [paths[0], paths[1], paths[0], paths[1], "GET /fapi/v1/userTrades"];
+        let books = ["GET /fapi/v1/userTrades", "GET /fapi/v2/account"];
+        let all = [paths[0], paths[1], paths[0], paths[1], books[0], books[1]];
         assert_eq!(
             asked.join().unwrap(),
             all,

@@ -15,8 +15,10 @@ use crate::host::ring::{Consumer, Producer};
 use crate::host::schedule::MessageName;
 use crate::hot::book::Gap;
 use crate::hot::guard::LastWord;
+use crate::hot::lane::Lane;
 use crate::hot::pipeline::Pipeline;
-use crate::record::{Command, Input, Intent, Link, LinkState, Source};
+use crate::hot::recorder::{Recorder, Unrecorded};
+use crate::record::{Command, Input, Intent, Life, Link, LinkState, Source};
 use crate::units::{Nanos, UnixNanos};
 use crate::venue::binance::orders::OrderMessage;
 use crate::venue::binance::session::Line;
@@ -31,10 +33,10 @@ const INCIDENTS_MAX: usize = 256;
 const LOOK_BACK: u64 = 5_000_000_000;
 
 /// A lane at work: a state machine over its sockets, turned by a thread or by a simulator.
-pub struct Driver<C: Clock + Clone> {
+pub struct Driver<C: Clock + Clone, R: Recorder = Unrecorded> {
     pub(super) settings: DriveSettings,
     clock: C,
-    pub(super) pipeline: Pipeline,
+    pub(super) pipeline: Pipeline<R>,
     probe: StageProbe<C>,
     times: LaneTimes,
     pub(super) lines: Lines,
@@ -45,11 +47,11 @@ pub struct Driver<C: Clock + Clone> {
     unasked: Vec<Ask>,
     market_up: bool,
     pub(super) orders_up: bool,
-    /// The order link was up before: its next coming needs reconciliation.
-    orders_known: bool,
     pub(super) reconciling: bool,
-    /// Wall time at which the order link was lost.
-    lost_at: UnixNanos,
+    /// Wall time at which the order link was lost, or an earlier life ended; none on a first life.
+    lost_at: Option<UnixNanos>,
+    /// Nothing was reconciled yet in this life.
+    pub(super) is_new: bool,
     pub(super) began: Nanos,
     timer_due: Nanos,
     session_due: Nanos,
@@ -57,6 +59,8 @@ pub struct Driver<C: Clock + Clone> {
     stopping: Option<Nanos>,
     /// The clerk was asked to cancel what the lane's own cancels did not end.
     pub(super) asked_at_end: bool,
+    /// What is recorded will not last, and the lane has halted for it.
+    unsafe_to_trade: bool,
     first_frame: Option<Nanos>,
     warm: Option<u64>,
     incidents: Vec<Incident>,
@@ -77,8 +81,9 @@ pub enum Turn {
 ///
 /// # Errors
 /// When the transport cannot be opened or fails as a whole; single connections are replaced.
-pub fn drive<C: Clock + Clone>(
+pub fn drive<C: Clock + Clone, R: Recorder>(
     settings: DriveSettings,
+    recorder: R,
     controls: &Controls,
     clock: C,
     asks: Producer<Ask>,
@@ -88,29 +93,34 @@ pub fn drive<C: Clock + Clone>(
     let net_settings = NetSettings { connections: 12, listeners: 1, ..NetSettings::default() };
     let mut net = open(settings.transport, &net_settings)?;
     let wait = if settings.busy { Wait::Busy } else { Wait::Block(TIMER_PERIOD) };
-    let mut driver = Driver::new(settings, clock, asks, answers);
-    while driver.turn(net.as_mut(), wait, controls)? == Turn::Runs {}
+    let mut driver = Driver::new(settings, recorder, clock, asks, answers);
+    loop {
+        let wait = driver.patience(wait);
+        if driver.turn(net.as_mut(), wait, controls)? == Turn::Ended {
+            break;
+        }
+    }
     controls.pulse.finish();
     Ok(driver.finish(net.as_mut()))
 }
 
-impl<C: Clock + Clone> Driver<C> {
+impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
     /// A lane that has its plan and may trade as soon as its links are up.
     #[must_use]
     pub fn new(
-        settings: DriveSettings,
+        mut settings: DriveSettings,
+        recorder: R,
         clock: C,
         asks: Producer<Ask>,
         answers: Consumer<Answer>,
-    ) -> Driver<C> {
-        let (family, simd) = (settings.family, settings.simd);
-        let pipeline = Pipeline::new(
-            family,
-            settings.lane,
-            &settings.instruments,
-            simd,
-            settings.wall_at_zero,
-        );
+    ) -> Driver<C, R> {
+        let (family, simd, zero) = (settings.family, settings.simd, settings.wall_at_zero);
+        let listed = &settings.instruments;
+        let (lane, ended_at) = match settings.resumed.take() {
+            Some(of) => (of.lane, Some(of.ended_at)),
+            None => (Lane::new(settings.lane, listed), None),
+        };
+        let pipeline = Pipeline::with(lane, family, listed, simd, zero).recording(recorder);
         let pipeline = match settings.signer.clone().filter(|signer| !signer.can_log_on()) {
             Some(signer) => pipeline.signing(signer, &settings.instruments),
             None => pipeline,
@@ -127,15 +137,16 @@ impl<C: Clock + Clone> Driver<C> {
             unasked: Vec::with_capacity(8),
             market_up: false,
             orders_up: false,
-            orders_known: false,
             reconciling: false,
-            lost_at: settings.wall_at_zero,
+            lost_at: ended_at,
+            is_new: true,
             began: now,
             timer_due: now.plus(TIMER_PERIOD),
             session_due: now,
             key_due: now.plus(KEEP_KEY_PERIOD),
             stopping: None,
             asked_at_end: false,
+            unsafe_to_trade: false,
             first_frame: None,
             warm: None,
             incidents: Vec::with_capacity(INCIDENTS_MAX),
@@ -144,6 +155,9 @@ impl<C: Clock + Clone> Driver<C> {
             settings,
             clock,
         };
+        let life =
+            Life { epoch: driver.settings.lane.epoch, wall_at_zero: driver.settings.wall_at_zero };
+        driver.input(Input::Life(life), now);
         let plan = driver.settings.plan.clone();
         driver.input(Input::Plan(&plan), now);
         driver.input(Input::Command(Command::Activate, Source::Run), now);
@@ -181,7 +195,13 @@ impl<C: Clock + Clone> Driver<C> {
             self.ask(Ask::KeepListenKey);
         }
         self.wishes();
+        if !self.pipeline.recorder().is_fine() {
+            self.on_trouble(now);
+        }
         self.flush(net, arrived);
+        if self.pipeline.take_overflow() {
+            self.give_up_lines(now);
+        }
         if controls.stop.load(Ordering::Relaxed) && self.stopping.is_none() {
             self.stopping = Some(now);
             self.input(Input::Command(Command::Halt, Source::Run), now);
@@ -191,15 +211,26 @@ impl<C: Clock + Clone> Driver<C> {
         Ok(if ended { Turn::Ended } else { Turn::Runs })
     }
 
+    /// How the next turn may wait: not at all while requests are held back.
+    #[must_use]
+    pub fn patience(&mut self, wait: Wait) -> Wait {
+        if self.pipeline.recorder().holds_back() { Wait::Busy } else { wait }
+    }
+
     /// When the next turn has something to do even if nothing arrives.
     #[must_use]
     pub fn due(&self) -> Nanos {
         self.timer_due.min(self.session_due)
     }
 
+    /// Whether there was nothing before that reconciliation could miss.
+    pub(super) fn is_first_life(&self) -> bool {
+        self.lost_at.is_none()
+    }
+
     /// The lane's stages and state.
     #[must_use]
-    pub fn pipeline(&self) -> &Pipeline {
+    pub fn pipeline(&self) -> &Pipeline<R> {
         &self.pipeline
     }
 
@@ -211,9 +242,11 @@ impl<C: Clock + Clone> Driver<C> {
         self.note_left_behind(ended);
         self.lines.close_all(net);
         self.probe.finish();
+        self.pipeline.end(ended);
         DriveReport {
             counts: self.pipeline.counts(),
-            pipeline: self.pipeline,
+            fallbacks: self.pipeline.fallbacks(),
+            lane: self.pipeline.into_lane(),
             times: self.times.finish(&self.probe),
             allocations,
             span: ended.since(self.first_frame.unwrap_or(ended)),
@@ -334,9 +367,10 @@ impl<C: Clock + Clone> Driver<C> {
         );
     }
 
-    pub(super) fn input(&mut self, input: Input<'_>, now: Nanos) {
+    /// Whether the lane could take it.
+    pub(super) fn input(&mut self, input: Input<'_>, now: Nanos) -> bool {
         let mut send = sending(&mut self.lines, &mut self.doubts, now);
-        self.pipeline.on_input(input, now, &mut self.probe, &mut send);
+        self.pipeline.on_input(input, now, &mut self.probe, &mut send)
     }
 
     /// What the operator asks.
@@ -347,6 +381,10 @@ impl<C: Clock + Clone> Driver<C> {
             3 => Command::Halt,
             _ => return,
         };
+        if command == Command::Activate && self.unsafe_to_trade {
+            let why = self.pipeline.recorder().trouble();
+            return self.incident(now, format!("not activated: {why}"));
+        }
         self.input(Input::Command(command, Source::Operator), now);
     }
 
@@ -357,6 +395,27 @@ impl<C: Clock + Clone> Driver<C> {
         status.requests.store(self.times.requests(), Ordering::Relaxed);
         status.filled.store(orders.filled, Ordering::Relaxed);
         status.trading.store(self.market_up && self.orders_up, Ordering::Relaxed);
+    }
+
+    /// What is recorded will not last: nothing may be risked on it.
+    #[cold]
+    fn on_trouble(&mut self, now: Nanos) {
+        if std::mem::replace(&mut self.unsafe_to_trade, true) {
+            return;
+        }
+        let why = self.pipeline.recorder().trouble();
+        self.input(Input::Command(Command::Halt, Source::Journal), now);
+        self.incident(now, format!("trading halted, orders cancelled: {why}"));
+    }
+
+    /// What came and could not be recorded is lost to the lane: new connections tell it anew.
+    #[cold]
+    fn give_up_lines(&mut self, now: Nanos) {
+        if self.lines.condemn_all() {
+            let what = "the journal has no room: trading halted, connections given up; see what the \
+                        disk does, then resume";
+            self.incident(now, what.to_owned());
+        }
     }
 
     /// Lets the sessions act, and tells the lane what became of its links.
@@ -372,26 +431,21 @@ impl<C: Clock + Clone> Driver<C> {
         }
         let market = self.lines.is_ready(SessionKind::Market);
         if market != self.market_up {
-            self.market_up = market;
             let state = if market { LinkState::Up } else { LinkState::Down };
-            self.input(Input::Link(Link::Market, state), now);
+            if self.input(Input::Link(Link::Market, state), now) {
+                self.market_up = market;
+            }
         }
         let orders = self.lines.orders_ready();
         if self.orders_up && (!orders || needs.orders_lost) {
-            self.orders_up = false;
-            self.lost_at = wall;
+            self.lost_at = Some(wall);
             self.doubts.clear(); // reconciliation settles them with all others
-            self.input(Input::Link(Link::Orders, LinkState::Down), now);
+            self.orders_up = !self.input(Input::Link(Link::Orders, LinkState::Down), now);
         }
         if orders && !self.orders_up && !self.reconciling {
-            if self.orders_known {
-                self.reconciling = true;
-                self.reconcile(UnixNanos(self.lost_at.0.saturating_sub(LOOK_BACK)));
-            } else {
-                self.orders_known = true;
-                self.orders_up = true;
-                self.input(Input::Link(Link::Orders, LinkState::Up), now);
-            }
+            self.reconciling = true;
+            let since = self.lost_at.map(|at| UnixNanos(at.0.saturating_sub(LOOK_BACK)));
+            self.reconcile(since);
         }
     }
 
@@ -406,7 +460,7 @@ impl<C: Clock + Clone> Driver<C> {
                 }
                 Answer::ListenKey(key) => self.lines.use_listen_key(key),
                 Answer::Order(id, found, fills) => self.looked_up(id, found, &fills, now),
-                Answer::Reconciled(named, fills) => self.reconciled(&named, &fills, now),
+                Answer::Reconciled(found) => self.reconciled(&found, now),
                 Answer::Trouble(what) => self.incident(now, what),
             }
         }
@@ -434,6 +488,9 @@ impl<C: Clock + Clone> Driver<C> {
     /// Sends what waits. `arrived` is when the poll that led to it began.
     #[inline]
     fn flush(&mut self, net: &mut dyn Net, arrived: Option<Nanos>) {
+        if self.pipeline.recorder().holds_back() {
+            return;
+        }
         let (clock, times) = (&self.clock, &mut self.times);
         if self.lines.flush(net, &mut |sealed, span| times.sent(sealed, span), &|| clock.now())
             && let Some(arrived) = arrived
@@ -444,6 +501,7 @@ impl<C: Clock + Clone> Driver<C> {
 
     #[cold]
     pub(super) fn incident(&mut self, at: Nanos, what: String) {
+        self.pipeline.recorder().note(at, &what);
         if self.incidents.len() < INCIDENTS_MAX {
             let at = at.since(self.began);
             self.incidents.push(Incident { at, what });

@@ -2,7 +2,8 @@
 
 use super::timing::DriveTimes;
 use crate::host::net::NetStats;
-use crate::hot::pipeline::{Pipeline, PipelineCounts};
+use crate::hot::lane::Lane;
+use crate::hot::pipeline::PipelineCounts;
 use crate::units::Nanos;
 
 /// Something that went wrong, and when.
@@ -16,8 +17,10 @@ pub struct Incident {
 
 /// What a lane leaves behind.
 pub struct DriveReport {
-    /// Decoder, lane and encoder as they ended.
-    pub pipeline: Pipeline,
+    /// The lane as it ended.
+    pub lane: Lane,
+    /// Frames that the fast decoder left to the general one.
+    pub fallbacks: u64,
     /// Frames and refusals.
     pub counts: PipelineCounts,
     /// Where the time went.

@@ -215,6 +215,17 @@ impl Lines {
         }
     }
 
+    /// Every open connection is closed at the next `run`; whether there was one.
+    pub fn condemn_all(&mut self) -> bool {
+        let mut any = false;
+        for slot in self.slots.iter_mut().flatten().filter(|slot| slot.open && !slot.closing) {
+            slot.closing = true;
+            any = true;
+        }
+        self.news |= any;
+        any
+    }
+
     /// TCP stands.
     pub fn tcp_connected(&mut self, conn: ConnId) {
         if let Some(slot) = self.position(conn).and_then(|at| self.slots[at].as_mut())

@@ -4,9 +4,9 @@ use super::wire::Endpoint;
 use crate::host::cpu::Simd;
 use crate::host::net::NetKind;
 use crate::host::schedule::Schedule;
-use crate::hot::lane::LaneConfig;
+use crate::hot::lane::{Lane, LaneConfig};
 use crate::record::{Instrument, Plan};
-use crate::units::UnixNanos;
+use crate::units::{Currency, UnixNanos};
 use crate::venue::binance::Family;
 use crate::venue::binance::session::Signer;
 use std::sync::Arc;
@@ -22,6 +22,15 @@ pub struct Endpoints {
     pub user: Endpoint,
 }
 
+/// What is known of an earlier life.
+#[derive(Clone, Debug)]
+pub struct Resumed {
+    /// The lane after the last durable record.
+    pub lane: Lane,
+    /// Wall time of that record.
+    pub ended_at: UnixNanos,
+}
+
 /// Everything a lane's thread is told at start.
 pub struct DriveSettings {
     /// Whose protocol.
@@ -30,6 +39,10 @@ pub struct DriveSettings {
     pub lane: LaneConfig,
     /// What it trades; ids count from 0.
     pub instruments: Vec<Instrument>,
+    /// The lane as an earlier life left it.
+    pub resumed: Option<Resumed>,
+    /// Assets that other lanes trade too, so that their balances tell nothing of this lane.
+    pub shared_assets: Vec<Currency>,
     /// Its plan.
     pub plan: Box<Plan>,
     /// Where to.

@@ -2,19 +2,24 @@
 //!
 //! What is found out enters the lane as execution reports, like anything the venue says by itself.
 
-use super::clerk::Ask;
+use super::clerk::{Ask, Findings, Inquiry};
 use super::driver::Driver;
 use crate::host::clock::Clock;
-use crate::ledger::Order;
-use crate::record::{ExecutionKind, ExecutionReport, Input, Link, LinkState, OrderState};
-use crate::units::{Nanos, OrderId, UnixNanos};
+use crate::hot::lane::LANES_MAX;
+use crate::hot::recorder::Recorder;
+use crate::ledger::{Account, Order};
+use crate::record::{
+    Adjustment, AdoptedOrder, ExecutionKind, ExecutionReport, Holding, Input, Instrument,
+    InstrumentKind, Link, LinkState, OrderState,
+};
+use crate::units::{Lots, Money, Nanos, OrderId, Ticks, UnixNanos};
 use crate::venue::binance::orders::client_id;
-use crate::venue::binance::session::answer::{AccountTrade, VenueOrder};
+use crate::venue::binance::session::answer::{Account as Holdings, AccountTrade, VenueOrder};
 
 /// How long a stopping lane waits for its cancels to be confirmed.
 const GRACE: Nanos = Nanos(3_000_000_000);
 
-impl<C: Clock + Clone> Driver<C> {
+impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
     /// Asks for orders whose fate is in doubt.
     pub(super) fn look_up(&mut self, now: Nanos) {
         while self.orders_up
@@ -79,51 +84,172 @@ impl<C: Clock + Clone> Driver<C> {
         self.tell(&order, &words, now);
     }
 
-    /// Asks for everything to be cancelled, and for what was filled since.
-    pub(super) fn reconcile(&mut self, since: UnixNanos) {
-        let all = self.pipeline.lane().ledger().orders();
-        let unnamed = all.filter(|of| of.state.is_working() && of.venue_order == 0);
-        let unnamed = unnamed.map(|of| (of.instrument, of.id)).collect();
-        self.ask(Ask::Reconcile(since, unnamed));
+    /// Asks for everything to be cancelled, and what the venue's books say then: fills since a time,
+    /// and at the start of a life also the orders that an earlier one did not live to remember.
+    pub(super) fn reconcile(&mut self, since: Option<UnixNanos>) {
+        let ledger = self.pipeline.lane().ledger();
+        let unnamed = ledger.orders().filter(|of| of.state.is_working() && of.venue_order == 0);
+        let last_trades = self.settings.instruments.iter().filter_map(|of| {
+            let last = ledger.account(of.id).and_then(Account::last_trade);
+            last.map(|last| (of.id, last))
+        });
+        let inquiry = Inquiry {
+            since,
+            last_trades: last_trades.collect(),
+            unnamed: unnamed.map(|of| (of.instrument, of.id)).collect(),
+            all_orders: self.is_new,
+        };
+        self.ask(Ask::Reconcile(inquiry));
     }
 
-    /// Nothing of ours works at the venue: book what filled, end the rest, trade again. `named` are
-    /// orders whose venue's ids the lane had not heard of.
-    pub(super) fn reconciled(&mut self, named: &[VenueOrder], fills: &[AccountTrade], now: Nanos) {
-        let mut strangers = 0u64;
-        for fill in fills {
-            let name = named.iter().find(|of| of.venue_order == fill.venue_order);
+    /// Nothing of ours works at the venue: adopt what the lane does not remember, book what filled, end
+    /// the rest, take the venue's word on positions, and only then trade.
+    pub(super) fn reconciled(&mut self, found: &Findings, now: Nanos) {
+        let adopted = self.adopt(&found.orders, now);
+        let strangers = self.book_fills(found, now);
+        let all = self.pipeline.lane().ledger().orders();
+        let open: Vec<Order> = all.filter(|of| of.state.is_working()).copied().collect();
+        for order in &open {
+            let known = found.orders.iter().find(|of| of.order == Some(order.id));
+            let kind = match known.map(|of| of.state) {
+                Some(OrderState::Expired) => ExecutionKind::Expired,
+                Some(OrderState::Rejected) => ExecutionKind::Rejected,
+                _ => ExecutionKind::Cancelled,
+            };
+            self.input(Input::Execution(told(kind, order)), now);
+        }
+        let differences = self.settle_positions(&found.account, now);
+        let mut words = Vec::new();
+        if !self.is_first_life() {
+            words.push(format!("{} fills looked at, nothing left open", found.fills.len()));
+        }
+        if adopted > 0 {
+            words.push(format!("{adopted} orders of an earlier life adopted"));
+        }
+        if strangers > 0 {
+            words.push(format!(
+                "{strangers} fills belong to no order that is remembered; check the account"
+            ));
+        }
+        words.extend(differences);
+        words.extend(found.gaps.iter().cloned());
+        if !words.is_empty() {
+            self.incident(now, format!("order link reconciled: {}", words.join("; ")));
+        }
+        self.reconciling = false;
+        let heard_all = !self.pipeline.has_overflowed();
+        if self.lines.orders_ready() && heard_all {
+            self.is_new = false;
+            self.orders_up = self.input(Input::Link(Link::Orders, LinkState::Up), now);
+        }
+    }
+
+    /// Orders of this lane that left after the last record of an earlier life; how many.
+    fn adopt(&mut self, orders: &[VenueOrder], now: Nanos) -> usize {
+        let last = self.pipeline.lane().ledger().orders().map(|of| of.id).max();
+        let lane = |id: OrderId| id.epoch() % LANES_MAX;
+        let own = self.settings.lane.epoch % LANES_MAX;
+        let mut adopted = 0;
+        for order in orders {
+            let Some(id) = order.order.filter(|id| Some(*id) > last && lane(*id) == own) else {
+                continue;
+            };
+            let found = AdoptedOrder {
+                order: id,
+                venue_order: order.venue_order,
+                instrument: order.instrument,
+                side: order.side,
+                price: order.price,
+                lots: order.lots,
+            };
+            adopted += usize::from(self.input(Input::Adopted(found), now));
+        }
+        adopted
+    }
+
+    /// Books fills of orders that are remembered; how many belong to none.
+    fn book_fills(&mut self, found: &Findings, now: Nanos) -> usize {
+        let mut strangers = 0;
+        for fill in &found.fills {
+            let name = found.orders.iter().find(|of| of.venue_order == fill.venue_order);
             let is = |of: &&Order| {
                 of.instrument == fill.instrument
                     && (of.venue_order == fill.venue_order
                         || name.is_some_and(|name| name.order == Some(of.id)))
             };
             let order = self.pipeline.lane().ledger().orders().find(is).copied();
-            let Some(order) = order else {
-                strangers += 1;
-                continue;
+            match order {
+                Some(order) => _ = self.input(Input::Execution(filled(&order, fill)), now),
+                None => strangers += 1,
+            }
+        }
+        strangers
+    }
+
+    /// The venue's word on positions, where it differs from the fills'; each difference in words.
+    fn settle_positions(&mut self, account: &Holdings, now: Nanos) -> Vec<String> {
+        let mut differences = Vec::new();
+        for instrument in self.settings.instruments.clone() {
+            let spot = instrument.kind == InstrumentKind::Spot;
+            let difference = match spot {
+                true => self.spot_difference(&instrument, account, now),
+                false => self.futures_difference(&instrument, account),
             };
-            self.input(Input::Execution(filled(&order, fill)), now);
+            let Some(difference) = difference.filter(|of| of.lots != Lots(0)) else { continue };
+            if self.input(Input::Adjustment(difference), now) {
+                let by = instrument.lot.decimal(difference.lots.0);
+                differences.push(format!(
+                    "{}: the venue's position differs by {by}; it is taken over",
+                    instrument.symbol
+                ));
+            }
         }
-        let all = self.pipeline.lane().ledger().orders();
-        let open: Vec<Order> = all.filter(|of| of.state.is_working()).copied().collect();
-        for order in &open {
-            self.input(Input::Execution(told(ExecutionKind::Cancelled, order)), now);
+        differences
+    }
+
+    fn futures_difference(
+        &self,
+        instrument: &Instrument,
+        account: &Holdings,
+    ) -> Option<Adjustment> {
+        let told = account.positions.iter().find(|of| of.instrument == instrument.id)?;
+        let own = self.pipeline.lane().ledger().account(instrument.id)?;
+        let lots = told.lots.minus(own.position());
+        // An average price lies between ticks; half a tick of a stranger's trade is nobody's profit.
+        let ticks = told.entry.map(|price| price.to_f64() / instrument.tick.step().to_f64());
+        let price = ticks.map_or(Ticks(0), |ticks| Ticks(ticks.round() as i64));
+        let cash = Money(-own.valuation().value(lots, price).0);
+        Some(Adjustment { instrument: instrument.id, lots, cash })
+    }
+
+    /// Spot accounts hold assets, not positions: what differs from the holding told by the first
+    /// reconciliation is position. Dust below a lot joins the holding.
+    fn spot_difference(
+        &mut self,
+        instrument: &Instrument,
+        account: &Holdings,
+        now: Nanos,
+    ) -> Option<Adjustment> {
+        let listed = &self.settings.instruments;
+        let uses = |of: &&Instrument| of.base == instrument.base || of.quote == instrument.base;
+        let shared = listed.iter().filter(uses).count() > 1
+            || self.settings.shared_assets.contains(&instrument.base);
+        if shared {
+            return None;
         }
-        let count = fills.len();
-        let what = match strangers {
-            0 => format!("order link reconciled: {count} fills looked at, nothing left open"),
-            _ => format!(
-                "order link reconciled: {strangers} of {count} fills belong to no order of this \
-                 run; check the account"
-            ),
-        };
-        self.incident(now, what);
-        self.reconciling = false;
-        if self.lines.orders_ready() {
-            self.orders_up = true;
-            self.input(Input::Link(Link::Orders, LinkState::Up), now);
+        let own = self.pipeline.lane().ledger().account(instrument.id)?;
+        let held = account.balances.iter().find(|of| of.asset == instrument.base);
+        let total = held.map_or(Money(0), |of| of.free.plus(of.locked));
+        let unit = base_amount(instrument, Lots(1));
+        let position = base_amount(instrument, own.position());
+        let beside = total.minus(position).plus(own.fees().of(instrument.base));
+        let lots = own.held().map_or(0, |before| beside.minus(before).0 / unit.0.max(1));
+        let lots = Lots(i64::try_from(lots).unwrap_or(0));
+        let base = beside.minus(base_amount(instrument, lots));
+        if own.held() != Some(base) {
+            self.input(Input::Holding(Holding { instrument: instrument.id, base }), now);
         }
+        Some(Adjustment { instrument: instrument.id, lots, cash: Money(0) })
     }
 
     /// Whether a stopping lane is done: nothing works, or neither its cancels nor the clerk's helped.
@@ -132,7 +258,8 @@ impl<C: Clock + Clone> Driver<C> {
             return true;
         }
         if stopping_for > GRACE && !std::mem::replace(&mut self.asked_at_end, true) {
-            self.reconcile(UnixNanos(self.settings.wall_at_zero.0.saturating_add(self.began.0)));
+            let began = self.settings.wall_at_zero.0.saturating_add(self.began.0);
+            self.reconcile(Some(UnixNanos(began)));
         }
         stopping_for > Nanos(2 * GRACE.0)
     }
@@ -187,4 +314,10 @@ fn filled(order: &Order, fill: &AccountTrade) -> ExecutionReport {
         venue_time: fill.venue_time,
         ..told(ExecutionKind::Fill, order)
     }
+}
+
+/// Lots in units of the base asset.
+fn base_amount(instrument: &Instrument, lots: Lots) -> Money {
+    let size = instrument.lot.decimal(lots.0);
+    Money(i128::from(size.mantissa) * Money::ONE / 10i128.pow(u32::from(size.scale)))
 }

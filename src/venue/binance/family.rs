@@ -15,6 +15,21 @@ pub enum Family {
 }
 
 impl Family {
+    /// Every family, by its code in journals.
+    pub const ALL: [Family; 3] = [Family::Spot, Family::UsdM, Family::CoinM];
+
+    /// The code in journals; it never changes.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The family of a code.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Family> {
+        Family::ALL.get(usize::from(code)).copied()
+    }
+
     /// Windows in which the venue counts an account's new orders and changes: ten seconds, and a minute
     /// on futures (spot's 200 000 a day are the venue's to count). Source: `rateLimits` of
     /// `exchangeInfo`, for accounts without special rights.

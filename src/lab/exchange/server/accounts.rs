@@ -125,6 +125,21 @@ impl Account {
         self.ended.iter().rev().find(is)
     }
 
+    /// Orders of an instrument that are over, oldest first.
+    pub(super) fn ended_on(
+        &self,
+        instrument: InstrumentId,
+    ) -> impl Iterator<Item = &(ExecutionReport, OrderFacts)> {
+        self.ended.iter().filter(move |of| of.0.instrument == instrument)
+    }
+
+    /// Average price at which the open position was entered; zero where there is none.
+    pub(super) fn entry_price(&self, instrument: &Instrument) -> f64 {
+        let account = self.books.account(instrument.id);
+        let ticks = account.and_then(|of| of.entry_ticks()).unwrap_or(0.0);
+        ticks * instrument.tick.step().to_f64()
+    }
+
     /// Signed position by the fills booked here.
     pub(super) fn position(&self, instrument: InstrumentId) -> Lots {
         self.books.account(instrument).map_or(Lots(0), |of| of.position())

@@ -133,15 +133,22 @@ impl Venue {
                 let client = self.signed(key, params)?;
                 self.open_orders(client, params, &mut body)?;
             }
+            RestCall::AllOrders => {
+                let client = self.signed(key, params)?;
+                self.all_orders(client, params, &mut body)?;
+            }
             RestCall::Account => {
                 let client = self.signed(key, params)?;
-                let positions: Vec<(&Instrument, Lots)> = self
+                let account = self.floor.accounts.get(client).ok_or(Refusal::KEY)?;
+                let positions: Vec<(&Instrument, Lots, f64)> = self
                     .floor
                     .instruments
                     .iter()
-                    .map(|of| (of, self.exchange.position(client, of.id)))
+                    .map(|of| {
+                        let lots = self.exchange.position(client, of.id);
+                        (of, lots, account.entry_price(of))
+                    })
                     .collect();
-                let account = self.floor.accounts.get(client).ok_or(Refusal::KEY)?;
                 let holdings = account.holdings(&self.floor.instruments);
                 rest::account(&mut body, family, &holdings, &positions);
             }
@@ -150,10 +157,12 @@ impl Venue {
                 let instrument = *params.instrument(&self.floor.instruments)?;
                 let since = params.get("startTime").map_or(Ok(0), |_| params.whole("startTime"))?;
                 let order = params.get("orderId").map(|_| params.whole("orderId")).transpose()?;
+                let first = params.get("fromId").map_or(Ok(0), |_| params.whole("fromId"))?;
                 let account = self.floor.accounts.get(client).ok_or(Refusal::KEY)?;
                 let wanted = |of: &&ExecutionReport| {
                     of.instrument == instrument.id
                         && of.venue_time.0 / 1_000_000 >= since
+                        && of.trade_id >= first
                         && order.is_none_or(|order| of.venue_order == order)
                 };
                 let fills: Vec<_> =
@@ -263,6 +272,39 @@ impl Venue {
         Ok(())
     }
 
+    /// Orders of one instrument, working or over, by the venue's id.
+    fn all_orders(
+        &mut self,
+        client: ClientId,
+        params: &Parameters,
+        body: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
+        let instrument = *params.instrument(&self.floor.instruments)?;
+        let since = params.get("startTime").map_or(Ok(0), |_| params.whole("startTime"))?;
+        let first = params.get("orderId").map_or(Ok(0), |_| params.whole("orderId"))?;
+        let working = self.exchange.open_orders(client, instrument.id);
+        let account = self.floor.accounts.get(client).ok_or(Refusal::KEY)?;
+        let name = |order| account.names.text(order).into_owned();
+        let over = account.ended_on(instrument.id).map(|(last, _)| last.order);
+        let mut names: Vec<String> = over.map(name).collect();
+        names.extend(working.iter().map(|of| name(of.asked.order)));
+        let mut views = Vec::new();
+        for ((last, facts), name) in account.ended_on(instrument.id).zip(&names) {
+            views.push(OrderView::of(last, &instrument, name, *facts));
+        }
+        for (order, name) in working.iter().rev().zip(names.iter().rev()) {
+            if let Some(facts) = account.facts(instrument.id, order.asked.order) {
+                views.push(working_view(&instrument, order, name, facts));
+            }
+        }
+        let since_then = |of: &OrderView<'_>| of.facts.placed.0 / 1_000_000 >= since;
+        views.retain(|of| of.venue_order >= first && since_then(of));
+        views.sort_by_key(|of| of.venue_order);
+        views.truncate(TRADES_MAX);
+        rest::orders(body, self.floor.family, &views);
+        Ok(())
+    }
+
     /// The account of a signed request.
     fn signed(&mut self, key: &str, params: &Parameters) -> Result<ClientId, Refusal> {
         params.verify(key, self.settings.key.as_ref(), self.wall)?;
@@ -315,6 +357,7 @@ const fn call_name(call: RestCall) -> &'static str {
         RestCall::OpenOrders => "open_orders",
         RestCall::Account => "account",
         RestCall::Trades => "trades",
+        RestCall::AllOrders => "all_orders",
         RestCall::CreateListenKey | RestCall::KeepListenKey => "listen_key",
         RestCall::CloseListenKey => "listen_key_close",
         RestCall::Countdown => "countdown_cancel_all",

@@ -6,6 +6,7 @@ use crate::net::http::Method;
 use crate::record::{ExecutionReport, Instrument, OrderAction};
 use crate::units::{Lots, Side};
 use crate::venue::binance::Family;
+use std::io::Write;
 
 /// Weight of a request for this many levels, at least.
 const DEPTH_WEIGHTS: [(usize, u32); 4] = [(100, 5), (500, 25), (1_000, 50), (5_000, 250)];
@@ -25,6 +26,8 @@ pub enum RestCall {
     Query,
     /// Working orders.
     OpenOrders,
+    /// Orders, working or over.
+    AllOrders,
     /// Balances and positions.
     Account,
     /// Fills.
@@ -59,6 +62,7 @@ impl RestCall {
             (Method::Get, "depth") => RestCall::Depth,
             (Method::Get, "order") => RestCall::Query,
             (Method::Get, "openOrders") => RestCall::OpenOrders,
+            (Method::Get, "allOrders") => RestCall::AllOrders,
             (Method::Get, "account") => RestCall::Account,
             (Method::Get, "myTrades") if !futures => RestCall::Trades,
             (Method::Get, "userTrades") if futures => RestCall::Trades,
@@ -93,8 +97,8 @@ impl RestCall {
             },
             RestCall::Query if spot => 4,
             RestCall::OpenOrders if spot => 6,
-            RestCall::Account | RestCall::Trades if spot => 20,
-            RestCall::Account | RestCall::Trades => 5,
+            RestCall::Account | RestCall::Trades | RestCall::AllOrders if spot => 20,
+            RestCall::Account | RestCall::Trades | RestCall::AllOrders => 5,
             RestCall::Countdown => 10,
             _ => 1,
         }
@@ -111,17 +115,17 @@ pub fn list<T>(out: &mut Vec<u8>, items: &[T], item: &mut dyn FnMut(&mut Vec<u8>
     put!(out, b"]");
 }
 
-/// Working orders.
+/// A list of orders.
 pub fn orders(out: &mut Vec<u8>, family: Family, views: &[OrderView<'_>]) {
     list(out, views, &mut |out, view| order(out, family, view));
 }
 
-/// An account; `positions` in the order of the instruments, empty on spot.
+/// An account; `positions` with their entry prices in the order of the instruments, empty on spot.
 pub fn account(
     out: &mut Vec<u8>,
     family: Family,
     holdings: &[Holding],
-    positions: &[(&Instrument, Lots)],
+    positions: &[(&Instrument, Lots, f64)],
 ) {
     put!(
         out,
@@ -148,10 +152,13 @@ pub fn account(
     });
     if family.is_futures() {
         put!(out, br#","positions":"#);
-        list(out, positions, &mut |out, (instrument, lots)| {
+        list(out, positions, &mut |out, (instrument, lots, entry)| {
             put!(out, br#"{"symbol":""#, instrument.symbol.as_bytes(), br#"","positionAmt":"#);
             size(out, instrument, *lots);
-            put!(out, br#","positionSide":"BOTH"}"#);
+            put!(out, br#","entryPrice":""#);
+            // Writing to a Vec cannot fail.
+            let _ = write!(out, "{entry:.8}");
+            put!(out, br#"","positionSide":"BOTH"}"#);
         });
     }
     put!(out, b"}");

@@ -299,7 +299,7 @@ fn lists_read_back() {
         assert_eq!((over.state, over.filled_lots), (OrderState::Cancelled, Lots(2)));
         let holdings = [Holding { asset: listed[0].quote, amount: Money(-5) }];
         let mut body = Vec::new();
-        rest::account(&mut body, family, &holdings, &[(&listed[0], Lots(-3))]);
+        rest::account(&mut body, family, &holdings, &[(&listed[0], Lots(-3), 61_800.25)]);
         let account = answer::account(&body, &listed).unwrap();
         assert_eq!(account.balances[0].free, Money(-5));
         let positions: Vec<Lots> = account.positions.iter().map(|of| of.lots).collect();

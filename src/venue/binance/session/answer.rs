@@ -90,6 +90,8 @@ pub struct Position {
     pub instrument: InstrumentId,
     /// Signed size.
     pub lots: Lots,
+    /// Average price it was entered at, quote currency per unit, where the venue says it.
+    pub entry: Option<Decimal>,
 }
 
 /// What an account holds.
@@ -237,6 +239,16 @@ pub fn open_orders(
     Ok(orders)
 }
 
+/// Orders, working or over. Those on instruments that are not listed are left out, as above.
+///
+/// # Errors
+/// When the body is not a list of orders, or a value is of no use.
+pub fn orders(body: &[u8], instruments: &[Instrument]) -> Result<Vec<VenueOrder>, AnswerError> {
+    let listed: Vec<ListedOrder> = serde_json::from_slice(body)?;
+    let order = |(index, item)| At { index }.order(item, instruments).transpose();
+    listed.iter().enumerate().filter_map(order).collect()
+}
+
 /// One order, working or over; `None` where its instrument is not listed.
 ///
 /// # Errors
@@ -277,6 +289,8 @@ struct FuturesPosition {
     symbol: String,
     position_amt: String,
     #[serde(default)]
+    entry_price: Option<String>,
+    #[serde(default)]
     position_side: String,
 }
 
@@ -310,7 +324,14 @@ pub fn account(body: &[u8], instruments: &[Instrument]) -> Result<Account, Answe
             None => (1, &*item.position_amt),
         };
         let lots = Lots(sign * at.steps("positionAmt", size, &instrument.lot)?);
-        account.positions.push(Position { instrument: instrument.id, lots });
+        let entry = match &item.entry_price {
+            Some(text) => {
+                let price = Decimal::parse(text);
+                Some(price.map_err(|_| at.unusable("entryPrice", text))?)
+            }
+            None => None,
+        };
+        account.positions.push(Position { instrument: instrument.id, lots, entry });
     }
     Ok(account)
 }

@@ -6,7 +6,7 @@
 
 use crate::net::http::Method;
 use crate::record::Symbol;
-use crate::units::{OrderId, UnixNanos};
+use crate::units::{Nanos, OrderId, UnixNanos};
 use crate::venue::binance::Family;
 use crate::venue::binance::orders::client_id;
 use crate::venue::binance::session::encoding::percent;
@@ -105,17 +105,65 @@ pub fn account(family: Family, signer: &Signer, wall: UnixNanos) -> RestRequest 
     signed(Method::Get, path, &[], weight, signer, wall)
 }
 
-/// Our fills of one symbol since a time, at most 1 000; `answer::trades`.
+/// Most items that one answer lists.
+pub const PAGE: usize = 1_000;
+
+/// Longest time between `startTime` and now that a list may be asked for.
 #[must_use]
-pub fn trades_since(
+pub const fn look_back_max(family: Family) -> Nanos {
+    const HOUR: u64 = 3_600_000_000_000;
+    match family {
+        Family::Spot => Nanos(24 * HOUR),
+        Family::UsdM | Family::CoinM => Nanos(7 * 24 * HOUR),
+    }
+}
+
+/// Where a list begins; the next page of it begins behind the last id of the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// Since a time, oldest first.
+    Time(UnixNanos),
+    /// At an id.
+    Id(u64),
+}
+
+/// Our orders of one symbol, working or over, at most [`PAGE`]; `answer::orders`.
+#[must_use]
+pub fn orders_from(
     family: Family,
     symbol: &Symbol,
-    since: UnixNanos,
+    from: From,
     signer: &Signer,
     wall: UnixNanos,
 ) -> RestRequest {
-    let from = ("startTime", (since.0 / 1_000_000).to_string());
-    trades(family, symbol, from, signer, wall)
+    let weight = if family == Family::UsdM { 5 } else { 20 };
+    let params = [("symbol", symbol.to_string()), from.param("orderId"), limit()];
+    signed(Method::Get, &format!("{}/allOrders", prefix(family)), &params, weight, signer, wall)
+}
+
+/// Our fills of one symbol, at most [`PAGE`]; `answer::trades`.
+#[must_use]
+pub fn trades_from(
+    family: Family,
+    symbol: &Symbol,
+    from: From,
+    signer: &Signer,
+    wall: UnixNanos,
+) -> RestRequest {
+    trades(family, symbol, from.param("fromId"), signer, wall)
+}
+
+impl From {
+    fn param(self, id: &'static str) -> (&'static str, String) {
+        match self {
+            From::Time(since) => ("startTime", (since.0 / 1_000_000).to_string()),
+            From::Id(first) => (id, first.to_string()),
+        }
+    }
+}
+
+fn limit() -> (&'static str, String) {
+    ("limit", PAGE.to_string())
 }
 
 /// Our fills of one order, by the venue's id of it; `answer::trades`.
@@ -142,7 +190,7 @@ fn trades(
         Family::UsdM => ("userTrades", 5),
         Family::CoinM => ("userTrades", 20),
     };
-    let params = [("symbol", symbol.to_string()), which, ("limit", "1000".to_owned())];
+    let params = [("symbol", symbol.to_string()), which, limit()];
     signed(Method::Get, &format!("{}/{name}", prefix(family)), &params, weight, signer, wall)
 }
 

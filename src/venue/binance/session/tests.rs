@@ -411,7 +411,7 @@ fn rest_answers_become_our_types() {
     let account = answer::account(held.as_bytes(), &usdm).unwrap();
     assert_eq!(
         account.positions,
-        [answer::Position { instrument: InstrumentId(0), lots: Lots(-15) }]
+        [answer::Position { instrument: InstrumentId(0), lots: Lots(-15), entry: None }]
     );
     assert_eq!(account.balances[0].free, Money(2_050_000_000));
     assert_eq!(account.balances[0].locked, Money(322_469_206));
