@@ -8,6 +8,7 @@ pub mod cli;
 pub mod compute;
 pub mod host;
 pub mod hot;
+pub mod journal;
 pub mod lab;
 pub mod ledger;
 pub mod market;

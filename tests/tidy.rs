@@ -28,6 +28,7 @@ const ROOMS: &[Room] = &[
     room("host", 1, LOWEST),
     room("net", 2, &["units", "host"]),
     room("compute", 2, &["units", "host", "maths"]),
+    room("journal", 2, &["units", "record", "host"]),
     room("ledger", 2, &["units", "record"]),
     room("venue", 3, &["units", "record", "host", "net"]),
     room("market", 3, MARKET),
@@ -53,16 +54,16 @@ const ROOMS: &[Room] = &[
         "lab",
         8,
         &[
-            "units", "record", "host", "net", "compute", "ledger", "venue", "market", "strategy",
-            "hot",
+            "units", "record", "host", "net", "compute", "journal", "ledger", "venue", "market",
+            "strategy", "hot",
         ],
     ),
     room(
         "cli",
         9,
         &[
-            "units", "record", "host", "net", "compute", "ledger", "venue", "market", "strategy",
-            "hot", "lab",
+            "units", "record", "host", "net", "compute", "journal", "ledger", "venue", "market",
+            "strategy", "hot", "lab",
         ],
     ),
 ];

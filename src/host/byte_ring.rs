@@ -239,6 +239,12 @@ impl ByteConsumer {
         None
     }
 
+    /// Words in the longest record that the producer may push.
+    #[must_use]
+    pub fn words_max(&self) -> usize {
+        self.shared.memory.capacity / 2 - 1
+    }
+
     /// Whether nothing waits now.
     #[must_use]
     pub fn is_empty(&mut self) -> bool {

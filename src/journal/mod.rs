@@ -1,0 +1,25 @@
+//! The journal: an append-only log of a lane's entries, chained, checked, read back to the same bytes.
+//!
+//! Level 2: imports `units`, `record`, `host`. What entries mean is `record::Entry`'s business; here
+//! they are a kind, a time and words. Names of files: `00000000.log` and on.
+
+mod begin;
+pub mod format;
+mod health;
+#[cfg(test)]
+mod memory_disk;
+mod reader;
+#[cfg(test)]
+mod reader_tests;
+mod segment;
+mod settings;
+mod writer;
+#[cfg(test)]
+mod writer_tests;
+
+pub use format::{Chain, FORMAT_VERSION, Stream};
+pub use health::{Failure, Health};
+pub use reader::{JournalError, Reader, Record, Tail, TornTail};
+pub use segment::Damage;
+pub use settings::{Durability, Progress, Settings, SettingsError};
+pub use writer::Writer;
