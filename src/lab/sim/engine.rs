@@ -81,7 +81,7 @@ impl Engine {
             clerk::work(clerk_settings, rest, time, &pulse, asked, answer, &stop).await;
         });
         Engine {
-            driver: Driver::new(settings, clock.clone(), ask, answered),
+            driver: Driver::new(settings, crate::hot::recorder::Unrecorded, clock.clone(), ask, answered),
             net,
             controls,
             clerk,

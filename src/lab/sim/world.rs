@@ -88,6 +88,8 @@ impl World {
             family: of.family,
             lane: LaneConfig { lane: LaneId(0), family: of.family, epoch: 1 },
             instruments: of.instruments.clone(),
+            resumed: None,
+            shared_assets: Vec::new(),
             plan: of.plan.clone(),
             endpoints: Endpoints {
                 market: endpoint.clone(),
