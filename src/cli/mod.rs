@@ -7,6 +7,7 @@ pub mod book;
 pub mod captures;
 pub mod config;
 pub mod doctor;
+pub mod replay;
 pub mod replay_capture;
 pub mod run;
 pub mod venue;
@@ -29,6 +30,8 @@ enum Command {
     Run(run::RunArgs),
     /// Rebuild the books of captured streams and print what they hold
     Book(book::BookArgs),
+    /// Execute a run's journal again and compare every verdict and state with what was recorded
+    Replay(replay::ReplayArgs),
     /// Trade captured streams in process, as fast as it goes, and print what came of it
     ReplayCapture(replay_capture::ReplayArgs),
     /// Measure this machine with Bot4's own work
@@ -47,6 +50,7 @@ pub fn main() -> ExitCode {
     let outcome = match &arguments.command {
         Command::Book(args) => book::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Run(args) => run::run(args, &mut out).map_err(anyhow::Error::from),
+        Command::Replay(args) => replay::run(args, &mut out).map_err(anyhow::Error::from),
         Command::ReplayCapture(args) => {
             replay_capture::run(args, &mut out).map_err(anyhow::Error::from)
         }

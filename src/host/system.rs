@@ -97,6 +97,17 @@ impl System {
         }
     }
 
+    /// Which start of the machine this is: monotonic times of another mean nothing in it.
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    pub fn boot_id(&self) -> Result<u128, Unknown> {
+        let path = "proc/sys/kernel/random/boot_id";
+        let text = self.read(path)?;
+        u128::from_str_radix(&text.replace('-', ""), 16)
+            .map_err(|_| unknown(path, format!("`{text}` is no boot id")))
+    }
+
     /// A file that holds one number.
     ///
     /// # Errors

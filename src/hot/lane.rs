@@ -210,7 +210,10 @@ impl<B: Book> Lane<B> {
 
     /// Nothing but the books outlives a life: what they do not hold must be told anew.
     fn on_life(&mut self, life: Life, now: Nanos) {
-        self.counts.lives += 1;
+        // what is counted is counted by life; what is held and owed goes on
+        self.counts = InputCounts { lives: self.counts.lives + 1, ..InputCounts::default() };
+        self.verdicts = [0; Verdict::ALL.len()];
+        self.ledger.begin_counting();
         let held_back = self.muted_until.0.saturating_sub(self.latest.0);
         self.muted_until = if held_back > 0 { now.plus(Nanos(held_back)) } else { Nanos(0) };
         self.paced_until = Nanos(0);

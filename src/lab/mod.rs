@@ -4,3 +4,4 @@ pub mod capture;
 pub mod exchange;
 pub mod replay;
 pub mod sim;
+pub mod stream;

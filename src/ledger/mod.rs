@@ -117,7 +117,12 @@ impl Ledger {
         all
     }
 
-    /// Counts since construction.
+    /// Counts anew from here.
+    pub fn begin_counting(&mut self) {
+        self.counts = OrderCounts::default();
+    }
+
+    /// Counts since construction, or since `begin_counting`.
     #[must_use]
     pub fn counts(&self) -> OrderCounts {
         self.counts

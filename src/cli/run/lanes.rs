@@ -1,6 +1,7 @@
 //! The threads of a run: per lane its own, its clerk and its guard.
 
 use super::RunError;
+use super::journal::{Folder, Journal, JournalReport, LaneSettings};
 use super::market::{Arena, Trader};
 use crate::cli::config::{Config, Transport, WaitMode};
 use crate::host::clock::{Clock, TscClock};
@@ -16,8 +17,8 @@ use crate::hot::drive::clerk::{self, ClerkSettings};
 use crate::hot::drive::rest::{Rest, finish};
 use crate::hot::drive::{Controls, DriveReport, DriveSettings, drive};
 use crate::hot::guard::{self, Death};
-use crate::hot::lane::LaneConfig;
-use crate::hot::recorder::Unrecorded;
+use crate::hot::lane::{LANES_MAX, LaneConfig};
+use crate::hot::recorder::{RingRecorder, Unrecorded};
 use crate::units::{Currency, LaneId, Nanos, UnixNanos};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,6 +36,8 @@ const DEAD_MAN: Nanos = Nanos(10_000_000_000);
 const WARM_UP: u64 = 1_000;
 /// Seconds from which epochs of client order ids count: 14 November 2023.
 const EPOCH_ZERO: u64 = 1_700_000_000;
+/// Bits of an epoch.
+const EPOCH_MASK: u32 = 0x00ff_ffff;
 
 /// A finished lane.
 pub struct Outcome {
@@ -42,6 +45,8 @@ pub struct Outcome {
     pub name: String,
     /// What it left behind; none when it died.
     pub report: Option<DriveReport>,
+    /// Its journal.
+    pub journal: Option<JournalReport>,
 }
 
 /// Where everything ran, in words and numbers.
@@ -64,6 +69,7 @@ struct Running {
     clerk: JoinHandle<()>,
     clerk_stop: Arc<AtomicBool>,
     guard: JoinHandle<Option<(Death, Result<(), String>)>>,
+    journal: Option<Journal>,
 }
 
 /// Every lane of a run.
@@ -85,6 +91,8 @@ pub fn start(config: &Config, arena: &Arena, clock: TscClock) -> Result<Lanes, R
         }
     }
     let wall_at_zero = wall_at_zero(&clock);
+    let wall = UnixNanos(wall_at_zero.0.saturating_add(clock.now().0));
+    let folder = Folder::of(config, wall);
     let (placement, mut concessions) = place(arena.traders.len());
     if let Some(problem) = lock_memory() {
         concessions.push(problem);
@@ -105,15 +113,39 @@ pub fn start(config: &Config, arena: &Arena, clock: TscClock) -> Result<Lanes, R
             ));
         }
         seats.busy.push(busy);
-        // An epoch has 24 bits: a second's comes again after 12 days, when no order of it works. A range
-        // made durable at start comes with the journal.
-        let epoch = ((seconds.saturating_sub(EPOCH_ZERO) << 4) as u32) | index as u32;
+        // Where no journal says which epochs were used: a second's, of 24 bits, comes again after 12 days,
+        // when no order of it works.
+        let first_epoch = ((seconds.saturating_sub(EPOCH_ZERO) * u64::from(LANES_MAX)) as u32
+            | index as u32)
+            & EPOCH_MASK;
         let lane = LaneId(index as u16);
+        let opened = match &folder {
+            Some(folder) => {
+                let told = LaneSettings {
+                    lane,
+                    name: &trader.name,
+                    family: arena.family,
+                    instruments: &trader.instruments,
+                    first_epoch,
+                    wall_at_zero,
+                };
+                Some(folder.open(&told, clock)?)
+            }
+            None => None,
+        };
+        let epoch = opened.as_ref().map_or(first_epoch, |of| of.epoch);
+        if let Some(of) = &opened {
+            eprintln!("bot4: {}", of.words);
+        }
+        let (resumed, journal) = match opened {
+            Some(of) => (of.resumed, Some((of.recorder, of.journal))),
+            None => (None, None),
+        };
         let settings = DriveSettings {
             family: arena.family,
             lane: LaneConfig { lane, family: arena.family, epoch },
             instruments: trader.instruments.clone(),
-            resumed: None,
+            resumed,
             shared_assets: shared_assets(&arena.traders, index),
             plan: Box::new(trader.plan),
             endpoints: arena.endpoints.clone(),
@@ -129,7 +161,7 @@ pub fn start(config: &Config, arena: &Arena, clock: TscClock) -> Result<Lanes, R
             schedule: arena.schedule.clone(),
             warm_up: WARM_UP,
         };
-        let (lane, pinned) = one(&trader.name, settings, arena, clock, cpu)?;
+        let (lane, pinned) = one(&trader.name, settings, journal, arena, clock, cpu)?;
         running.push(lane);
         seats.cpus.push(cpu.filter(|_| pinned.is_ok()));
         if let Err(error) = pinned {
@@ -149,6 +181,7 @@ fn shared_assets(traders: &[Trader], own: usize) -> Vec<Currency> {
 fn one(
     name: &str,
     settings: DriveSettings,
+    journal: Option<(RingRecorder, Journal)>,
     arena: &Arena,
     clock: TscClock,
     cpu: Option<u32>,
@@ -190,18 +223,23 @@ fn one(
             death.map(|why| (why, cancelled))
         })
         .map_err(RunError::Thread)?;
+    let (recorder, journal) = journal.unzip();
     let inside = Arc::clone(&controls);
     let (tell, told) = mpsc::channel();
     let lane = spawn("lane")
         .spawn(move || {
             // A lane that may not be pinned runs anyway, and the report says so.
             let _ = tell.send(cpu.map_or(Ok(()), pin::current_thread));
-            drive(settings, Unrecorded, &inside, clock, ask, answered)
+            match recorder {
+                Some(recorder) => drive(settings, recorder, &inside, clock, ask, answered),
+                None => drive(settings, Unrecorded, &inside, clock, ask, answered),
+            }
         })
         .map_err(RunError::Thread)?;
     // A lane that died before it could tell is found when it is joined.
     let pinned = told.recv().unwrap_or(Ok(()));
-    Ok((Running { name: name.to_owned(), controls, lane, clerk, clerk_stop, guard }, pinned))
+    let name = name.to_owned();
+    Ok((Running { name, controls, lane, clerk, clerk_stop, guard, journal }, pinned))
 }
 
 impl Lanes {
@@ -253,6 +291,7 @@ impl Lanes {
             let guarded = of.guard.join().ok().flatten();
             of.clerk_stop.store(true, Ordering::Release);
             let _ = of.clerk.join();
+            let journal = of.journal.map(Journal::end);
             let name = of.name;
             let report = match joined {
                 Ok(Ok(report)) => Some(report),
@@ -275,7 +314,7 @@ impl Lanes {
                     None
                 }
             };
-            outcomes.push(Outcome { name, report });
+            outcomes.push(Outcome { name, report, journal });
         }
         (outcomes, self.seats, died)
     }

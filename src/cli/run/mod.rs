@@ -3,6 +3,7 @@
 //! settings -> instruments -> venue (embedded, a process, or the real one) -> lanes -> report.
 //! Logs and the status line go to stderr, the report to stdout.
 
+mod journal;
 mod lanes;
 mod market;
 mod report;
@@ -10,7 +11,7 @@ mod report;
 pub use report::RunReport;
 
 use crate::cli::captures::CapturesError;
-use crate::cli::config::{Address, Config, ConfigError, Span, Speed, Transport, WaitMode};
+use crate::cli::config::{Address, Config, ConfigError, DurabilityMode, Span, Speed, Transport, WaitMode};
 use crate::host::clock::TscClock;
 use crate::host::net::NetError;
 use crate::host::pin::PinError;
@@ -52,6 +53,15 @@ pub struct RunArgs {
     /// Whether lanes spin (lowest latency, a core each) or sleep in the kernel
     #[arg(long, value_enum)]
     wait: Option<WaitMode>,
+    /// Folder of the journal; a folder that holds one is gone on with
+    #[arg(long, value_name = "FOLDER", conflicts_with = "no_journal")]
+    journal: Option<PathBuf>,
+    /// Keep no journal: a restart then knows only what the venue tells
+    #[arg(long)]
+    no_journal: bool,
+    /// What of the journal is durable when
+    #[arg(long, value_enum)]
+    durability: Option<DurabilityMode>,
     /// The report as one JSON object on stdout
     #[arg(long)]
     json: bool,
@@ -98,6 +108,14 @@ pub enum RunError {
         lane: String,
         /// What failed.
         source: NetError,
+    },
+    /// A lane's journal.
+    #[error("lane `{lane}`: the journal cannot be gone on with: {cause}")]
+    Journal {
+        /// Which lane.
+        lane: String,
+        /// Why not.
+        cause: journal::JournalError,
     },
     /// Signals.
     #[error(transparent)]
@@ -253,6 +271,11 @@ fn settings(args: &RunArgs) -> Result<Config, ConfigError> {
     config.run.json |= args.json;
     config.venue.transport = args.transport.unwrap_or(config.venue.transport);
     config.venue.wait = args.wait.unwrap_or(config.venue.wait);
+    config.journal.keep &= !args.no_journal;
+    config.journal.durability = args.durability.unwrap_or(config.journal.durability);
+    if let Some(folder) = &args.journal {
+        config.journal.folder = Some(folder.clone());
+    }
     if let Some(address) = &args.venue {
         config.venue.address.clone_from(address);
     }

@@ -1,5 +1,6 @@
 //! What a run came to: the JSON with its stable keys, and the same for people.
 
+use super::journal::JournalReport;
 use super::lanes::{Outcome, Seats};
 use crate::host::histogram::{Histogram, Summary};
 use crate::host::probe::SPAN_NAMES;
@@ -108,6 +109,8 @@ pub struct LaneRun {
     pub incidents: Vec<(f64, String)>,
     /// Incidents beyond the first 256.
     pub incidents_dropped: u64,
+    /// Its journal; none where none was kept.
+    pub journal: Option<JournalReport>,
 }
 
 /// What is known of a run besides its lanes.
@@ -187,6 +190,7 @@ pub fn build(frame: Frame, outcomes: &[Outcome]) -> RunReport {
                 .map(|of| (of.at.0 as f64 * 1e-9, of.what.clone()))
                 .collect(),
             incidents_dropped: report.incidents_dropped,
+            journal: of.journal.clone(),
         });
     }
     RunReport {
@@ -254,6 +258,7 @@ impl LaneRun {
             syscalls: 0,
             incidents: Vec::new(),
             incidents_dropped: 0,
+            journal: None,
         }
     }
 }
@@ -303,6 +308,17 @@ pub fn print(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
         }
         for (at, what) in &lane.incidents {
             writeln!(out, "  {at:>10.3} s  {what}")?;
+        }
+        if let Some(journal) = &lane.journal {
+            let folder = journal.folder.display();
+            match &journal.failure {
+                None => writeln!(out, "  journal      {} records in {folder}", journal.records)?,
+                Some(why) => writeln!(
+                    out,
+                    "  journal      {} records in {folder}, durable up to {}: {why}",
+                    journal.records, journal.durable
+                )?,
+            }
         }
         if lane.incidents_dropped > 0 {
             writeln!(out, "  and {} more incidents", lane.incidents_dropped)?;

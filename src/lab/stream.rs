@@ -1,0 +1,227 @@
+//! A lane's stream on a disk and the lane it tells of: `journal` and `hot::recover` brought together.
+//!
+//! `recover` reads what earlier lives left; `begin` opens a new life behind it, whose first entries
+//! (who it is, which order ids it may use, its instruments) are on the disk before anything trades.
+//! Deliberately absent: folders and threads (`cli`), the venue (`hot::drive` reconciles).
+
+use crate::host::byte_ring::{Refused, Urgency, byte_ring};
+use crate::host::disk::Disk;
+use crate::host::keeper::Keeper;
+use crate::hot::lane::LaneConfig;
+use crate::hot::recorder::{RESERVE_WORDS, RING_WORDS, RingRecorder};
+use crate::hot::recover::{RecoverError, Replica};
+use crate::journal::{
+    Durability, JournalError, Progress, Reader, Settings, SettingsError, Stream, Tail, Writer,
+};
+use crate::record::{Begin, ENTRY_FORMAT, Entry, EntryError, Instrument, Scratch};
+use crate::units::{Nanos, OrderId, UnixNanos};
+
+/// Why a stream cannot be read, or gone on with.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamError {
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A record that is no entry of this version.
+    #[error("record {record}: {cause}")]
+    Entry {
+        /// Which record.
+        record: u64,
+        /// What is wrong with it.
+        cause: EntryError,
+    },
+    /// A record that does not follow.
+    #[error("record {record}: {cause}")]
+    Recover {
+        /// Which record.
+        record: u64,
+        /// Why it does not.
+        cause: RecoverError,
+    },
+    /// The new life's instruments or lane are not those of the journal.
+    #[error(transparent)]
+    Lane(#[from] RecoverError),
+    /// The writer does not start.
+    #[error(transparent)]
+    Writer(#[from] SettingsError),
+    /// The first entries do not fit the ring.
+    #[error("the first entries of a life: {0}")]
+    Ring(#[from] Refused),
+    /// The disk failed before the first entries were durable.
+    #[error("the first entries of a life did not reach the disk: {0}")]
+    NotDurable(String),
+}
+
+/// What earlier lives left.
+#[derive(Debug)]
+pub struct Recovered {
+    /// The lane as its journal tells it.
+    pub replica: Replica,
+    /// Where the stream ends; none where there was no stream, or reading stopped before its end.
+    pub tail: Option<Tail>,
+    /// Records read.
+    pub records: u64,
+}
+
+/// Reads the stream in the disk's folder, up to the record `until` where that is given.
+///
+/// # Errors
+/// When something that was durable is damaged or missing, or a record does not follow from those
+/// before it; the message names the record.
+pub fn recover(disk: &mut dyn Disk, until: Option<u64>) -> Result<Recovered, StreamError> {
+    let mut replica = Replica::new();
+    let mut reader = match Reader::open(disk, 1) {
+        Ok(reader) => reader,
+        Err(JournalError::Empty) => return Ok(Recovered { replica, tail: None, records: 0 }),
+        Err(error) => return Err(error.into()),
+    };
+    let mut scratch = Scratch::new();
+    let mut records = 0;
+    while let Some(of) = reader.next()? {
+        if until.is_some_and(|until| of.sequence > until) {
+            return Ok(Recovered { replica, tail: None, records });
+        }
+        let record = of.sequence;
+        let entry = Entry::read(of.kind, of.words, &mut scratch)
+            .map_err(|cause| StreamError::Entry { record, cause })?;
+        replica.apply(of.time, &entry).map_err(|cause| StreamError::Recover { record, cause })?;
+        records += 1;
+    }
+    let tail = reader.tail().cloned();
+    Ok(Recovered { replica, tail, records })
+}
+
+/// A life that is to begin.
+#[derive(Clone, Copy, Debug)]
+pub struct Beginning<'a> {
+    /// The run that its stream belongs to.
+    pub run: u128,
+    /// Which lane, and the epoch of its client order ids.
+    pub lane: LaneConfig,
+    /// The lane's name.
+    pub name: &'a str,
+    /// What it trades.
+    pub instruments: &'a [Instrument],
+    /// Wall time at monotonic zero.
+    pub wall_at_zero: UnixNanos,
+    /// The kernel's boot.
+    pub boot: u128,
+    /// How the stream is written.
+    pub settings: Settings,
+}
+
+/// Opens a life behind `tail`; its first entries are as durable as the settings make them.
+///
+/// # Errors
+/// When the writer does not start, or the disk fails.
+pub fn begin<D: Disk>(
+    disk: D,
+    of: &Beginning<'_>,
+    tail: Option<&Tail>,
+    now: Nanos,
+) -> Result<(Writer<D>, RingRecorder), StreamError> {
+    let (producer, consumer) = byte_ring(RING_WORDS, RESERVE_WORDS);
+    let stream = Stream { run: tail.map_or(of.run, |tail| tail.stream.run), lane: of.lane.lane.0 };
+    let mut writer = Writer::start(disk, consumer, of.settings, stream, tail)?;
+    let health = writer.health();
+    let waits = of.settings.durability == Durability::Each;
+    let keeper: std::sync::Arc<dyn Keeper> = health.clone();
+    let mut recorder = RingRecorder::new(producer, keeper, writer.next(), waits);
+    let begin = Begin {
+        format: ENTRY_FORMAT,
+        run: stream.run,
+        lane: of.lane.lane,
+        family: of.lane.family.code(),
+        epoch: of.lane.epoch,
+        order_first: OrderId::new(of.lane.epoch, 1),
+        order_last: OrderId::new(of.lane.epoch, u64::MAX),
+        wall_at_zero: of.wall_at_zero,
+        boot: of.boot,
+        name: of.name,
+    };
+    recorder.push(now, &Entry::Begin(begin), Urgency::Ordinary)?;
+    for instrument in of.instruments {
+        recorder.push(now, &Entry::Instrument(*instrument), Urgency::Ordinary)?;
+    }
+    let reached = || match of.settings.durability {
+        Durability::None => health.written(),
+        Durability::Group(_) | Durability::Each => health.durable(),
+    };
+    // A group is due when its bound is over: here nobody gains by waiting for it.
+    let due = now.plus(Nanos::SECOND);
+    while reached() < recorder.pushed() {
+        if writer.turn(due) == Progress::Failed {
+            return Err(StreamError::NotDurable(health.trouble()));
+        }
+        writer.rest(Nanos::from_millis(1), due);
+    }
+    Ok((writer, recorder))
+}
+
+/// Where two streams part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parted {
+    /// Records that both begin with.
+    pub common: u64,
+    /// The next record of the first; none at its end.
+    pub first: Option<String>,
+    /// The next record of the other.
+    pub other: Option<String>,
+}
+
+/// One record of a stream.
+type Taken = Option<(u64, u16, Vec<u64>)>;
+
+/// Compares two streams record by record; run, boot and wall time of their lives do not count.
+///
+/// # Errors
+/// When one of them cannot be read, and whether it is the first.
+pub fn part(
+    first: &mut dyn Disk,
+    other: &mut dyn Disk,
+) -> Result<Parted, (bool, StreamError)> {
+    let open = |disk, is_first| Reader::open(disk, 1).map_err(|error| (is_first, error.into()));
+    let (mut first, mut other) = (open(first, true)?, open(other, false)?);
+    let take = |reader: &mut Reader<'_>, is_first: bool| -> Result<Taken, (bool, StreamError)> {
+        let next = reader.next().map_err(|error| (is_first, error.into()))?;
+        Ok(next.map(|of| (of.time.0, of.kind, of.words.to_vec())))
+    };
+    let mut common = 0;
+    loop {
+        let (ours, theirs) = (take(&mut first, true)?, take(&mut other, false)?);
+        let alike = match (&ours, &theirs) {
+            (Some(ours), Some(theirs)) => same(ours, theirs),
+            (None, None) => return Ok(Parted { common, first: None, other: None }),
+            _ => false,
+        };
+        if !alike {
+            return Ok(Parted { common, first: told(ours), other: told(theirs) });
+        }
+        common += 1;
+    }
+}
+
+/// Whether two records say the same of a lane.
+fn same(ours: &(u64, u16, Vec<u64>), theirs: &(u64, u16, Vec<u64>)) -> bool {
+    let mut scratches = (Scratch::new(), Scratch::new());
+    let entries = (
+        Entry::read(ours.1, &ours.2, &mut scratches.0),
+        Entry::read(theirs.1, &theirs.2, &mut scratches.1),
+    );
+    match entries {
+        (Ok(Entry::Begin(a)), Ok(Entry::Begin(b))) => {
+            Begin { run: b.run, boot: b.boot, wall_at_zero: b.wall_at_zero, ..a } == b
+        }
+        _ => ours == theirs,
+    }
+}
+
+fn told(of: Taken) -> Option<String> {
+    let (time, kind, words) = of?;
+    let mut scratch = Scratch::new();
+    let entry = Entry::read(kind, &words, &mut scratch);
+    Some(match entry {
+        Ok(entry) => format!("{:.9} s {entry:?}", time as f64 * 1e-9),
+        Err(error) => format!("{:.9} s {error}", time as f64 * 1e-9),
+    })
+}
