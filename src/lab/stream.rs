@@ -147,9 +147,10 @@ pub fn begin<D: Disk>(
         Durability::None => health.written(),
         Durability::Group(_) | Durability::Each => health.durable(),
     };
-    // A group is due when its bound is over: here nobody gains by waiting for it.
-    let due = now.plus(Nanos::SECOND);
+    // A group is due when its bound is over: here nobody gains by waiting for it, so time runs fast.
+    let mut due = now;
     while reached() < recorder.pushed() {
+        due = due.plus(Nanos::SECOND);
         if writer.turn(due) == Progress::Failed {
             return Err(StreamError::NotDurable(health.trouble()));
         }
@@ -176,10 +177,7 @@ type Taken = Option<(u64, u16, Vec<u64>)>;
 ///
 /// # Errors
 /// When one of them cannot be read, and whether it is the first.
-pub fn part(
-    first: &mut dyn Disk,
-    other: &mut dyn Disk,
-) -> Result<Parted, (bool, StreamError)> {
+pub fn part(first: &mut dyn Disk, other: &mut dyn Disk) -> Result<Parted, (bool, StreamError)> {
     let open = |disk, is_first| Reader::open(disk, 1).map_err(|error| (is_first, error.into()));
     let (mut first, mut other) = (open(first, true)?, open(other, false)?);
     let take = |reader: &mut Reader<'_>, is_first: bool| -> Result<Taken, (bool, StreamError)> {

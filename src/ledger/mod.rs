@@ -329,6 +329,10 @@ impl Ledger {
         };
         let before = order.state;
         order.filled = order.filled.plus(report.last_lots);
+        // what the venue calls it may be told here for the first time
+        if report.venue_order != 0 {
+            order.venue_order = report.venue_order;
+        }
         if before == OrderState::Pending {
             self.counts.acked += 1; // a fill says more than the acknowledgement it overtook
         }

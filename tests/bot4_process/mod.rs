@@ -33,6 +33,8 @@ impl Bot4 {
     pub fn start(arguments: &[&str]) -> Bot4 {
         let mut child = Command::new(env!("CARGO_BIN_EXE_bot4"))
             .args(arguments)
+            // what a run leaves behind is not left in the checkout
+            .current_dir(std::env::temp_dir())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -124,9 +124,8 @@ impl Folder {
     ) -> Result<Opened, RunError> {
         let folder = self.path.join(format!("lane-{}", of.lane.0));
         let failed = |cause: JournalError| RunError::Journal { lane: of.name.to_owned(), cause };
-        let spoilt = |cause: StreamError| {
-            failed(JournalError::Stream { folder: folder.clone(), cause })
-        };
+        let spoilt =
+            |cause: StreamError| failed(JournalError::Stream { folder: folder.clone(), cause });
         let opened = disk::open(self.kind, &folder, Access::Own);
         // The journal does not need io_uring; a kernel that forbids it gets plain system calls.
         let opened = opened.or_else(|error| match error {
@@ -155,9 +154,10 @@ impl Folder {
             format!("lane `{}` begins a journal", of.name)
         };
         let ended_at = left.replica.wall();
-        let resumed = left.replica.into_lane(lane, of.instruments).map_err(|cause| {
-            spoilt(StreamError::Lane(cause))
-        })?;
+        let resumed = left
+            .replica
+            .into_lane(lane, of.instruments)
+            .map_err(|cause| spoilt(StreamError::Lane(cause)))?;
         let resumed = resumed.map(|lane| Resumed { lane, ended_at });
         let beginning = Beginning {
             run: self.run,

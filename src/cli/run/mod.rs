@@ -11,7 +11,9 @@ mod report;
 pub use report::RunReport;
 
 use crate::cli::captures::CapturesError;
-use crate::cli::config::{Address, Config, ConfigError, DurabilityMode, Span, Speed, Transport, WaitMode};
+use crate::cli::config::{
+    Address, Config, ConfigError, DurabilityMode, Span, Speed, Transport, WaitMode,
+};
 use crate::host::clock::TscClock;
 use crate::host::net::NetError;
 use crate::host::pin::PinError;

@@ -12,6 +12,7 @@ use crate::hot::drive::clerk::{self, ClerkSettings};
 use crate::hot::drive::rest::Rest;
 use crate::hot::drive::wire::Endpoint;
 use crate::hot::drive::{Controls, DriveSettings, Driver, Turn};
+use crate::hot::recorder::Unrecorded;
 use crate::units::Nanos;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -81,7 +82,7 @@ impl Engine {
             clerk::work(clerk_settings, rest, time, &pulse, asked, answer, &stop).await;
         });
         Engine {
-            driver: Driver::new(settings, crate::hot::recorder::Unrecorded, clock.clone(), ask, answered),
+            driver: Driver::new(settings, Unrecorded, clock.clone(), ask, answered),
             net,
             controls,
             clerk,

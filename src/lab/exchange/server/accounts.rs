@@ -1,5 +1,6 @@
 //! The clients' accounts: names of orders, facts of working ones, fills, balances, listen keys.
 
+use super::report::AccountReport;
 use crate::lab::exchange::ClientId;
 use crate::lab::exchange::wire::answers::{Holding, OrderFacts};
 use crate::lab::exchange::wire::names::Names;
@@ -195,6 +196,26 @@ impl Accounts {
         let client = ClientId(self.accounts.len() as u32);
         self.by_key.insert(key.to_owned(), client);
         client
+    }
+
+    /// Every client that has an account.
+    pub(super) fn clients(&self) -> impl Iterator<Item = ClientId> {
+        (1..=self.accounts.len() as u32).map(ClientId)
+    }
+
+    /// Cash, fees and balances of a client.
+    pub(super) fn report(&self, client: ClientId, instruments: &[Instrument]) -> AccountReport {
+        let Some(account) = self.accounts.get((client.0 as usize).wrapping_sub(1)) else {
+            return AccountReport::default();
+        };
+        let cash = instruments.iter().zip(account.books.accounts());
+        let (fees, holdings) = (account.books.fees(), account.holdings(instruments));
+        AccountReport {
+            cash: cash.map(|(of, a)| (of.symbol.to_string(), a.cash().to_string())).collect(),
+            fees: fees.entries().iter().map(|(of, fee)| (of.to_string(), fee.to_string())).collect(),
+            balances: holdings.iter().map(|of| (of.asset.to_string(), of.amount.to_string())).collect(),
+            ..AccountReport::default()
+        }
     }
 
     /// The account of a client.

@@ -7,7 +7,7 @@ use super::limits::{Meter, TooMany};
 use super::link::Protocol;
 use super::pace::Pace;
 use super::pending::{Pending, Reply};
-use super::report::ServerReport;
+use super::report::{AccountReport, ServerReport};
 use super::settings::{ServerSettings, Speed};
 use super::turn::{LINGER, role_name};
 use crate::host::net::ConnId;
@@ -80,11 +80,24 @@ impl Venue {
     }
 
     pub(super) fn into_report(self) -> ServerReport {
+        let accounts = self.floor.accounts.clients().map(|of| self.account_report(of)).collect();
         let mut report = self.floor.report;
+        report.accounts = accounts;
         report.capture_ended = self.ended;
         if let Some(counts) = self.exchange.capture_counts() {
             report.capture_foreign = counts.foreign;
             report.capture_unreadable = counts.unreadable;
+        }
+        report
+    }
+
+    fn account_report(&self, client: ClientId) -> AccountReport {
+        let listed = &self.floor.instruments;
+        let mut report = self.floor.accounts.report(client, listed);
+        for of in listed {
+            let position = of.lot.decimal(self.exchange.position(client, of.id).0);
+            report.positions.insert(of.symbol.to_string(), position.to_string());
+            report.open_orders += self.exchange.open_orders(client, of.id).len() as u64;
         }
         report
     }

@@ -45,6 +45,23 @@ pub struct ServerReport {
     pub slow_clients: u64,
     /// Why connections ended, the first 64.
     pub closings: Vec<String>,
+    /// Accounts as they stand at the end.
+    pub accounts: Vec<AccountReport>,
+}
+
+/// An account by the venue's own books.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct AccountReport {
+    /// Signed position by symbol, in units of the lot's decimal.
+    pub positions: BTreeMap<String, String>,
+    /// Minus what was bought plus what was sold, fees apart, by symbol.
+    pub cash: BTreeMap<String, String>,
+    /// Fees by currency.
+    pub fees: BTreeMap<String, String>,
+    /// Balances by asset.
+    pub balances: BTreeMap<String, String>,
+    /// Orders that still work.
+    pub open_orders: u64,
 }
 
 impl ServerReport {
