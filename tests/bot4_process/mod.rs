@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -14,6 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(25);
 
 /// A running `bot4`; killed when dropped.
 pub struct Bot4 {
+    /// Where it runs, so that what it leaves behind is nobody else's.
+    _home: Folder,
     child: Child,
     said: Arc<Mutex<String>>,
     errors: Option<JoinHandle<()>>,
@@ -31,10 +34,10 @@ pub struct Ended {
 
 impl Bot4 {
     pub fn start(arguments: &[&str]) -> Bot4 {
+        let home = Folder::new();
         let mut child = Command::new(env!("CARGO_BIN_EXE_bot4"))
             .args(arguments)
-            // what a run leaves behind is not left in the checkout
-            .current_dir(std::env::temp_dir())
+            .current_dir(home.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -56,7 +59,7 @@ impl Bot4 {
             pipe.read_to_string(&mut text).expect("text");
             text
         });
-        Bot4 { child, said, errors: Some(errors), out: Some(out) }
+        Bot4 { _home: home, child, said, errors: Some(errors), out: Some(out) }
     }
 
     /// `bot4 venue` on a free port, and where it listens.
@@ -132,6 +135,31 @@ impl Ended {
             .unwrap_or_else(|error| panic!("{error}: {}\n{}", self.out, self.errors));
         assert!(report.is_object());
         report
+    }
+}
+
+/// An empty folder for one test, removed with all that is in it when dropped.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Folder {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("bot4_{}_folder_{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).expect("a folder under the temporary folder");
+        Folder(path)
+    }
+
+    pub fn path(&self) -> &str {
+        self.0.to_str().expect("a temporary folder with a plain name")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // As below.
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

@@ -212,8 +212,15 @@ impl Accounts {
         let (fees, holdings) = (account.books.fees(), account.holdings(instruments));
         AccountReport {
             cash: cash.map(|(of, a)| (of.symbol.to_string(), a.cash().to_string())).collect(),
-            fees: fees.entries().iter().map(|(of, fee)| (of.to_string(), fee.to_string())).collect(),
-            balances: holdings.iter().map(|of| (of.asset.to_string(), of.amount.to_string())).collect(),
+            fees: fees
+                .entries()
+                .iter()
+                .map(|(of, fee)| (of.to_string(), fee.to_string()))
+                .collect(),
+            balances: holdings
+                .iter()
+                .map(|of| (of.asset.to_string(), of.amount.to_string()))
+                .collect(),
             ..AccountReport::default()
         }
     }
