@@ -98,6 +98,14 @@ impl Bot4 {
         assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill").success());
     }
 
+    /// Resident memory, KiB.
+    pub fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("it lives");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
+        line.split_whitespace().nth(1).and_then(|text| text.parse().ok()).expect("a number")
+    }
+
     /// SIGKILL.
     pub fn kill(mut self) {
         self.child.kill().expect("it lives");
