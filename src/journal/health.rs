@@ -20,6 +20,9 @@ pub enum Failure {
     /// A sync failed: what was written since the last good one may or may not be there.
     #[error("the journal could not be made durable: {}", std::io::Error::from_raw_os_error(*.0))]
     Sync(i32),
+    /// The writer was dropped, or its thread panicked, before the stream had ended.
+    #[error("the journal's writer is gone before the lane: see the log of its thread")]
+    Gone,
 }
 
 /// Shared by a lane and its writer.
@@ -36,6 +39,7 @@ const NO_ROOM_AHEAD: u8 = 1;
 const NO_SPACE: u8 = 2;
 const WRITE: u8 = 3;
 const SYNC: u8 = 4;
+const GONE: u8 = 5;
 
 impl Health {
     /// Last entry handed to the system: it outlives this process, not the machine.
@@ -72,6 +76,7 @@ impl Health {
             NO_SPACE => Some(Failure::NoSpace),
             WRITE => Some(Failure::Write(errno())),
             SYNC => Some(Failure::Sync(errno())),
+            GONE => Some(Failure::Gone),
             _ => None,
         }
     }
@@ -95,6 +100,7 @@ impl Health {
             Failure::NoSpace => (NO_SPACE, 0),
             Failure::Write(errno) => (WRITE, errno),
             Failure::Sync(errno) => (SYNC, errno),
+            Failure::Gone => (GONE, 0),
         };
         self.errno.store(errno, Ordering::Relaxed);
         self.state.store(state, Ordering::Release);

@@ -3,7 +3,9 @@
 //! Level 2: imports `units`, `record`, `host`. What entries mean is `record::Entry`'s business; here
 //! they are a kind, a time and words. Names of files: `00000000.log` and on.
 
+mod ahead;
 mod begin;
+mod birth;
 pub mod format;
 mod health;
 #[cfg(test)]
@@ -11,8 +13,13 @@ mod memory_disk;
 mod reader;
 #[cfg(test)]
 mod reader_tests;
+mod saving;
 mod segment;
 mod settings;
+mod snapshot;
+#[cfg(test)]
+mod snapshot_tests;
+pub mod thread;
 mod writer;
 #[cfg(test)]
 mod writer_tests;
@@ -22,4 +29,5 @@ pub use health::{Failure, Health};
 pub use reader::{JournalError, Reader, Record, Tail, TornTail};
 pub use segment::Damage;
 pub use settings::{Durability, Progress, Settings, SettingsError};
+pub use snapshot::{SNAPSHOTS_KEPT, Snapshot, newest_snapshot};
 pub use writer::Writer;

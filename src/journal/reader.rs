@@ -11,6 +11,7 @@ use super::format::{
     segment_of,
 };
 use super::segment::{Damage, Segment};
+use super::snapshot::Snapshot;
 use crate::host::disk::{Disk, DiskError};
 use crate::units::Nanos;
 
@@ -41,6 +42,16 @@ pub enum JournalError {
         file: String,
         /// Its version.
         version: u32,
+    },
+    /// A snapshot of another run or lane.
+    #[error(
+        "the snapshot is of {found:?}, the journal of {expected:?}: they do not belong together"
+    )]
+    OtherStream {
+        /// The snapshot's.
+        found: Stream,
+        /// The journal's.
+        expected: Stream,
     },
     /// There is no journal here.
     #[error("there is no journal here")]
@@ -160,6 +171,31 @@ impl<'d> Reader<'d> {
             tail: None,
         };
         reader.load(start)?;
+        Ok(reader)
+    }
+
+    /// Opens the stream behind a snapshot, and checks that it is this stream's.
+    ///
+    /// # Errors
+    /// As `open`; and when the log ends before the snapshot, or another record stands where it was
+    /// taken.
+    pub fn open_after(
+        disk: &'d mut dyn Disk,
+        snapshot: &Snapshot,
+    ) -> Result<Reader<'d>, JournalError> {
+        let mut reader = Reader::open(disk, snapshot.sequence.max(1))?;
+        if snapshot.stream != reader.stream {
+            let (found, expected) = (snapshot.stream, reader.stream);
+            return Err(JournalError::OtherStream { found, expected });
+        }
+        if snapshot.sequence > 0 && reader.next()?.is_none() {
+            let (name, at) = (reader.found[reader.current].name.clone(), reader.at as u64);
+            return Err(lost(reader.next, &name, at, Damage::Ended));
+        }
+        if reader.chain != snapshot.chain {
+            let (name, at) = (reader.found[reader.current].name.clone(), reader.at as u64);
+            return Err(lost(snapshot.sequence, &name, at, Damage::Chain));
+        }
         Ok(reader)
     }
 

@@ -16,7 +16,9 @@
 //! sync nothing more is written, and what the ring still brings is thrown away, so that the lane can
 //! halt and cancel without a journal. Deliberately absent: waiting for room, retries of a sync.
 
+use super::ahead::Ahead;
 use super::begin::{begin, clear_way};
+use super::birth::{Birth, Born, submit};
 use super::format::{
     CLOSING_LEN, COMMIT, COMMIT_LEN, Chain, FORMAT_VERSION, Header, RECORD_HEAD, RECORDS_AT,
     RecordHead, SEAL, SEAL_LEN, SLOTS_AT, Slot, Stream, append, commit_payload, segment_name,
@@ -25,10 +27,12 @@ use super::format::{
 use super::health::{Failure, Health};
 use super::reader::Tail;
 use super::settings::{Durability, Progress, Settings, SettingsError};
+use super::snapshot::{Snapshot, snapshot_names};
 use crate::host::byte_ring::ByteConsumer;
 use crate::host::disk::{Completion, Disk, DiskError, Done, FileId, Operation, Ticket};
 use crate::host::net::Wait;
 use crate::units::Nanos;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// What the seal at the end of the gathered bytes leads to.
@@ -36,16 +40,6 @@ use std::sync::Arc;
 enum Closing {
     Segment,
     Stream,
-}
-
-/// How far a new segment's header is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Opening {
-    /// Being written; so many of its bytes were taken before.
-    Header(usize),
-    Sync,
-    Name,
-    Folder,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,10 +59,7 @@ enum Phase {
     /// The segment is sealed and synced; the next one's room is not there yet.
     AwaitingSegment,
     /// The next segment gets its header, and its name once that is durable.
-    Opening {
-        ticket: Ticket,
-        step: Opening,
-    },
+    Opening,
     /// The steps after the last seal.
     Ending {
         ticket: Option<Ticket>,
@@ -78,24 +69,22 @@ enum Phase {
     Ended,
 }
 
-/// Room for the next segment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Ahead {
-    None,
-    Creating(Ticket),
-    SyncingFile(Ticket, FileId),
-    SyncingFolder(Ticket, FileId),
-    Ready(FileId),
-    Refused(DiskError),
+/// A snapshot on its way.
+pub(super) enum Saving {
+    /// The log is not durable up to it yet.
+    Waiting(Snapshot),
+    Going(String, Birth),
+    /// Older ones go.
+    Clearing(Ticket),
 }
 
 /// Writes one stream.
 pub struct Writer<D: Disk> {
-    disk: D,
+    pub(super) disk: D,
     ring: ByteConsumer,
-    health: Arc<Health>,
+    pub(super) health: Arc<Health>,
     settings: Settings,
-    stream: Stream,
+    pub(super) stream: Stream,
     segment: u64,
     file: FileId,
     /// Where the gathered bytes will go.
@@ -108,11 +97,18 @@ pub struct Writer<D: Disk> {
     oldest: Nanos,
     /// The buffer that is not gathering, when it is not being written.
     spare: Vec<u8>,
-    next: u64,
+    pub(super) next: u64,
     chain: Chain,
     closing: Option<Closing>,
     phase: Phase,
     ahead: Ahead,
+    opening: Option<Birth>,
+    pub(super) saving: Option<Saving>,
+    /// Snapshots in the folder, oldest first.
+    pub(super) saved: VecDeque<String>,
+    pub(super) saves_failed: u64,
+    /// Chain value after the last entry: after it there may be records of our own.
+    pub(super) entry_chain: Chain,
     slot: Option<Ticket>,
     slots_written: usize,
     /// Durable entries that no slot says yet.
@@ -147,6 +143,7 @@ impl<D: Disk> Writer<D> {
             &mut disk,
             &Header { version, stream, segment, first: next, len: segment_len, chain },
         )?;
+        let saved = snapshot_names(&mut disk)?.into();
         let health = Arc::new(Health::default());
         health.set_written(next - 1);
         health.set_durable(next - 1);
@@ -171,6 +168,11 @@ impl<D: Disk> Writer<D> {
             closing: None,
             phase: Phase::Gathering,
             ahead: Ahead::None,
+            opening: None,
+            saving: None,
+            saved,
+            saves_failed: 0,
+            entry_chain: chain,
             slot: None,
             slots_written: 0,
             slot_due: None,
@@ -196,14 +198,18 @@ impl<D: Disk> Writer<D> {
         self.thrown_away
     }
 
-    /// The disk, when the stream has ended or failed.
-    #[must_use]
-    pub fn into_disk(self) -> D {
-        self.disk
-    }
-
     /// Does what can be done without waiting.
     pub fn turn(&mut self, now: Nanos) -> Progress {
+        self.turn_with(now, &mut |_, _, _, _| {})
+    }
+
+    /// The same, and tells `follow` of each entry taken: its number, time, kind and words. After the
+    /// turn a follower is exactly where `save` would put its snapshot.
+    pub fn turn_with(
+        &mut self,
+        now: Nanos,
+        follow: &mut impl FnMut(u64, Nanos, u16, &[u64]),
+    ) -> Progress {
         let mut worked = false;
         while let Some(completion) = self.disk.poll(Wait::Busy) {
             self.on(completion, now);
@@ -215,9 +221,10 @@ impl<D: Disk> Writer<D> {
             _ => {}
         }
         worked |= self.make_room_ahead();
-        worked |= self.take(now);
+        worked |= self.take(now, follow);
         worked |= self.start_work(now);
         worked |= self.write_slot();
+        worked |= self.start_saving();
         match self.phase {
             Phase::Failed => Progress::Failed,
             Phase::Ended => Progress::Ended,
@@ -238,12 +245,13 @@ impl<D: Disk> Writer<D> {
         true
     }
 
-    fn submit(&mut self, operation: Operation) -> Ticket {
-        let submitted = self.disk.submit(operation);
-        let Ok(ticket) = submitted else {
-            unreachable!("Invariant: a writer has fewer operations in flight than a disk takes")
-        };
-        ticket
+    pub(super) fn submit(&mut self, operation: Operation) -> Ticket {
+        submit(&mut self.disk, operation)
+    }
+
+    /// Whether the stream neither ended nor failed.
+    pub(super) fn lives(&self) -> bool {
+        !matches!(self.phase, Phase::Failed | Phase::Ended)
     }
 
     fn fail(&mut self, failure: Failure) {
@@ -262,7 +270,7 @@ impl<D: Disk> Writer<D> {
     }
 
     /// Gathers records while they fit the group and the segment.
-    fn take(&mut self, now: Nanos) -> bool {
+    fn take(&mut self, now: Nanos, follow: &mut impl FnMut(u64, Nanos, u16, &[u64])) -> bool {
         if self.closing.is_some() || !self.gathers() {
             return false;
         }
@@ -278,8 +286,10 @@ impl<D: Disk> Writer<D> {
             }
             let lane = self.stream.lane;
             let head = RecordHead { sequence: self.next, time, kind: tag as u16, lane };
-            let payload = bytemuck::cast_slice(payload);
-            self.chain = append(&mut self.gathered, &self.chain, &head, payload);
+            self.chain =
+                append(&mut self.gathered, &self.chain, &head, bytemuck::cast_slice(payload));
+            self.entry_chain = self.chain;
+            follow(self.next, Nanos(time), head.kind, payload);
             self.ring.pop();
             if self.entries == 0 {
                 self.oldest = now;
@@ -297,10 +307,7 @@ impl<D: Disk> Writer<D> {
     fn gathers(&self) -> bool {
         matches!(
             self.phase,
-            Phase::Gathering
-                | Phase::Writing { .. }
-                | Phase::Syncing { .. }
-                | Phase::Opening { .. }
+            Phase::Gathering | Phase::Writing { .. } | Phase::Syncing { .. } | Phase::Opening
         )
     }
 
@@ -386,8 +393,7 @@ impl<D: Disk> Writer<D> {
             return false;
         }
         let (name, len) = (unborn_name(self.segment + 1), self.settings.segment_len);
-        let ticket = self.submit(Operation::Create { name, len });
-        self.ahead = Ahead::Creating(ticket);
+        self.ahead = Ahead::ask(&mut self.disk, name, len);
         true
     }
 
@@ -410,9 +416,10 @@ impl<D: Disk> Writer<D> {
                     len: self.settings.segment_len,
                     chain: self.chain,
                 };
+                let (from, to) = (unborn_name(self.segment), segment_name(self.segment));
                 let bytes = header.block().to_vec();
-                let ticket = self.submit(Operation::Write { file, at: 0, bytes, from: 0 });
-                self.phase = Phase::Opening { ticket, step: Opening::Header(0) };
+                self.opening = Some(Birth::of_file(&mut self.disk, file, from, to, bytes));
+                self.phase = Phase::Opening;
                 true
             }
             Ahead::Refused(DiskError::NoSpace { .. }) => {
@@ -430,16 +437,22 @@ impl<D: Disk> Writer<D> {
 
     /// Takes what the disk has finished.
     fn on(&mut self, completion: Completion, now: Nanos) {
-        let Completion { ticket, result, bytes } = completion;
         if self.phase == Phase::Failed {
             return;
         }
+        let ticket = completion.ticket;
+        if let Some(birth) = self.opening.take_if(|birth| birth.ticket() == ticket) {
+            return self.on_opening(birth, completion);
+        }
+        if self.is_of_saving(ticket) {
+            return self.on_saving(completion);
+        }
+        let Completion { result, bytes, .. } = completion;
         if self.slot == Some(ticket) {
             self.slot = None;
-            match result {
-                // A slot that was written in part is as good as none: its checksum says so.
-                Ok(_) => {}
-                Err(error) => self.fail(write_failure(&error)),
+            // A slot that was written in part is as good as none: its checksum says so.
+            if let Err(error) = result {
+                self.fail(write_failure(&error));
             }
             return;
         }
@@ -452,9 +465,6 @@ impl<D: Disk> Writer<D> {
                 Err(DiskError::NoSpace { .. }) => self.fail(Failure::NoSpace),
                 Err(error) => self.fail(Failure::Sync(error.errno())),
             },
-            Phase::Opening { ticket: own, step } if own == ticket => {
-                self.on_opening(step, result, bytes);
-            }
             Phase::Ending { ticket: Some(own), step } if own == ticket => match result {
                 Err(error) if step < 3 => self.fail(write_failure(&error)),
                 // The stream is whole; an unused file that could not be removed harms nobody.
@@ -462,7 +472,8 @@ impl<D: Disk> Writer<D> {
                     self.end(step + 1);
                 }
             },
-            _ => self.on_ahead(ticket, result),
+            _ if self.ahead.on(&mut self.disk, ticket, result) => {}
+            _ => self.health.set_no_room_ahead(),
         }
     }
 
@@ -501,38 +512,13 @@ impl<D: Disk> Writer<D> {
         }
     }
 
-    /// Header, sync, name, sync of the folder: only then is there a segment of this number.
-    fn on_opening(
-        &mut self,
-        step: Opening,
-        result: Result<Done, DiskError>,
-        bytes: Option<Vec<u8>>,
-    ) {
-        let (operation, step) = match (step, result) {
-            (Opening::Sync, Err(error)) => return self.fail(Failure::Sync(error.errno())),
-            (_, Err(error)) => return self.fail(write_failure(&error)),
-            (Opening::Header(_), Ok(Done::Written(0))) => return self.fail(Failure::NoSpace),
-            (Opening::Header(before), Ok(Done::Written(more))) => {
-                let (file, from, bytes) = (self.file, before + more, bytes.unwrap_or_default());
-                if from < bytes.len() {
-                    let at = from as u64;
-                    (Operation::Write { file, at, bytes, from }, Opening::Header(from))
-                } else {
-                    (Operation::Sync(file), Opening::Sync)
-                }
-            }
-            (Opening::Header(_) | Opening::Sync, Ok(_)) => {
-                let (from, to) = (unborn_name(self.segment), segment_name(self.segment));
-                (Operation::Rename { from, to }, Opening::Name)
-            }
-            (Opening::Name, Ok(_)) => (Operation::SyncFolder, Opening::Folder),
-            (Opening::Folder, Ok(_)) => {
-                self.phase = Phase::Gathering;
-                return;
-            }
-        };
-        let ticket = self.submit(operation);
-        self.phase = Phase::Opening { ticket, step };
+    fn on_opening(&mut self, mut birth: Birth, completion: Completion) {
+        match birth.on(&mut self.disk, completion) {
+            Born::Going => self.opening = Some(birth),
+            Born::Done(_) => self.phase = Phase::Gathering,
+            Born::Failed { synced: true, error } => self.fail(Failure::Sync(error.errno())),
+            Born::Failed { error, .. } => self.fail(write_failure(&error)),
+        }
     }
 
     fn on_durable(&mut self, through: u64, now: Nanos) {
@@ -560,11 +546,7 @@ impl<D: Disk> Writer<D> {
     /// Step by step: the last slot, the cut of what was not used, their sync; then the unused next
     /// segment goes.
     fn end(&mut self, step: usize) -> bool {
-        let waits = self.slot.is_some()
-            || matches!(
-                self.ahead,
-                Ahead::Creating(_) | Ahead::SyncingFile(..) | Ahead::SyncingFolder(..)
-            );
+        let waits = self.slot.is_some() || self.ahead.is_going() || self.saving.is_some();
         if waits {
             self.phase = Phase::Ending { ticket: None, step };
             return false;
@@ -590,22 +572,14 @@ impl<D: Disk> Writer<D> {
         self.phase = Phase::Ended;
         true
     }
+}
 
-    fn on_ahead(&mut self, ticket: Ticket, result: Result<Done, DiskError>) {
-        self.ahead = match (std::mem::replace(&mut self.ahead, Ahead::None), result) {
-            (Ahead::Creating(own), Ok(Done::Created(file))) if own == ticket => {
-                Ahead::SyncingFile(self.submit(Operation::Sync(file)), file)
-            }
-            (Ahead::SyncingFile(own, file), Ok(_)) if own == ticket => {
-                Ahead::SyncingFolder(self.submit(Operation::SyncFolder), file)
-            }
-            (Ahead::SyncingFolder(own, file), Ok(_)) if own == ticket => Ahead::Ready(file),
-            (_, Err(error)) => {
-                self.health.set_no_room_ahead();
-                Ahead::Refused(error)
-            }
-            (ahead, Ok(_)) => ahead,
-        };
+impl<D: Disk> Drop for Writer<D> {
+    /// A writer that goes before its stream has ended takes the journal with it, and says so.
+    fn drop(&mut self) {
+        if self.lives() {
+            self.health.set_failed(Failure::Gone);
+        }
     }
 }
 
