@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 failed (the message says what, where and what to do), 2 wrong arguments.
 
+pub mod audit;
 pub mod bench;
 pub mod book;
 pub mod captures;
@@ -34,6 +35,8 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Trade captured streams in process, as fast as it goes, and print what came of it
     ReplayCapture(replay_capture::ReplayArgs),
+    /// Ask the journal of a run
+    Audit(audit::AuditArgs),
     /// Measure this machine with Bot4's own work
     Bench(bench::BenchArgs),
     /// Serve a market and its order API at an address, as Binance would
@@ -54,6 +57,7 @@ pub fn main() -> ExitCode {
         Command::ReplayCapture(args) => {
             replay_capture::run(args, &mut out).map_err(anyhow::Error::from)
         }
+        Command::Audit(args) => audit::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Bench(args) => bench::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Venue(args) => venue::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Doctor(args) => doctor::run(args, &mut out).map_err(anyhow::Error::from),

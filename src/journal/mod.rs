@@ -7,6 +7,8 @@ mod ahead;
 mod begin;
 mod birth;
 pub mod format;
+#[cfg(test)]
+mod golden_tests;
 mod health;
 #[cfg(test)]
 mod memory_disk;
@@ -14,6 +16,7 @@ mod reader;
 #[cfg(test)]
 mod reader_tests;
 mod saving;
+mod seal;
 mod segment;
 mod settings;
 mod snapshot;
@@ -27,6 +30,7 @@ mod writer_tests;
 pub use format::{Chain, FORMAT_VERSION, Stream};
 pub use health::{Failure, Health};
 pub use reader::{JournalError, Reader, Record, Tail, TornTail};
+pub use seal::{SealKey, SealKeyError, Seals};
 pub use segment::Damage;
 pub use settings::{Durability, Progress, Settings, SettingsError};
 pub use snapshot::{SNAPSHOTS_KEPT, Snapshot, newest_snapshot};

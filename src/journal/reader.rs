@@ -10,7 +10,8 @@ use super::format::{
     Chain, FORMAT_VERSION, Header, OWN_KINDS, RECORDS_AT, SEAL, Slot, Stream, segment_name,
     segment_of,
 };
-use super::segment::{Damage, Segment};
+use super::seal::Seals;
+use super::segment::{Damage, Frame, Segment};
 use super::snapshot::Snapshot;
 use crate::host::disk::{Disk, DiskError};
 use crate::units::Nanos;
@@ -133,6 +134,7 @@ pub struct Reader<'d> {
     sealed: bool,
     /// What the loaded segment's slots say, until it was compared with what was read.
     slot: Option<Slot>,
+    seals: Seals,
     tail: Option<Tail>,
 }
 
@@ -168,6 +170,7 @@ impl<'d> Reader<'d> {
             from,
             sealed: false,
             slot: None,
+            seals: Seals::default(),
             tail: None,
         };
         reader.load(start)?;
@@ -217,6 +220,12 @@ impl<'d> Reader<'d> {
         self.next
     }
 
+    /// What the seals read so far say.
+    #[must_use]
+    pub fn seals(&self) -> &Seals {
+        &self.seals
+    }
+
     /// Where the stream ends; known once `next` has given nothing.
     #[must_use]
     pub fn tail(&self) -> Option<&Tail> {
@@ -235,14 +244,16 @@ impl<'d> Reader<'d> {
             }
             let at = self.at;
             let checked = self.loaded.frame(at, &self.chain, self.next).and_then(|frame| {
-                if frame.kind >= OWN_KINDS {
-                    let segment = self.found[self.current].segment;
-                    self.loaded.check_own(&frame, at, segment, self.stream, &self.chain)?;
-                }
-                Ok(frame)
+                let own = frame.kind >= OWN_KINDS;
+                let segment = self.found[self.current].segment;
+                let check = || self.loaded.check_own(&frame, at, segment, self.stream, &self.chain);
+                Ok((frame, if own { check()? } else { None }))
             });
             let frame = match checked {
-                Ok(frame) => frame,
+                Ok((frame, signer)) => {
+                    self.count_seal(&frame, signer);
+                    frame
+                }
                 Err(damage) => {
                     self.end(damage)?;
                     continue;
@@ -268,6 +279,14 @@ impl<'d> Reader<'d> {
             }));
         }
         Ok(None)
+    }
+
+    fn count_seal(&mut self, frame: &Frame, signer: Option<[u8; 32]>) {
+        self.seals.count += u64::from(frame.kind == SEAL);
+        self.seals.signed += u64::from(signer.is_some());
+        if let Some(key) = signer.filter(|key| !self.seals.keys.contains(key)) {
+            self.seals.keys.push(key);
+        }
     }
 
     /// Moves on when the next segment's header says that the stream went on from just here.

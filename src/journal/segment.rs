@@ -4,9 +4,10 @@
 //! the number. Whether damage is a torn tail or a loss is the reader's question; the evidence is here.
 
 use super::format::{
-    COMMIT, COMMIT_LEN, Chain, OWN_KINDS, RECORD_HEAD, RECORDS_AT, SEAL, SEAL_LEN, SLOT_LEN,
-    SLOTS_AT, Slot, Stream, commit_payload, u16_at, u32_at, u64_at, u128_at,
+    COMMIT, COMMIT_LEN, Chain, OWN_KINDS, RECORD_HEAD, RECORDS_AT, SEAL, SLOT_LEN, SLOTS_AT, Slot,
+    Stream, commit_payload, u16_at, u32_at, u64_at, u128_at,
 };
+use super::seal;
 use crate::host::disk::{Disk, DiskError, FileId};
 
 /// Bytes read at a time.
@@ -134,7 +135,8 @@ impl Segment {
         Ok(frame)
     }
 
-    /// Checks the journal's own records, whose content the place decides.
+    /// Checks the journal's own records, whose content the place decides; gives the key of a signed
+    /// seal.
     pub(super) fn check_own(
         &self,
         frame: &Frame,
@@ -142,18 +144,18 @@ impl Segment {
         segment: u64,
         stream: Stream,
         before: &Chain,
-    ) -> Result<(), Damage> {
+    ) -> Result<Option<[u8; 32]>, Damage> {
         let payload = &self.bytes()[at + RECORD_HEAD..at + frame.len];
-        let right = match frame.kind {
+        match frame.kind {
             COMMIT if frame.len == COMMIT_LEN => {
                 let committed = u64_at(payload, 0);
                 let expected = commit_payload(committed, segment, at as u64, stream, before);
-                committed <= frame.sequence && payload == expected
+                let right = committed <= frame.sequence && payload == expected;
+                if right { Ok(None) } else { Err(Damage::Marker) }
             }
-            SEAL => frame.len == SEAL_LEN && payload[8..40] == before.0,
-            _ => false,
-        };
-        if right { Ok(()) } else { Err(Damage::Marker) }
+            SEAL => seal::check(payload, stream, segment, frame.sequence, before),
+            _ => Err(Damage::Marker),
+        }
     }
 
     /// The newer of the two commit slots.

@@ -21,11 +21,11 @@ use super::begin::{begin, clear_way};
 use super::birth::{Birth, Born, submit};
 use super::format::{
     CLOSING_LEN, COMMIT, COMMIT_LEN, Chain, FORMAT_VERSION, Header, RECORD_HEAD, RECORDS_AT,
-    RecordHead, SEAL, SEAL_LEN, SLOTS_AT, Slot, Stream, append, commit_payload, segment_name,
-    unborn_name,
+    RecordHead, SEAL, SLOTS_AT, Slot, Stream, append, commit_payload, segment_name, unborn_name,
 };
 use super::health::{Failure, Health};
 use super::reader::Tail;
+use super::seal::{self, SealKey};
 use super::settings::{Durability, Progress, Settings, SettingsError};
 use super::snapshot::{Snapshot, snapshot_names};
 use crate::host::byte_ring::ByteConsumer;
@@ -100,6 +100,7 @@ pub struct Writer<D: Disk> {
     pub(super) next: u64,
     chain: Chain,
     closing: Option<Closing>,
+    seal_key: Option<SealKey>,
     phase: Phase,
     ahead: Ahead,
     opening: Option<Birth>,
@@ -166,6 +167,7 @@ impl<D: Disk> Writer<D> {
             next,
             chain,
             closing: None,
+            seal_key: None,
             phase: Phase::Gathering,
             ahead: Ahead::None,
             opening: None,
@@ -178,6 +180,13 @@ impl<D: Disk> Writer<D> {
             slot_due: None,
             thrown_away: 0,
         })
+    }
+
+    /// The same, and every finished segment is signed.
+    #[must_use]
+    pub fn signing(mut self, key: SealKey) -> Writer<D> {
+        self.seal_key = Some(key);
+        self
     }
 
     /// What the lane reads.
@@ -318,8 +327,8 @@ impl<D: Disk> Writer<D> {
     }
 
     fn seal(&mut self, now: Nanos, closing: Closing) {
-        let mut payload = [0; SEAL_LEN - RECORD_HEAD];
-        payload[8..40].copy_from_slice(&self.chain.0);
+        let (key, sequence) = (self.seal_key.as_ref(), self.next - 1);
+        let payload = seal::payload(key, self.stream, self.segment, sequence, &self.chain);
         self.own(SEAL, now, &payload);
         self.closing = Some(closing);
     }

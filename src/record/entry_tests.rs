@@ -72,7 +72,7 @@ fn intent() -> Intent {
 }
 
 /// One of each, with levels and a plan that the caller keeps.
-fn entries<'a>(levels: &'a [Level], plan: &'a Plan) -> Vec<Entry<'a>> {
+pub(crate) fn entries<'a>(levels: &'a [Level], plan: &'a Plan) -> Vec<Entry<'a>> {
     let judgement = Judgement {
         intent: intent(),
         verdict: Verdict::SelfTrade,
@@ -180,11 +180,11 @@ fn entries<'a>(levels: &'a [Level], plan: &'a Plan) -> Vec<Entry<'a>> {
     all
 }
 
-fn levels() -> Vec<Level> {
+pub(crate) fn levels() -> Vec<Level> {
     vec![level(10, 1), level(-11, 0), level(i64::MAX, i64::MIN)]
 }
 
-fn plan() -> Box<Plan> {
+pub(crate) fn plan() -> Box<Plan> {
     let mut plan = Box::new(Plan::none());
     plan.version = 42;
     plan.entries[1].making.risk = f64::NAN;

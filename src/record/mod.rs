@@ -6,7 +6,7 @@ mod command;
 mod entry;
 mod entry_bytes;
 #[cfg(test)]
-mod entry_tests;
+pub(crate) mod entry_tests;
 mod input;
 mod input_bytes;
 mod instrument;

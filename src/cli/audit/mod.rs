@@ -1,0 +1,97 @@
+//! `bot4 audit`: reads the journal of a run, whoever writes it, and changes nothing.
+//!
+//! A run is a folder with one sub-folder per lane (`RUN/lane-0/00000000.log`); a lane's folder alone
+//! will do.
+
+mod verify;
+
+use crate::host::disk::DiskError;
+use clap::{Args, Subcommand};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Arguments of `bot4 audit`.
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    #[command(subcommand)]
+    question: Question,
+}
+
+#[derive(Debug, Subcommand)]
+enum Question {
+    /// Check every record against its checksum and the chain; name the first that is not as written
+    Verify(verify::VerifyArgs),
+}
+
+/// Why a question has no (good) answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// There is nothing to read.
+    #[error("{run}: no journal here; a run has a folder lane-N for each lane, with 00000000.log")]
+    NoJournal {
+        /// As given.
+        run: PathBuf,
+    },
+    /// The folder of the run.
+    #[error("{run}: {cause}")]
+    Folder {
+        /// As given.
+        run: PathBuf,
+        /// The system's word.
+        cause: io::Error,
+    },
+    /// The key to check signatures with.
+    #[error("--key: an Ed25519 public key has 64 hexadecimal digits")]
+    Key,
+    /// A lane's folder.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The journal is not what was written; the report says where.
+    #[error("{bad} of {lanes} journals cannot be trusted")]
+    NotTrusted {
+        /// How many.
+        bad: usize,
+        /// Of how many.
+        lanes: usize,
+    },
+    /// The report.
+    #[error("cannot write the report as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Standard output.
+    #[error("cannot write: {0}")]
+    Write(#[from] io::Error),
+}
+
+/// Answers a question.
+///
+/// # Errors
+/// When there is no journal, or it is not what was written.
+pub fn run(args: &AuditArgs, out: &mut impl Write) -> Result<(), AuditError> {
+    match &args.question {
+        Question::Verify(args) => verify::run(args, out),
+    }
+}
+
+/// The lanes' folders of a run, by name; the run itself when it is one.
+fn lane_folders(run: &Path) -> Result<Vec<PathBuf>, AuditError> {
+    let failed = |cause| AuditError::Folder { run: run.to_owned(), cause };
+    let mut lanes = Vec::new();
+    for entry in std::fs::read_dir(run).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name == "00000000.log" {
+            return Ok(vec![run.to_owned()]);
+        }
+        if let Some(number) =
+            name.strip_prefix("lane-").and_then(|number| number.parse::<u32>().ok())
+        {
+            lanes.push((number, entry.path()));
+        }
+    }
+    lanes.sort();
+    if lanes.is_empty() {
+        return Err(AuditError::NoJournal { run: run.to_owned() });
+    }
+    Ok(lanes.into_iter().map(|(_, path)| path).collect())
+}
