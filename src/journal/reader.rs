@@ -50,9 +50,9 @@ pub enum JournalError {
     )]
     OtherStream {
         /// The snapshot's.
-        found: Stream,
+        found: Box<Stream>,
         /// The journal's.
-        expected: Stream,
+        expected: Box<Stream>,
     },
     /// There is no journal here.
     #[error("there is no journal here")]
@@ -188,7 +188,7 @@ impl<'d> Reader<'d> {
     ) -> Result<Reader<'d>, JournalError> {
         let mut reader = Reader::open(disk, snapshot.sequence.max(1))?;
         if snapshot.stream != reader.stream {
-            let (found, expected) = (snapshot.stream, reader.stream);
+            let (found, expected) = (Box::new(snapshot.stream), Box::new(reader.stream));
             return Err(JournalError::OtherStream { found, expected });
         }
         if snapshot.sequence > 0 && reader.next()?.is_none() {

@@ -31,7 +31,10 @@ impl<D: Disk> Writer<D> {
 
     pub(super) fn start_saving(&mut self) -> bool {
         let durable = self.health.durable();
-        let due = |saving: &mut Saving| matches!(saving, Saving::Waiting(snapshot) if snapshot.sequence <= durable);
+        let due = |saving: &mut Saving| match saving {
+            Saving::Waiting(snapshot) => snapshot.sequence <= durable,
+            _ => false,
+        };
         let Some(Saving::Waiting(snapshot)) = self.saving.take_if(due) else { return false };
         let name = snapshot_name(snapshot.sequence);
         let unborn = name.replace(".bin", ".new");

@@ -106,7 +106,10 @@ fn a_snapshot_that_cannot_be_written_does_not_harm_the_log() {
     let disk = MemoryDisk::default();
     let mut rig = rig(&disk, SMALL, None);
     rig.write(1..=5);
-    let creates_snapshot: super::memory_disk::Matching = |operation| matches!(operation, Operation::Create { name, .. } if name.starts_with("snapshot"));
+    let creates_snapshot: super::memory_disk::Matching = |operation| match operation {
+        Operation::Create { name, .. } => name.starts_with("snapshot"),
+        _ => false,
+    };
     disk.fail(creates_snapshot, 1, libc::ENOSPC);
     assert!(rig.writer.save(vec![1]));
     rig.settle();
