@@ -49,6 +49,7 @@ impl<B: Book> Lane<B> {
         for time in [&mut self.paced_until, &mut self.muted_until, &mut self.latest] {
             tape.pod(time);
         }
+        tape.pods(&mut self.missing);
         tape.pod(&mut self.next_id);
         tape.pod(&mut self.sequence);
         self.orders_hash.walk(tape);

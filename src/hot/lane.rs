@@ -20,12 +20,26 @@ use crate::record::{
     AdoptedOrder, ExecutionKind, ExecutionReport, Input, Instrument, Life, Link, LinkState,
     MarketEvent, Mode, Plan, ServiceTime, Stamp, Verdict,
 };
-use crate::units::{InstrumentId, LaneId, Nanos};
+use crate::units::{InstrumentId, LaneId, Lots, Nanos, OrderId};
 use crate::venue::binance::Family;
 use crate::venue::binance::orders::Backoff;
+use bytemuck::{Pod, Zeroable};
 
 /// Lanes of one account: the low digits of a client order id's epoch say whose it is.
 pub const LANES_MAX: u32 = 16;
+
+/// An order of which the venue says that it filled more than it told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Missing {
+    /// Which; zero is none.
+    pub order: OrderId,
+    /// Filled by the venue's word.
+    pub filled: Lots,
+}
+
+/// Orders with missing fills that may wait for the driver, which asks after every message.
+const MISSING_MAX: usize = 8;
 
 /// What a lane is told at start.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +81,8 @@ pub struct Lane<B: Book = Ladder> {
     /// Time of the last input.
     pub(super) latest: Nanos,
     pub(super) gapped: bool,
+    /// Orders whose fills did not all come, until the driver has heard of them.
+    pub(super) missing: [Missing; MISSING_MAX],
     pub(super) orders_hash: StateHash,
     pub(super) counts: InputCounts,
     pub(super) verdicts: [u64; Verdict::ALL.len()],
@@ -103,6 +119,7 @@ impl<B: Book + Default> Lane<B> {
             sequence: 0,
             latest: Nanos(0),
             gapped: false,
+            missing: [Missing::default(); MISSING_MAX],
             orders_hash: StateHash::default(),
             counts: InputCounts::default(),
             verdicts: [0; Verdict::ALL.len()],
@@ -157,6 +174,12 @@ impl<B: Book> Lane<B> {
             return None;
         }
         self.desks.iter_mut().find_map(|desk| desk.book.take_gap())
+    }
+
+    /// An order of which the venue says that it filled more than was told; each is returned once.
+    #[inline]
+    pub fn take_missing(&mut self) -> Option<Missing> {
+        self.missing.iter_mut().find(|of| of.order != OrderId(0)).map(std::mem::take)
     }
 
     /// Hash of every intent that passed the gate, in order.
@@ -325,6 +348,12 @@ impl<B: Book> Lane<B> {
     ) {
         self.counts.executions += 1;
         self.ledger.on_report(report);
+        if self.ledger.misses_fills(report) {
+            let fits = |of: &&mut Missing| of.order == report.order || of.order == OrderId(0);
+            if let Some(free) = self.missing.iter_mut().find(fits) {
+                *free = Missing { order: report.order, filled: report.filled_lots };
+            }
+        }
         self.heed(report.reject_code, now);
         let Some(desk) = self.desks.get_mut(report.instrument.0 as usize) else { return };
         if report.kind == ExecutionKind::CancelRejected

@@ -7,7 +7,7 @@
 //! Deliberately absent: sockets, TLS and WebSocket framing (`drive`), the venue (`lab`).
 
 use super::book::Gap;
-use super::lane::{Lane, LaneConfig};
+use super::lane::{Lane, LaneConfig, Missing};
 use super::outbox::Outbox;
 use super::recorder::{Recorder, Unrecorded};
 use crate::host::cpu::Simd;
@@ -199,6 +199,12 @@ impl<R: Recorder> Pipeline<R> {
     #[inline]
     pub fn take_gap(&mut self) -> Option<Gap> {
         self.core.lane.take_gap()
+    }
+
+    /// An order of which the venue says that it filled more than was told; each is returned once.
+    #[inline]
+    pub fn take_missing(&mut self) -> Option<Missing> {
+        self.core.lane.take_missing()
     }
 
     /// Frames that the fast decoder left to the general one.

@@ -8,7 +8,9 @@ use crate::record::{Instrument, Tape};
 use crate::units::{Currency, Lots, Money, Side, Ticks};
 
 /// Trade ids remembered per instrument to recognise a repeated fill.
-const TRADES_REMEMBERED: usize = 256;
+///
+/// Reconciliation lists fills again from seconds before a link was lost: 800 a second for five seconds.
+const TRADES_REMEMBERED: usize = 4_096;
 /// Currencies in which fees may be charged.
 pub const FEE_CURRENCIES_MAX: usize = 8;
 
@@ -30,7 +32,7 @@ pub struct Account {
     /// What working orders can still fill, by side.
     working: [Lots; 2],
     working_orders: usize,
-    trades: [u64; TRADES_REMEMBERED],
+    trades: Box<[u64; TRADES_REMEMBERED]>,
     trades_next: usize,
 }
 
@@ -59,7 +61,7 @@ impl Account {
             held: None,
             working: [Lots(0); 2],
             working_orders: 0,
-            trades: [0; TRADES_REMEMBERED],
+            trades: Box::new([0; TRADES_REMEMBERED]),
             trades_next: 0,
         }
     }
@@ -170,7 +172,9 @@ impl Account {
 
     /// Whether a trade id is seen for the first time; remembers it.
     pub(super) fn is_new_trade(&mut self, trade: u64) -> bool {
-        if trade != 0 && self.trades.contains(&trade) {
+        // no way out of the loop, so that it compares many at a time
+        let known = self.trades.iter().fold(false, |known, of| known | (*of == trade));
+        if trade != 0 && known {
             return false;
         }
         self.trades[self.trades_next] = trade;
@@ -251,7 +255,7 @@ impl Account {
         tape.option(&mut self.held, Money(0), |held, tape| tape.pod(held));
         tape.pods(&mut self.working);
         tape.size(&mut self.working_orders, usize::MAX);
-        tape.pods(&mut self.trades);
+        tape.pods(self.trades.as_mut_slice());
         tape.size(&mut self.trades_next, TRADES_REMEMBERED - 1);
     }
 

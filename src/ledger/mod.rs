@@ -310,6 +310,13 @@ impl Ledger {
         Applied::Moved(after)
     }
 
+    /// Whether a report that was just booked says that more was filled than these books have: a fill
+    /// was lost, or will come late.
+    #[must_use]
+    pub fn misses_fills(&self, report: &ExecutionReport) -> bool {
+        self.order(report.order).is_some_and(|order| report.filled_lots > order.filled)
+    }
+
     /// A fill: idempotent by the venue's trade id, booked even when the order is unknown or over.
     fn on_fill(&mut self, report: &ExecutionReport) -> Applied {
         let Some(account) = self.accounts.get_mut(report.instrument.0 as usize) else {

@@ -7,7 +7,7 @@
 
 use crate::ledger::{Ledger, Order};
 use crate::record::OrderState;
-use crate::units::{Nanos, OrderId};
+use crate::units::{Lots, Nanos, OrderId};
 use std::collections::VecDeque;
 
 /// Requests whose answers are awaited.
@@ -20,6 +20,8 @@ const SILENCE: Nanos = Nanos(1_000_000_000);
 const STREAM_LAG: Nanos = Nanos::from_millis(300);
 /// From a look-up that found no order to the next: the venue's own books may lag behind each other.
 const BOOKS_LAG: Nanos = Nanos::from_millis(700);
+/// Look-ups for fills that an order's reports imply and the venue does not list yet.
+const FILL_LOOKS: u8 = 5;
 /// After a look-up that nobody answered.
 const AGAIN: Nanos = Nanos(6_000_000_000);
 
@@ -36,6 +38,11 @@ struct Doubt {
     look_at: Nanos,
     /// A look-up found no such order.
     absent: bool,
+    /// Whether its state is in doubt; its fills may be even when it is over.
+    fate: bool,
+    /// Filled by the venue's word, and look-ups that are left to find what was not told.
+    filled: Lots,
+    looks: u8,
 }
 
 impl Doubts {
@@ -61,11 +68,40 @@ impl Doubts {
         self.doubt(order, now.plus(STREAM_LAG));
     }
 
-    fn doubt(&mut self, order: OrderId, look_at: Nanos) {
-        let known = self.doubted.iter().any(|of| of.order == order);
-        if !known && self.doubted.len() < DOUBTS_MAX {
-            self.doubted.push(Doubt { order, look_at, absent: false });
+    /// The venue says that more of an order was filled than it told.
+    #[cold]
+    pub fn raise_fills(&mut self, order: OrderId, filled: Lots, now: Nanos) {
+        if let Some(doubt) = self.entry(order, now.plus(STREAM_LAG)) {
+            doubt.filled = doubt.filled.max(filled);
+            doubt.looks = FILL_LOOKS;
         }
+    }
+
+    fn doubt(&mut self, order: OrderId, look_at: Nanos) {
+        if let Some(doubt) = self.entry(order, look_at) {
+            doubt.fate = true;
+        }
+    }
+
+    /// The doubt about an order, made where there is none and there is room.
+    fn entry(&mut self, order: OrderId, look_at: Nanos) -> Option<&mut Doubt> {
+        let at = self.doubted.iter().position(|of| of.order == order);
+        if at.is_none() && self.doubted.len() < DOUBTS_MAX {
+            let (fate, filled) = (false, Lots(0));
+            self.doubted.push(Doubt { order, look_at, absent: false, fate, filled, looks: 0 });
+        }
+        let last = self.doubted.len().checked_sub(1)?;
+        self.doubted.get_mut(at.unwrap_or(last)).filter(|of| of.order == order)
+    }
+
+    /// A look-up did not bring all fills; whether another will be tried.
+    pub fn looks_again(&mut self, order: OrderId, now: Nanos) -> bool {
+        let Some(doubt) = self.doubted.iter_mut().find(|of| of.order == order) else {
+            return false;
+        };
+        doubt.looks = doubt.looks.saturating_sub(1);
+        doubt.look_at = now.plus(BOOKS_LAG);
+        doubt.looks > 0
     }
 
     /// An order to look up now; call until there is none.
@@ -80,7 +116,12 @@ impl Doubts {
                 self.doubt(order, now);
             }
         }
-        let works = |of: &Doubt| ledger.order(of.order).is_some_and(|of| of.state.is_working());
+        let works = |of: &Doubt| {
+            ledger.order(of.order).is_some_and(|order| {
+                let misses_fills = of.looks > 0 && order.filled < of.filled;
+                misses_fills || (of.fate && order.state.is_working())
+            })
+        };
         self.doubted.retain(works);
         let due = self.doubted.iter_mut().find(|of| now >= of.look_at)?;
         due.look_at = now.plus(AGAIN);
@@ -163,6 +204,32 @@ mod tests {
         assert_eq!(doubts.next(STREAM_LAG, &ledger), Some(ONE));
         heard(&mut ledger, ExecutionKind::Cancelled);
         assert_eq!(doubts.next(STREAM_LAG.plus(AGAIN), &ledger), None);
+    }
+
+    #[test]
+    fn missing_fills_are_looked_for_even_when_the_order_is_over() {
+        let (mut doubts, mut ledger) = sent();
+        heard(&mut ledger, ExecutionKind::Acknowledged);
+        let cancelled = order(1, Side::Buy, 100, 10);
+        let mut told = report(ExecutionKind::Cancelled, &cancelled);
+        told.filled_lots = Lots(4);
+        ledger.on_report(&told);
+        assert!(ledger.misses_fills(&told), "four lots filled and nobody told");
+        doubts.raise_fills(ONE, Lots(4), Nanos(0));
+        assert_eq!(doubts.next(STREAM_LAG, &ledger), Some(ONE));
+        let mut now = STREAM_LAG;
+        while doubts.looks_again(ONE, now) {
+            now = now.plus(BOOKS_LAG);
+            assert_eq!(doubts.next(now, &ledger), Some(ONE));
+        }
+        assert_eq!(doubts.next(now.plus(AGAIN), &ledger), None, "not for ever");
+        let (mut late, mut ledger) = sent();
+        late.raise_fills(ONE, Lots(4), Nanos(0));
+        let mut fill = report(ExecutionKind::Fill, &cancelled);
+        (fill.trade_id, fill.last_lots, fill.filled_lots) = (1, Lots(4), Lots(4));
+        ledger.on_report(&fill);
+        assert_eq!(late.next(STREAM_LAG, &ledger), None, "the fill came by itself");
+        assert_eq!(now, STREAM_LAG.plus(Nanos(BOOKS_LAG.0 * (u64::from(FILL_LOOKS) - 1))));
     }
 
     #[test]

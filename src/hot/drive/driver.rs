@@ -341,6 +341,9 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
             }
             self.lines.answered(kind, line, message);
         }
+        while let Some(missing) = self.pipeline.take_missing() {
+            self.doubts.raise_fills(missing.order, missing.filled, now);
+        }
         if self.pipeline.counts().reports_refused > refused {
             self.note_fault(now);
         }

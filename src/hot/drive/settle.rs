@@ -7,7 +7,7 @@ use super::driver::Driver;
 use crate::host::clock::Clock;
 use crate::hot::lane::LANES_MAX;
 use crate::hot::recorder::Recorder;
-use crate::ledger::{Account, Order};
+use crate::ledger::{Account, Ledger, Order};
 use crate::record::{
     Adjustment, AdoptedOrder, ExecutionKind, ExecutionReport, Holding, Input, Instrument,
     InstrumentKind, Link, LinkState, OrderState,
@@ -39,7 +39,9 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
         fills: &[AccountTrade],
         now: Nanos,
     ) {
-        let Some(order) = self.working(id) else { return self.doubts.end(id) };
+        let Some(order) = self.working(id) else {
+            return self.fills_found(id, found.as_ref(), fills, now);
+        };
         let Some(found) = found else {
             if self.doubts.is_absent(id, now) {
                 let kind = match order.venue_order {
@@ -82,6 +84,35 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
         let words =
             format!("the venue has it as {:?}, {} lots filled", found.state, found.filled_lots.0);
         self.tell(&order, &words, now);
+    }
+
+    /// An order that is over, and filled more than was told.
+    fn fills_found(
+        &mut self,
+        id: OrderId,
+        found: Option<&VenueOrder>,
+        fills: &[AccountTrade],
+        now: Nanos,
+    ) {
+        let known = |ledger: &Ledger| ledger.order(id).copied();
+        let (Some(before), Some(found)) = (known(self.pipeline.lane().ledger()), found) else {
+            return self.doubts.end(id);
+        };
+        for fill in fills {
+            self.input(Input::Execution(filled(&before, fill)), now);
+        }
+        let after = known(self.pipeline.lane().ledger()).unwrap_or(before);
+        if after.filled > before.filled {
+            let more = after.filled.minus(before.filled).0;
+            self.tell(&after, &format!("{more} lots filled that were not told"), now);
+        }
+        if after.filled >= found.filled_lots {
+            return self.doubts.end(id);
+        }
+        if !self.doubts.looks_again(id, now) {
+            let words = "the venue says that more was filled than it lists; check the account";
+            self.tell(&after, words, now);
+        }
     }
 
     /// Asks for everything to be cancelled, and what the venue's books say then: fills since a time,
