@@ -153,7 +153,7 @@ fn a_life_after_a_kill_begins_where_the_journal_ends() {
         let mut replica = Replica::new();
         apply(&mut replica, &first[..cut]).expect("it follows");
         assert_eq!(replica.next_epoch(), 32);
-        let left = replica.into_lane(config(32), &instruments()).expect("the same lane");
+        let left = replica.lane_for(config(32), &instruments()).expect("the same lane");
         let (second, lane) = live(left, 32, 13, 4);
         let mut both = Replica::new();
         apply(&mut both, &first[..cut]).expect("it follows");
@@ -202,16 +202,16 @@ fn instruments_may_change_only_where_nothing_is_held() {
     let mut listed = instruments();
     listed[held].lot = listed[1 - held].lot;
     listed[held].tick = listed[1 - held].lot;
-    let error = recovered().into_lane(config(32), &listed).expect_err("steps changed");
+    let error = recovered().lane_for(config(32), &listed).expect_err("steps changed");
     assert!(error.to_string().contains(listed[held].symbol.as_str()), "{error}");
     let mut listed = instruments();
     listed[held].fees.maker = bot4::units::Rate(7);
-    let kept = recovered().into_lane(config(32), &listed).expect("steps are the same");
+    let kept = recovered().lane_for(config(32), &listed).expect("steps are the same");
     let positions =
         |of: &Lane| of.ledger().accounts().iter().map(|a| a.position()).collect::<Vec<_>>();
     assert_eq!(kept.as_ref().map(positions), Some(positions(&lane)));
     let other = LaneConfig { lane: LaneId(3), ..config(32) };
-    let error = recovered().into_lane(other, &instruments()).expect_err("another lane");
+    let error = recovered().lane_for(other, &instruments()).expect_err("another lane");
     assert!(matches!(error, RecoverError::OtherLane { found: 0, expected: 3 }), "{error}");
 }
 

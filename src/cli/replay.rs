@@ -6,7 +6,7 @@
 use crate::host::disk::{self, Access, DiskError, DiskKind};
 use crate::hot::lane::Lane;
 use crate::hot::report::LaneReport;
-use crate::lab::stream::{self, Recovered, StreamError};
+use crate::lab::stream::{self, From, Recovered, StreamError};
 use crate::ledger::StateHash;
 use clap::Args;
 use serde::Serialize;
@@ -185,7 +185,8 @@ fn recovered(folder: &Path, until: Option<u64>) -> Result<Recovered, ReplayError
     let at = || folder.to_owned();
     let mut disk = disk::open(DiskKind::Plain, folder, Access::Read)
         .map_err(|cause| ReplayError::Disk { folder: at(), cause })?;
-    stream::recover(&mut disk, until).map_err(|cause| ReplayError::Stream { folder: at(), cause })
+    stream::recover(&mut disk, From::Beginning, until)
+        .map_err(|cause| ReplayError::Stream { folder: at(), cause })
 }
 
 fn replay(run: &Path, until: Option<u64>) -> Result<ReplayReport, ReplayError> {
@@ -194,7 +195,7 @@ fn replay(run: &Path, until: Option<u64>) -> Result<ReplayReport, ReplayError> {
     let (mut replayed, mut recorded, mut end) =
         (StateHash::default(), Some(StateHash::default()), StateHash::default());
     for folder in lane_folders(run)? {
-        let Recovered { replica, tail, records } = recovered(&folder, until)?;
+        let Recovered { replica, tail, records, .. } = recovered(&folder, until)?;
         match (replica.last_digest(), &mut recorded) {
             (Some((then, now)), Some(recorded)) => {
                 recorded.word(then.state_hash);

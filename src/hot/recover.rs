@@ -295,12 +295,12 @@ impl Replica {
         self.lane.as_ref()
     }
 
-    /// The lane for its next life.
+    /// The lane for its next life; none where there was no life before.
     ///
     /// # Errors
     /// When it was another lane's, or the instruments changed under a position.
-    pub fn into_lane(
-        mut self,
+    pub fn lane_for(
+        &self,
         config: LaneConfig,
         instruments: &[Instrument],
     ) -> Result<Option<Lane>, RecoverError> {
@@ -310,10 +310,13 @@ impl Replica {
             let (found, expected) = (self.config.lane.0, config.lane.0);
             return Err(RecoverError::OtherLane { found, expected });
         }
-        if self.lane.is_some() {
-            self.enter(instruments.to_vec())?;
+        let mut next = Replica { config, ..Replica::new() };
+        next.lane.clone_from(&self.lane);
+        next.instruments.clone_from(&self.instruments);
+        if next.lane.is_some() {
+            next.enter(instruments.to_vec())?;
         }
-        Ok(self.lane)
+        Ok(next.lane)
     }
 
     /// Instruments of the last life.

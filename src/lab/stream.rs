@@ -11,7 +11,8 @@ use crate::hot::lane::LaneConfig;
 use crate::hot::recorder::{RESERVE_WORDS, RING_WORDS, RingRecorder};
 use crate::hot::recover::{RecoverError, Replica};
 use crate::journal::{
-    Durability, JournalError, Progress, Reader, Settings, SettingsError, Stream, Tail, Writer,
+    Durability, JournalError, Progress, Reader, Settings, SettingsError, Snapshot, Stream, Tail,
+    Writer, newest_snapshot,
 };
 use crate::record::{Begin, ENTRY_FORMAT, Entry, EntryError, Instrument, Scratch};
 use crate::units::{Nanos, OrderId, UnixNanos};
@@ -61,6 +62,24 @@ pub struct Recovered {
     pub tail: Option<Tail>,
     /// Records read.
     pub records: u64,
+    /// The record after which they begin, where a snapshot stood for those before.
+    pub snapshot: Option<u64>,
+}
+
+/// Where reading begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// The first record: everything is executed again.
+    Beginning,
+    /// The newest snapshot that can be used.
+    Snapshot,
+}
+
+/// The newest snapshot, and the replica in it; none where there is none of this version.
+fn restored(disk: &mut dyn Disk) -> Result<Option<(Snapshot, Replica)>, StreamError> {
+    let (newest, _) = newest_snapshot(disk).map_err(JournalError::from)?;
+    // A layout of another version is no damage: the log has everything.
+    Ok(newest.and_then(|of| Replica::load(&of.bytes).ok().map(|replica| (of, replica))))
 }
 
 /// Reads the stream in the disk's folder, up to the record `until` where that is given.
@@ -68,18 +87,30 @@ pub struct Recovered {
 /// # Errors
 /// When something that was durable is damaged or missing, or a record does not follow from those
 /// before it; the message names the record.
-pub fn recover(disk: &mut dyn Disk, until: Option<u64>) -> Result<Recovered, StreamError> {
-    let mut replica = Replica::new();
-    let mut reader = match Reader::open(disk, 1) {
+pub fn recover(
+    disk: &mut dyn Disk,
+    from: From,
+    until: Option<u64>,
+) -> Result<Recovered, StreamError> {
+    let saved = if from == From::Snapshot { restored(disk)? } else { None };
+    let (snapshot, mut replica) =
+        saved.map_or((None, Replica::new()), |(snapshot, replica)| (Some(snapshot), replica));
+    let opened = match &snapshot {
+        Some(snapshot) => Reader::open_after(disk, snapshot),
+        None => Reader::open(disk, 1),
+    };
+    let mut reader = match opened {
         Ok(reader) => reader,
-        Err(JournalError::Empty) => return Ok(Recovered { replica, tail: None, records: 0 }),
+        Err(JournalError::Empty) => {
+            return Ok(Recovered { replica, tail: None, records: 0, snapshot: None });
+        }
         Err(error) => return Err(error.into()),
     };
     let mut scratch = Scratch::new();
     let mut records = 0;
     while let Some(of) = reader.next()? {
         if until.is_some_and(|until| of.sequence > until) {
-            return Ok(Recovered { replica, tail: None, records });
+            return Ok(Recovered { replica, tail: None, records, snapshot: None });
         }
         let record = of.sequence;
         let entry = Entry::read(of.kind, of.words, &mut scratch)
@@ -88,7 +119,7 @@ pub fn recover(disk: &mut dyn Disk, until: Option<u64>) -> Result<Recovered, Str
         records += 1;
     }
     let tail = reader.tail().cloned();
-    Ok(Recovered { replica, tail, records })
+    Ok(Recovered { replica, tail, records, snapshot: snapshot.map(|of| of.sequence) })
 }
 
 /// A life that is to begin.
@@ -110,7 +141,8 @@ pub struct Beginning<'a> {
     pub settings: Settings,
 }
 
-/// Opens a life behind `tail`; its first entries are as durable as the settings make them.
+/// Opens a life behind `tail`; its first entries are as durable as the settings make them, and `replica`
+/// has heard of them.
 ///
 /// # Errors
 /// When the writer does not start, or the disk fails.
@@ -118,6 +150,7 @@ pub fn begin<D: Disk>(
     disk: D,
     of: &Beginning<'_>,
     tail: Option<&Tail>,
+    replica: &mut Replica,
     now: Nanos,
 ) -> Result<(Writer<D>, RingRecorder), StreamError> {
     let (producer, consumer) = byte_ring(RING_WORDS, RESERVE_WORDS);
@@ -139,9 +172,10 @@ pub fn begin<D: Disk>(
         boot: of.boot,
         name: of.name,
     };
-    recorder.push(now, &Entry::Begin(begin), Urgency::Ordinary)?;
-    for instrument in of.instruments {
-        recorder.push(now, &Entry::Instrument(*instrument), Urgency::Ordinary)?;
+    let instruments = of.instruments.iter().map(|of| Entry::Instrument(*of));
+    for entry in std::iter::once(Entry::Begin(begin)).chain(instruments) {
+        recorder.push(now, &entry, Urgency::Ordinary)?;
+        replica.apply(now, &entry)?;
     }
     let reached = || match of.settings.durability {
         Durability::None => health.written(),
@@ -157,6 +191,57 @@ pub fn begin<D: Disk>(
         writer.rest(Nanos::from_millis(1), due);
     }
     Ok((writer, recorder))
+}
+
+/// Follows a stream as it is written, so that its state can be saved without asking the lane.
+pub struct Follower {
+    /// None once a record did not follow: a bug, told once; the log itself is whole.
+    replica: Option<Replica>,
+    scratch: Scratch,
+    /// Records since the last snapshot, and how many are to be between two.
+    since: u64,
+    every: u64,
+}
+
+impl Follower {
+    /// Follows on from `replica`, `since` records after its last snapshot.
+    #[must_use]
+    pub fn new(replica: Replica, since: u64, every: u64) -> Follower {
+        Follower { replica: Some(replica), scratch: Scratch::new(), since, every }
+    }
+
+    /// Takes a record that was written.
+    ///
+    /// # Errors
+    /// When it does not follow: no more snapshots are made then.
+    pub fn take(
+        &mut self,
+        record: u64,
+        time: Nanos,
+        kind: u16,
+        words: &[u64],
+    ) -> Result<(), StreamError> {
+        let Some(replica) = &mut self.replica else { return Ok(()) };
+        self.since += 1;
+        let entry = Entry::read(kind, words, &mut self.scratch);
+        let followed =
+            entry.map_err(|cause| StreamError::Entry { record, cause }).and_then(|entry| {
+                replica.apply(time, &entry).map_err(|cause| StreamError::Recover { record, cause })
+            });
+        if followed.is_err() {
+            self.replica = None;
+        }
+        followed
+    }
+
+    /// The state, when it is time to save it.
+    pub fn snapshot(&mut self) -> Option<Vec<u8>> {
+        if self.since < self.every {
+            return None;
+        }
+        self.since = 0;
+        self.replica.as_mut().map(Replica::save)
+    }
 }
 
 /// Where two streams part.

@@ -8,22 +8,21 @@ use crate::host::system::System;
 use crate::hot::drive::Resumed;
 use crate::hot::lane::LaneConfig;
 use crate::hot::recorder::RingRecorder;
-use crate::journal::{Durability, Health, Progress, Settings, Writer};
-use crate::lab::stream::{self, Beginning, StreamError};
+use crate::journal::{Durability, Health, Settings, Writer, thread};
+use crate::lab::stream::{self, Beginning, Follower, From, StreamError};
 use crate::record::Instrument;
 use crate::units::{LaneId, Nanos, UnixNanos};
 use crate::venue::binance::Family;
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread::{self, Builder, JoinHandle};
-use std::time::{Duration, Instant};
+use std::thread::{Builder, JoinHandle};
+use std::time::Instant;
 
 /// Where journals stand unless a folder is named.
 const FOLDER: &str = "bot4-journal";
 /// Between two looks at an empty ring; groups have a bound of their own.
-const IDLE: Duration = Duration::from_micros(100);
-/// Longest wait for the disk in one turn.
-const REST: Nanos = Nanos::from_millis(1);
+const NAP: Nanos = Nanos(100_000);
 
 /// Why a lane's journal cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +49,7 @@ pub struct Folder {
     boot: u128,
     kind: DiskKind,
     settings: Settings,
+    snapshot_records: u64,
 }
 
 /// What a new life is told of its lane.
@@ -110,7 +110,8 @@ impl Folder {
         let settings = Settings { durability, segment_len, ..Settings::default() };
         let boot = System::default().boot_id().unwrap_or_default();
         let run = u128::from(wall.0) << 64 | u128::from(std::process::id());
-        Some(Folder { path, run, boot, kind: DiskKind::Uring, settings })
+        let snapshot_records = journal.snapshot_records;
+        Some(Folder { path, run, boot, kind: DiskKind::Uring, settings, snapshot_records })
     }
 
     /// Recovers a lane's stream and opens a new life behind it.
@@ -134,7 +135,7 @@ impl Folder {
         });
         let mut disk = opened.map_err(|error| failed(error.into()))?;
         let begun = Instant::now();
-        let left = stream::recover(&mut disk, None).map_err(spoilt)?;
+        let mut left = stream::recover(&mut disk, From::Snapshot, None).map_err(spoilt)?;
         let before = left.replica.lane().is_some();
         let epoch = if before { left.replica.next_epoch() } else { of.first_epoch };
         let lane = LaneConfig { lane: of.lane, family: of.family, epoch };
@@ -145,9 +146,10 @@ impl Folder {
             });
             let ended = if left.replica.has_ended() { "ended" } else { "was killed" };
             format!(
-                "lane `{}` goes on after {} records in {:.0} ms; the life before {ended}{torn}",
+                "lane `{}` goes on after {} records{} in {:.0} ms; the life before {ended}{torn}",
                 of.name,
                 left.records,
+                left.snapshot.map_or(String::new(), |of| format!(" behind the snapshot of {of}")),
                 begun.elapsed().as_secs_f64() * 1e3
             )
         } else {
@@ -156,7 +158,7 @@ impl Folder {
         let ended_at = left.replica.wall();
         let resumed = left
             .replica
-            .into_lane(lane, of.instruments)
+            .lane_for(lane, of.instruments)
             .map_err(|cause| spoilt(StreamError::Lane(cause)))?;
         let resumed = resumed.map(|lane| Resumed { lane, ended_at });
         let beginning = Beginning {
@@ -169,11 +171,13 @@ impl Folder {
             settings: self.settings,
         };
         let (writer, recorder) =
-            stream::begin(disk, &beginning, left.tail.as_ref(), clock.now()).map_err(spoilt)?;
+            stream::begin(disk, &beginning, left.tail.as_ref(), &mut left.replica, clock.now())
+                .map_err(spoilt)?;
         let health = writer.health();
+        let follower = Follower::new(left.replica, left.records, self.snapshot_records);
         let thread = Builder::new()
             .name(format!("journal-{}", of.name))
-            .spawn(move || write(writer, &clock))
+            .spawn(move || write(writer, follower, &clock))
             .map_err(RunError::Thread)?;
         let journal = Journal { folder, thread, health };
         Ok(Opened { resumed, epoch, recorder, journal, words })
@@ -214,18 +218,20 @@ impl Journal {
     }
 }
 
-/// Writes until the lane is gone and everything is on the disk, or nothing can be written any more.
-fn write<D: disk::Disk>(mut writer: Writer<D>, clock: &impl Clock) {
-    loop {
-        match writer.turn(clock.now()) {
-            Progress::Worked => {}
-            Progress::Waiting => {
-                writer.rest(REST, clock.now());
-            }
-            Progress::Idle => thread::sleep(IDLE),
-            // The ring is still emptied: the lane halts, cancels and goes on hearing.
-            Progress::Failed => thread::sleep(IDLE),
-            Progress::Ended => return,
+/// Writes until the lane is gone and everything is on the disk, or nothing can be written any more; saves
+/// the lane's state now and then, out of what is written, so that the lane never stops for it.
+fn write<D: disk::Disk>(mut writer: Writer<D>, follower: Follower, clock: &impl Clock) {
+    let follower = RefCell::new(follower);
+    let follow = |record, time, kind, words: &[u64]| {
+        if let Err(error) = follower.borrow_mut().take(record, time, kind, words) {
+            eprintln!("bot4: no more snapshots in this run: {error}; please report it");
         }
-    }
+    };
+    let save = |writer: &mut Writer<D>| {
+        if let Some(bytes) = follower.borrow_mut().snapshot() {
+            // One that is still on its way makes this one unnecessary.
+            writer.save(bytes);
+        }
+    };
+    thread::run(&mut writer, clock, NAP, follow, save);
 }
