@@ -1,4 +1,6 @@
-//! The gate alone: one verdict per question, with four working orders and a used rate window.
+//! The gate alone, every limit in force: one verdict per question, with four working orders, a used rate
+//! window, positions in two instruments of one group, a fresh last trade and a minute of volume; and what
+//! keeps its sums ready, the work of one event that moves a mark.
 //!
 //! Each question is timed on its own (one clock reading in every span) and, to show what the reading
 //! costs, all of them together. The questions come in an order that no branch predictor knows.
@@ -6,16 +8,48 @@
 use bot4::cli::config::Config;
 use bot4::host::clock::{Clock, TscClock};
 use bot4::host::histogram::Histogram;
-use bot4::hot::gate::{GateView, RateWindow, check};
+use bot4::hot::exposure::Exposures;
+use bot4::hot::gate::{GateView, check};
+use bot4::hot::losses::Losses;
+use bot4::hot::rate::RateWindow;
+use bot4::hot::state::Holds;
+use bot4::hot::trades::Trades;
 use bot4::ledger::Ledger;
 use bot4::market::book::Top;
 use bot4::record::{
-    ExecutionKind, ExecutionReport, Intent, Level, Mode, OrderAction, OrderType, TimeInForce,
-    Verdict,
+    ExecutionKind, ExecutionReport, Intent, Level, OrderAction, OrderType, PlanLimits, TimeInForce,
+    Trade, Verdict,
 };
-use bot4::units::{InstrumentId, LaneId, Lots, Nanos, OrderId, Side, Ticks, VenueId};
+use bot4::units::{InstrumentId, LaneId, Lots, Nanos, OrderId, Side, Ticks, UnixNanos, VenueId};
 use bot4::venue::binance::{Family, metadata};
 use std::hint::black_box;
+
+/// One lane with two symbols of one group; all else as documented.
+const CONFIG: &str = r#"
+[[lane]]
+name = "both"
+symbols = ["BTCUSDT", "ETHUSDT"]
+[lane.making.BTCUSDT]
+gamma = 0.01
+arrival_scale = 10.0
+arrival_decay = 1.0
+volatility_start = 12.0
+quote = "0.002"
+levels = 2
+requote_ticks = 2.0
+half_spread_min = 1.0
+[lane.making.ETHUSDT]
+gamma = 0.01
+arrival_scale = 10.0
+arrival_decay = 1.0
+volatility_start = 12.0
+quote = "0.050"
+levels = 2
+requote_ticks = 2.0
+half_spread_min = 1.0
+[limits]
+groups = { majors = ["BTCUSDT", "ETHUSDT"] }
+"#;
 
 const QUESTIONS: usize = 1 << 12;
 const ROUNDS: usize = 100;
@@ -44,6 +78,31 @@ fn acknowledged(intent: &Intent) -> ExecutionReport {
         price: intent.price,
         lots: intent.lots,
         ..ExecutionReport::bare(ExecutionKind::Acknowledged, intent.instrument, intent.order)
+    }
+}
+
+fn filled(instrument: u32, side: Side, price: i64, lots: i64) -> ExecutionReport {
+    let id = OrderId::new(1, 4_000);
+    ExecutionReport {
+        trade_id: 1,
+        side,
+        last_price: Ticks(price),
+        last_lots: Lots(lots),
+        ..ExecutionReport::bare(ExecutionKind::Fill, InstrumentId(instrument), id)
+    }
+}
+
+fn traded(price: i64, lots: i64) -> Trade {
+    Trade {
+        instrument: InstrumentId(0),
+        id: 1,
+        price: Ticks(price),
+        lots: Lots(lots),
+        aggressor: Side::Buy,
+        aggregated: false,
+        on_book: true,
+        event_time: UnixNanos(0),
+        transaction_time: UnixNanos(0),
     }
 }
 
@@ -79,8 +138,10 @@ fn questions() -> Vec<Intent> {
 
 fn main() {
     let family = Family::UsdM;
-    let instruments = metadata::embedded(family, VenueId(0), &["BTCUSDT"]).expect("embedded");
-    let mut plan = Config::default().plan(LaneId(0), &instruments, 1).expect("a sound default");
+    let symbols = ["BTCUSDT", "ETHUSDT"];
+    let instruments = metadata::embedded(family, VenueId(0), &symbols).expect("embedded");
+    let config = Config::parse(CONFIG).expect("a sound configuration");
+    let mut plan = config.plan(LaneId(0), &instruments, 1).expect("a sound plan");
     plan.adopted_at = NOW;
     let mut ledger = Ledger::new(&instruments);
     let mut rate = RateWindow::new();
@@ -94,12 +155,25 @@ fn main() {
         rate.sent(order.action, NOW);
         own.push(order.order);
     }
+    ledger.on_report(&filled(0, Side::Buy, MIDDLE, 20));
+    ledger.on_report(&filled(1, Side::Sell, 250_000, 900));
+    let mut exposures = Exposures::new(&instruments);
+    exposures.mark(0, Ticks(MIDDLE));
+    exposures.mark(1, Ticks(250_000));
+    exposures.adopt(&plan, instruments.iter(), &ledger);
+    let mut trades = Trades::default();
+    trades.on_trade(&traded(MIDDLE, 90_000), NOW);
     let level = |price| Some(Level { price: Ticks(price), lots: Lots(5) });
     let view = GateView {
-        mode: Mode::Active,
+        holds: Holds::NONE,
+        closes: false,
+        may_try: true,
         connected: true,
         plan: &plan,
+        entry: plan.entry(InstrumentId(0)),
         ledger: &ledger,
+        exposures: &exposures,
+        trades: &trades,
         instrument: &instruments[0],
         top: Some(Top { bid: level(MIDDLE - 1), ask: level(MIDDLE + 1) }),
         book_at: NOW,
@@ -145,4 +219,30 @@ fn main() {
         clock.overhead_ns()
     );
     println!("gate alone, timed together: {together:.1} ns a question");
+    time_marks(&mut exposures, &ledger, &plan.limits, &clock);
+}
+
+/// What every event that moves a mark costs before any question: its row, the sums, every room, the
+/// losses.
+fn time_marks(exposures: &mut Exposures, ledger: &Ledger, limits: &PlanLimits, clock: &impl Clock) {
+    let mut losses = Losses::default();
+    let mut spans = Histogram::new();
+    let account = ledger.account(InstrumentId(0)).expect("traded");
+    let mut reached = 0;
+    for step in 0..(QUESTIONS * ROUNDS) as i64 {
+        let mark = Ticks(MIDDLE + step * 7 % 50);
+        let begin = clock.now();
+        exposures.mark(0, black_box(mark));
+        exposures.update(0, account);
+        let equity = exposures.equity();
+        losses.on_wall(UnixNanos(0), equity);
+        reached += losses.on_equity(equity, limits).iter().flatten().count();
+        reached += usize::from(exposures.breach().is_some());
+        spans.record(clock.now().since(begin).0);
+    }
+    let of = spans.summary();
+    println!(
+        "a mark that moves, ns: p50 {} p99 {} p99.9 {} max {}; {reached} limits reached",
+        of.p50, of.p99, of.p999, of.max
+    );
 }

@@ -4,21 +4,34 @@
 //! Deliberately absent: what led here (`lane`), what is wanted (`strategy`), what is allowed (`gate`).
 
 use super::book::SyncedBook;
-use super::decide::{Style, Wanted};
+use super::decide::{Style, Wanted, cancel};
 use super::gate::{self, GateView};
 use super::lane::{Desk, Lane};
 use super::outbox::Outbox;
 use crate::host::probe::{Probe, Stage};
-use crate::ledger::StateHash;
+use crate::ledger::{Account, StateHash};
 use crate::market::book::Book;
-use crate::record::{Intent, Judgement, Mode, OrderAction, Verdict};
+use crate::record::{Intent, Judgement, Level, Mode, OrderAction, Verdict};
 use crate::strategy::making::{self, Quotes};
-use crate::units::{InstrumentId, Nanos};
+use crate::units::{InstrumentId, Lots, Nanos, Side};
 
 impl<B: Book> Lane<B> {
     pub(super) fn requote_all(&mut self, now: Nanos, probe: &mut impl Probe, outbox: &mut Outbox) {
         for at in 0..self.desks.len() {
             self.requote(self.desks[at].instrument.id, now, probe, outbox);
+        }
+    }
+
+    /// As `requote_all`, where the lane's mode is not `before` any more.
+    pub(super) fn requote_if_moved(
+        &mut self,
+        before: Mode,
+        now: Nanos,
+        probe: &mut impl Probe,
+        outbox: &mut Outbox,
+    ) {
+        if self.holds.mode() != before {
+            self.requote_all(now, probe, outbox);
         }
     }
 
@@ -31,20 +44,23 @@ impl<B: Book> Lane<B> {
         probe: &mut impl Probe,
         outbox: &mut Outbox,
     ) {
-        let Some(desk) = self.desks.get(instrument.0 as usize) else { return };
-        let quotes = self.quotes(desk, now);
-        let parameters = self.plan.entry(instrument).map(|entry| entry.making).unwrap_or_default();
-        let style = Style {
-            modify_in_place: self.config.family.is_futures(),
-            epoch: self.config.epoch,
-            cancels_only: now < self.paced_until,
-        };
-        self.counts.paced += u64::from(style.cancels_only);
-        let wanted = if quotes == Quotes::default() {
+        let at = instrument.0 as usize;
+        let Some(desk) = self.desks.get_mut(at) else { return };
+        let own = desk.breakers.holds();
+        self.notices.changed(std::mem::replace(&mut desk.told, own), own, Some(instrument), now);
+        let holds = self.holds.union(own);
+        let mode = holds.mode();
+        if desk.slots.ids().is_empty() {
+            desk.mode = mode;
+        }
+        let desk = &self.desks[at];
+        let wanted = if desk.mode != mode {
+            // what another mode placed goes before anything else comes
             desk.slots.cancels(&self.ledger)
+        } else if mode == Mode::Halted && holds.closes(self.plan.limits.flatten.always != 0) {
+            self.closing(at, now)
         } else {
-            let next_id = &mut self.next_id;
-            desk.slots.intents(instrument, &quotes, &parameters, &self.ledger, style, next_id)
+            self.quoting(at, mode, now)
         };
         probe.mark(Stage::Decide);
         if !wanted.is_empty() {
@@ -52,10 +68,31 @@ impl<B: Book> Lane<B> {
         }
     }
 
+    /// What brings the working orders to the strategy's quotes.
+    #[inline]
+    fn quoting(&mut self, at: usize, mode: Mode, now: Nanos) -> Wanted {
+        let desk = &self.desks[at];
+        let quotes = self.quotes(desk, mode, now);
+        let style = Style {
+            modify_in_place: self.config.family.is_futures(),
+            reduce_only: mode == Mode::Reducing && self.config.family.is_futures(),
+            epoch: self.config.epoch,
+            cancels_only: now < self.paced_until,
+        };
+        self.counts.paced += u64::from(style.cancels_only);
+        if quotes == Quotes::default() {
+            return desk.slots.cancels(&self.ledger);
+        }
+        let instrument = desk.instrument.id;
+        let parameters = self.plan.entry(instrument).map(|entry| entry.making).unwrap_or_default();
+        let next_id = &mut self.next_id;
+        desk.slots.intents(instrument, &quotes, &parameters, &self.ledger, style, next_id)
+    }
+
     /// Quotes of the strategy; none while anything says that new risk is not to be taken.
-    fn quotes(&self, desk: &Desk<B>, now: Nanos) -> Quotes {
+    fn quotes(&self, desk: &Desk<B>, mode: Mode, now: Nanos) -> Quotes {
         let none = Quotes::default();
-        if self.holds.mode() == Mode::Halted || !self.orders_up || !self.market_up {
+        if mode == Mode::Halted || !self.orders_up || !self.market_up {
             return none;
         }
         let (Some(entry), Some(top)) = (self.plan.entry(desk.instrument.id), desk.book.top())
@@ -68,18 +105,13 @@ impl<B: Book> Lane<B> {
             return none;
         }
         let Some(view) = desk.signal.view(&top, entry.making.volatility_start) else { return none };
-        let position =
-            self.ledger.account(desk.instrument.id).map(|a| a.position()).unwrap_or_default();
-        let mut quotes = making::decide(&view, &entry.making, position, entry.position_lots_max);
-        if self.holds.mode() == Mode::Reducing {
-            if position.0 >= 0 {
-                quotes.bids = none.bids;
-            }
-            if position.0 <= 0 {
-                quotes.asks = none.asks;
-            }
+        let Some(account) = self.ledger.account(desk.instrument.id) else { return none };
+        let position = account.position();
+        let quotes = making::decide(&view, &entry.making, position, entry.position_lots_max);
+        match mode {
+            Mode::Reducing => reducing(&quotes, account),
+            _ => quotes,
         }
-        quotes
     }
 
     /// A void book: its quotes go, whatever the strategy thinks.
@@ -110,20 +142,41 @@ impl<B: Book> Lane<B> {
             return;
         }
         for (intent, slot) in wanted.iter() {
-            let mut verdict = self.judge(instrument, &intent, now, outbox);
-            probe.mark(Stage::Gate);
-            if verdict == Verdict::OrderRate {
-                self.paced_until = self.rate.room_at(&self.plan.limits);
+            let verdict = self.ask(instrument, &intent, slot, now, probe, outbox);
+            // An order that may not be changed may not stay either: its price is not wanted any more.
+            if intent.action == OrderAction::Replace
+                && is_of_risk(verdict)
+                && let Some(order) = self.ledger.order(intent.replaces).copied()
+            {
+                self.ask(instrument, &cancel(&order), slot, now, probe, outbox);
             }
-            if outbox.keeps_judgements() {
-                outbox.judged(self.judgement(instrument, &intent, slot, verdict, now));
-            }
-            if verdict.passes() {
-                verdict = self.commit(&intent, slot, now, outbox);
-                probe.mark(Stage::Commit);
-            }
-            self.verdicts[verdict as usize] += 1;
         }
+    }
+
+    /// One question, and what follows from its answer.
+    fn ask(
+        &mut self,
+        instrument: InstrumentId,
+        intent: &Intent,
+        slot: usize,
+        now: Nanos,
+        probe: &mut impl Probe,
+        outbox: &mut Outbox,
+    ) -> Verdict {
+        let mut verdict = self.judge(instrument, intent, now, outbox);
+        probe.mark(Stage::Gate);
+        if verdict == Verdict::OrderRate {
+            self.paced_until = self.rate.room_at(&self.plan.limits);
+        }
+        if outbox.keeps_judgements() {
+            outbox.judged(self.judgement(instrument, intent, slot, verdict, now));
+        }
+        if verdict.passes() {
+            verdict = self.commit(intent, slot, now, outbox);
+            probe.mark(Stage::Commit);
+        }
+        self.verdicts[verdict as usize] += 1;
+        verdict
     }
 
     fn judgement(
@@ -159,12 +212,18 @@ impl<B: Book> Lane<B> {
         if outbox.is_full() {
             return Verdict::QueueFull;
         }
+        let holds = self.holds.union(desk.breakers.holds());
         let view = GateView {
-            mode: self.holds.mode(),
+            holds,
+            closes: holds.closes(self.plan.limits.flatten.always != 0),
+            may_try: self.breakers.may_try(&self.plan.breakers),
             connected: self.orders_up,
             plan: &self.plan,
+            entry: self.plan.entry(instrument),
             ledger: &self.ledger,
+            exposures: &self.exposures,
             instrument: &desk.instrument,
+            trades: &desk.trades,
             top: desk.book.top(),
             book_at: desk.book.updated_at(),
             own: desk.slots.ids(),
@@ -197,12 +256,56 @@ impl<B: Book> Lane<B> {
             }
             OrderAction::CancelAll => {}
         }
+        if matches!(intent.action, OrderAction::Place | OrderAction::Replace) {
+            self.breakers.on_order();
+            if let Some(account) = self.ledger.account(intent.instrument) {
+                self.exposures.update(intent.instrument.0 as usize, account);
+            }
+        }
         self.rate.sent(intent.action, now);
         self.counts.requests += 1;
         hash_intent(&mut self.orders_hash, intent);
         outbox.pass(intent);
         Verdict::Pass
     }
+}
+
+/// Quotes that can only bring the position nearer to zero: one side of it, no larger than it is, and
+/// none while more than that works already.
+fn reducing(quotes: &Quotes, account: &Account) -> Quotes {
+    let position = account.position();
+    let side = if position.0 > 0 { Side::Sell } else { Side::Buy };
+    let mut left = position.abs();
+    let mut reduced = Quotes::default();
+    if account.working(side) > left {
+        return reduced;
+    }
+    let (from, to) = match side {
+        Side::Buy => (&quotes.bids, &mut reduced.bids),
+        Side::Sell => (&quotes.asks, &mut reduced.asks),
+    };
+    for (from, to) in from.iter().zip(to) {
+        let Some(quote) = from.filter(|_| left > Lots(0)) else { continue };
+        let lots = quote.lots.min(left);
+        left = left.minus(lots);
+        *to = Some(Level { lots, ..quote });
+    }
+    reduced
+}
+
+/// Whether the gate refuses because of what the order would do, not because of what is on its way.
+const fn is_of_risk(verdict: Verdict) -> bool {
+    !matches!(
+        verdict,
+        Verdict::Pass
+            | Verdict::OrderRate
+            | Verdict::CancelPending
+            | Verdict::UnknownOrder
+            | Verdict::NotConnected
+            | Verdict::QueueFull
+            | Verdict::Duplicate
+            | Verdict::SelfTrade
+    )
 }
 
 fn hash_intent(hash: &mut StateHash, intent: &Intent) {

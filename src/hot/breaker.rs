@@ -17,7 +17,7 @@ use super::signal::{SAMPLE_PERIOD, Signal};
 use super::state::Holds;
 use crate::ledger::StateHash;
 use crate::market::book::Top;
-use crate::record::{BREAKERS, BreakerKind, BreakerRule, PlanBreakers, ServiceTime};
+use crate::record::{BREAKERS, BreakerKind, BreakerRule, PlanBreakers, ServiceTime, Tape};
 use crate::units::{Money, Nanos, UnixNanos};
 
 /// Answers of the venue that a lane remembers.
@@ -159,6 +159,17 @@ impl Breaker {
         }
     }
 
+    fn walk(&mut self, tape: &mut Tape<'_>) {
+        const STATES: [BreakerState; 3] =
+            [BreakerState::Closed, BreakerState::Open, BreakerState::HalfOpen];
+        tape.code(&mut self.state, &STATES);
+        tape.pod(&mut self.tripped_at);
+        tape.pod(&mut self.trips);
+        tape.pod(&mut self.tried);
+        tape.pod(&mut self.succeeded);
+        tape.pod(&mut self.level);
+    }
+
     fn mix_into(&self, hash: &mut StateHash) {
         hash.word(self.state as u64 | u64::from(self.tried) << 8 | u64::from(self.succeeded) << 36);
         hash.word(self.tripped_at.0);
@@ -179,6 +190,11 @@ impl Level {
         let least = if sample < self.mean { weight_below } else { LEVEL_WEIGHT };
         let weight = (1.0 / self.samples as f64).max(least);
         self.mean += weight * (sample - self.mean);
+    }
+
+    fn walk(&mut self, tape: &mut Tape<'_>) {
+        tape.pod(&mut self.mean);
+        tape.pod(&mut self.samples);
     }
 
     fn mix_into(&self, hash: &mut StateHash) {
@@ -329,6 +345,22 @@ impl DeskBreakers {
         }
     }
 
+    /// Saves the breakers or brings them back.
+    pub fn walk(&mut self, tape: &mut Tape<'_>) {
+        tape.section("instrument's breakers");
+        for breaker in
+            [&mut self.volatility, &mut self.spread, &mut self.latency, &mut self.stale_data]
+        {
+            breaker.walk(tape);
+        }
+        tape.pod(&mut self.spread_now);
+        self.spread_level.walk(tape);
+        tape.pod(&mut self.sampled);
+        tape.option(&mut self.delay_least, 0, |delay, tape| tape.pod(delay));
+        self.delay_level.walk(tape);
+        tape.pod(&mut self.period_began);
+    }
+
     /// Mixes the whole state into `hash`.
     pub fn mix_into(&self, hash: &mut StateHash) {
         let breakers = BreakerKind::ALL.into_iter().filter_map(|kind| self.of(kind));
@@ -461,6 +493,20 @@ impl LaneBreakers {
             BreakerKind::Rejects => Some(&self.rejects),
             _ => None,
         }
+    }
+
+    /// Saves the breakers or brings them back.
+    pub fn walk(&mut self, tape: &mut Tape<'_>) {
+        tape.section("lane's breakers");
+        self.internal_latency.walk(tape);
+        self.rejects.walk(tape);
+        tape.pod(&mut self.slow_in_row);
+        for (at, good) in &mut self.answers {
+            tape.pod(at);
+            tape.flag(good);
+        }
+        tape.pod(&mut self.answered);
+        tape.pod(&mut self.rejected_in_row);
     }
 
     /// Mixes the whole state into `hash`.

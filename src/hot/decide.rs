@@ -44,6 +44,14 @@ impl Default for Wanted {
 }
 
 impl Wanted {
+    /// One intent.
+    #[must_use]
+    pub fn one(intent: Intent, slot: usize) -> Wanted {
+        let mut wanted = Wanted::default();
+        wanted.push(intent, slot);
+        wanted
+    }
+
     fn push(&mut self, intent: Intent, slot: usize) {
         if let Some(place) = self.intents.get_mut(self.len) {
             *place = Some((intent, slot as u8));
@@ -68,6 +76,8 @@ impl Wanted {
 pub struct Style {
     /// Whether an order is changed in place under its own id (futures).
     pub modify_in_place: bool,
+    /// Whether orders may only shrink the position, at the venue too.
+    pub reduce_only: bool,
     /// Epoch of new client order ids.
     pub epoch: u32,
     /// Whether the rate budget is used up: nothing new or changed is wanted then, only cancels of what
@@ -277,6 +287,7 @@ fn moved(order: &Order, quote: Level, parameters: &MakingParameters) -> bool {
     distance > 0 && distance as f64 >= parameters.requote_ticks
 }
 
+/// The next client order id of a lane.
 fn new_id(style: Style, next_id: &mut u64) -> OrderId {
     let id = OrderId::new(style.epoch, *next_id);
     *next_id += 1;
@@ -290,7 +301,9 @@ fn place(
     style: Style,
     next_id: &mut u64,
 ) -> Intent {
-    quote_intent(OrderAction::Place, instrument, side, quote, new_id(style, next_id))
+    let order = new_id(style, next_id);
+    let intent = quote_intent(OrderAction::Place, instrument, side, quote, order);
+    Intent { reduce_only: style.reduce_only, ..intent }
 }
 
 fn replace(order: &Order, quote: Level, style: Style, next_id: &mut u64) -> Intent {
@@ -303,6 +316,7 @@ fn replace(order: &Order, quote: Level, style: Style, next_id: &mut u64) -> Inte
     let quote = Level { lots, ..quote };
     Intent {
         replaces: order.id,
+        reduce_only: style.reduce_only,
         ..quote_intent(OrderAction::Replace, order.instrument, order.side, quote, id)
     }
 }

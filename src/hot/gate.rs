@@ -1,36 +1,46 @@
 //! Pre-trade gate, the last stage before an order leaves: `Intent -> Verdict`.
 //!
-//! Reads the Plan, the ledger, the touch and the rate window; owns no clock, no socket; never
-//! allocates. One question, one verdict, in the order of `check`; cancels skip everything about
-//! size and price and own a reserved part of the rate budget.
+//! Reads the Plan, the ledger, the exposures, the touch, the market's last trades and the rate window;
+//! owns no clock, no socket; never allocates. One question, one verdict, in the order of `check`; cancels
+//! skip everything about size and price and own a reserved part of the rate budget. An order that
+//! shrinks its position skips what protects from new risk; sizes, prices and rates hold for it too.
 //! Invariant: the verdict depends only on the arguments, so replay repeats it.
-//! Deliberately absent: logging. The report counts verdicts by code.
+//! Deliberately absent: logging (the report counts verdicts by code), what a breach leads to (`reckon`).
 
-use crate::ledger::Ledger;
+use super::exposure::Exposures;
+use super::rate::RateWindow;
+use super::state::Holds;
+use super::trades::Trades;
+use crate::ledger::{Account, Ledger};
 use crate::market::book::Top;
 use crate::record::{
-    Instrument, Intent, Mode, OrderAction, OrderState, OrderType, Plan, PlanEntry, PlanLimits,
-    Tape, Verdict,
+    Instrument, Intent, Mode, OrderAction, OrderState, OrderType, Plan, PlanEntry, Verdict,
 };
 use crate::units::{Lots, Money, Nanos, OrderId, Side, Ticks};
-
-/// Sends a rate window can hold; limits above it are cut to it. Small enough that both rings stay in
-/// the cache.
-pub const RATE_WINDOW_MAX: usize = 2_048;
 
 /// Everything a verdict may depend on, besides the intent.
 #[derive(Clone, Copy, Debug)]
 pub struct GateView<'a> {
-    /// The lane's mode.
-    pub mode: Mode,
+    /// What holds the lane or the instrument back.
+    pub holds: Holds,
+    /// Whether a halted lane closes positions.
+    pub closes: bool,
+    /// Whether half-open breakers let another order out.
+    pub may_try: bool,
     /// Whether the order connection is up.
     pub connected: bool,
     /// The adopted plan.
     pub plan: &'a Plan,
+    /// Its entry of the instrument.
+    pub entry: Option<&'a PlanEntry>,
     /// The books.
     pub ledger: &'a Ledger,
+    /// Exposure and equity.
+    pub exposures: &'a Exposures,
     /// Metadata of the intent's instrument.
     pub instrument: &'a Instrument,
+    /// What the market traded in it.
+    pub trades: &'a Trades,
     /// Its touch; `None` while the book is not synchronised.
     pub top: Option<Top>,
     /// When its book last moved.
@@ -41,114 +51,6 @@ pub struct GateView<'a> {
     pub rate: &'a RateWindow,
     /// Receive time of the input.
     pub now: Nanos,
-}
-
-/// Send times of the last requests: a sliding window without a clock of its own.
-#[derive(Clone, Debug)]
-pub struct RateWindow {
-    orders: Times,
-    all: Times,
-}
-
-/// A ring of the last `RATE_WINDOW_MAX` times.
-#[derive(Clone, Debug)]
-struct Times {
-    ring: Box<[Nanos; RATE_WINDOW_MAX]>,
-    count: u64,
-}
-
-impl Times {
-    fn new() -> Times {
-        Times { ring: Box::new([Nanos(0); RATE_WINDOW_MAX]), count: 0 }
-    }
-
-    fn push(&mut self, now: Nanos) {
-        self.ring[(self.count % RATE_WINDOW_MAX as u64) as usize] = now;
-        self.count += 1;
-    }
-
-    /// Whether fewer than `limit` times lie within `window` before `now`.
-    #[inline]
-    fn has_room(&self, limit: u64, window: Nanos, now: Nanos) -> bool {
-        let limit = limit.min(RATE_WINDOW_MAX as u64);
-        let place = self.count.wrapping_sub(limit) % RATE_WINDOW_MAX as u64;
-        let oldest = self.ring[place as usize];
-        (self.count < limit) | ((limit > 0) & (now.since(oldest) >= window))
-    }
-}
-
-impl Times {
-    /// The first time at which `has_room`, as things stand; never for a limit of zero.
-    fn room_at(&self, limit: u64, window: Nanos) -> Nanos {
-        let limit = limit.min(RATE_WINDOW_MAX as u64);
-        if limit == 0 {
-            return Nanos(u64::MAX);
-        }
-        if self.count < limit {
-            return Nanos(0);
-        }
-        self.ring[((self.count - limit) % RATE_WINDOW_MAX as u64) as usize].plus(window)
-    }
-}
-
-impl RateWindow {
-    /// A window in which nothing was sent.
-    #[must_use]
-    pub fn new() -> RateWindow {
-        RateWindow { orders: Times::new(), all: Times::new() }
-    }
-
-    /// Saves the window or brings it back.
-    pub fn walk(&mut self, tape: &mut Tape<'_>) {
-        tape.section("rates");
-        for times in [&mut self.orders, &mut self.all] {
-            tape.pods(times.ring.as_mut_slice());
-            tape.pod(&mut times.count);
-        }
-    }
-
-    /// Notes a request that leaves.
-    pub fn sent(&mut self, action: OrderAction, now: Nanos) {
-        self.all.push(now);
-        if matches!(action, OrderAction::Place | OrderAction::Replace) {
-            self.orders.push(now);
-        }
-    }
-
-    /// A life begins whose clock counts from another zero: everything sent counts as sent now, which
-    /// holds back more than the venue would.
-    pub fn begin(&mut self, now: Nanos) {
-        self.orders.ring.fill(now);
-        self.all.ring.fill(now);
-    }
-
-    /// When the next order or change may leave, if nothing else is sent until then.
-    #[must_use]
-    pub fn room_at(&self, limits: &PlanLimits) -> Nanos {
-        let total = limits.orders_per_window.saturating_add(limits.cancels_reserved_per_window);
-        let all = self.all.room_at(total.into(), limits.rate_window);
-        let own = self.orders.room_at(limits.orders_per_window.into(), limits.rate_window);
-        let venue = limits.venue.iter().filter(|rate| rate.orders > 0);
-        venue.fold(all.max(own), |at, rate| at.max(self.orders.room_at(rate.orders, rate.window)))
-    }
-
-    /// Orders may use their own part only; cancels may use that and the part reserved for them.
-    #[inline]
-    fn allows(&self, action: OrderAction, limits: &PlanLimits, now: Nanos) -> bool {
-        let total = limits.orders_per_window.saturating_add(limits.cancels_reserved_per_window);
-        let is_cancel = matches!(action, OrderAction::Cancel | OrderAction::CancelAll);
-        let own = self.orders.has_room(limits.orders_per_window.into(), limits.rate_window, now);
-        let venue = limits.venue.iter().fold(true, |room, rate| {
-            room & ((rate.orders == 0) | self.orders.has_room(rate.orders, rate.window, now))
-        });
-        self.all.has_room(total.into(), limits.rate_window, now) & (is_cancel | (own & venue))
-    }
-}
-
-impl Default for RateWindow {
-    fn default() -> RateWindow {
-        RateWindow::new()
-    }
 }
 
 /// Fails closed: whatever cannot be answered is a refusal.
@@ -192,31 +94,43 @@ fn check_cancel_rate(view: &GateView<'_>) -> Verdict {
 }
 
 fn check_order(intent: &Intent, view: &GateView<'_>) -> Verdict {
-    if view.mode == Mode::Halted {
-        return Verdict::Halted;
+    let Some(account) = view.ledger.account(intent.instrument) else { return Verdict::NotInPlan };
+    let more = more_lots(intent, view);
+    let shrinks = shrinks(intent.side, more, account);
+    let verdict = check_standing(intent, view, shrinks);
+    if !verdict.passes() {
+        return verdict;
     }
-    if !view.connected {
-        return Verdict::NotConnected;
-    }
-    let shrinks = view.ledger.shrinks(intent);
-    if view.mode == Mode::Reducing && !shrinks {
-        return Verdict::Reducing;
-    }
-    let Some(entry) = view.plan.entry(intent.instrument) else {
+    let Some(entry) = view.entry else {
         return if view.plan.version == 0 { Verdict::PlanStale } else { Verdict::NotInPlan };
     };
-    if view.now.since(view.plan.adopted_at) > view.plan.limits.plan_age_max && !shrinks {
-        return Verdict::PlanStale;
+    if !shrinks {
+        if view.now.since(view.plan.adopted_at) > view.plan.limits.plan_age_max {
+            return Verdict::PlanStale;
+        }
+        if entry.restricted != 0 {
+            return Verdict::Restricted;
+        }
     }
-    let verdict = check_book(intent, view, entry, shrinks);
+    let verdict = check_price(intent, view, entry, shrinks);
     if !verdict.passes() {
         return verdict;
     }
-    let verdict = check_size(intent, view, entry, shrinks);
+    let verdict = check_size(intent, view, entry);
     if !verdict.passes() {
         return verdict;
     }
-    let verdict = check_own(intent, view, entry);
+    if !shrinks {
+        if account.worst_position(intent.side, more) > entry.position_lots_max {
+            return Verdict::PositionOverLimit;
+        }
+        let at = intent.instrument.0 as usize;
+        let verdict = view.exposures.check(at, account, intent.side, more);
+        if !verdict.passes() {
+            return verdict;
+        }
+    }
+    let verdict = check_own(intent, view, entry, account);
     if !verdict.passes() {
         return verdict;
     }
@@ -226,8 +140,48 @@ fn check_order(intent: &Intent, view: &GateView<'_>) -> Verdict {
     Verdict::Pass
 }
 
-/// Book and price: synchronised, fresh, uncrossed, and the price near enough to the middle.
-fn check_book(intent: &Intent, view: &GateView<'_>, entry: &PlanEntry, shrinks: bool) -> Verdict {
+/// Lots that an order adds to what works on its side. A change in place counts already; a replacement
+/// under a new id may meet fills of the order that it withdraws, so both count.
+fn more_lots(intent: &Intent, view: &GateView<'_>) -> Lots {
+    if intent.action != OrderAction::Replace || intent.order != intent.replaces {
+        return intent.lots;
+    }
+    match view.ledger.order(intent.replaces) {
+        Some(order) => intent.lots.minus(order.filled).minus(order.exposed),
+        None => intent.lots,
+    }
+}
+
+/// Whether the order can only bring the position nearer to zero, working orders counted.
+#[inline]
+fn shrinks(side: Side, more: Lots, account: &Account) -> bool {
+    // what can still be closed on this side; no branch, since sides come in no order
+    let open = account.position().0.saturating_mul(-side.sign());
+    (open > 0) & (account.working(side).0.saturating_add(more.0) <= open)
+}
+
+/// Whether the lane takes orders at all, or of this kind.
+#[inline]
+fn check_standing(intent: &Intent, view: &GateView<'_>, shrinks: bool) -> Verdict {
+    let mode = view.holds.mode();
+    if mode != Mode::Active {
+        let closes = view.closes & intent.reduce_only;
+        if !shrinks | (mode == Mode::Halted) & !closes {
+            return view.holds.refusal();
+        }
+    }
+    if !view.connected {
+        return Verdict::NotConnected;
+    }
+    if !view.may_try {
+        return Verdict::TrialsUsed;
+    }
+    Verdict::Pass
+}
+
+/// Book and price: synchronised, fresh, uncrossed, and the price near enough to the middle and to the
+/// last trade.
+fn check_price(intent: &Intent, view: &GateView<'_>, entry: &PlanEntry, shrinks: bool) -> Verdict {
     let Some(top) = view.top else { return Verdict::BookUnsynchronised };
     if top.is_crossed() {
         return Verdict::BookCrossed;
@@ -248,11 +202,17 @@ fn check_book(intent: &Intent, view: &GateView<'_>, entry: &PlanEntry, shrinks: 
     if !within || distance * Money::ONE > allowed {
         return Verdict::PriceOutsideCollar;
     }
+    if let Some(last) = view.trades.last(view.plan.limits.trade_age_max, view.now) {
+        let distance = (i128::from(intent.price.0) - i128::from(last.0)).abs();
+        if distance * Money::ONE > i128::from(last.0) * i128::from(entry.trade_collar.0) {
+            return Verdict::PriceOffLastTrade;
+        }
+    }
     Verdict::Pass
 }
 
-/// Size, position with everything that works, and notional.
-fn check_size(intent: &Intent, view: &GateView<'_>, entry: &PlanEntry, shrinks: bool) -> Verdict {
+/// Size of the order by itself: lots, share of the market's volume, notional.
+fn check_size(intent: &Intent, view: &GateView<'_>, entry: &PlanEntry) -> Verdict {
     let filters = &view.instrument.filters;
     if intent.lots <= Lots(0) || intent.lots < filters.lots_min {
         return Verdict::SizeUnderLimit;
@@ -260,28 +220,25 @@ fn check_size(intent: &Intent, view: &GateView<'_>, entry: &PlanEntry, shrinks: 
     if intent.lots > entry.order_lots_max || intent.lots > filters.lots_max {
         return Verdict::SizeOverLimit;
     }
-    let Some(account) = view.ledger.account(intent.instrument) else { return Verdict::NotInPlan };
-    let more = intent.lots.minus(replaced_exposure(intent, view));
-    if !shrinks && account.worst_position(intent.side, more) > entry.position_lots_max {
-        return Verdict::PositionOverLimit;
+    let traded = i128::from(view.trades.volume().0) * i128::from(entry.volume_share.0);
+    let much = i128::from(intent.lots.0) * Money::ONE > traded;
+    if much && intent.lots > entry.volume_free_lots {
+        return Verdict::SizeOverVolume;
     }
     let price = worst_price(intent, view);
-    let notional = account.valuation().notional(intent.lots, price);
-    if notional > entry.notional_max {
+    let at = intent.instrument.0 as usize;
+    if view.exposures.notional(at, intent.lots, price) > entry.notional_max {
         return Verdict::NotionalOverLimit;
     }
-    if notional < filters.notional_min && !intent.reduce_only {
-        return Verdict::NotionalUnderLimit;
+    if filters.notional_min > Money(0) && !intent.reduce_only {
+        let Some(account) = view.ledger.account(intent.instrument) else {
+            return Verdict::NotInPlan;
+        };
+        if account.valuation().notional(intent.lots, price) < filters.notional_min {
+            return Verdict::NotionalUnderLimit;
+        }
     }
     Verdict::Pass
-}
-
-/// What the order that a replace withdraws already counts for.
-fn replaced_exposure(intent: &Intent, view: &GateView<'_>) -> Lots {
-    if intent.action != OrderAction::Replace {
-        return Lots(0);
-    }
-    view.ledger.order(intent.replaces).map_or(Lots(0), |order| order.exposed)
 }
 
 /// The price a notional is measured at: the limit, or the touch for a market order.
@@ -297,7 +254,12 @@ fn worst_price(intent: &Intent, view: &GateView<'_>) -> Ticks {
 }
 
 /// Against our own orders: count, duplicate, self-trade, a change that waits for its answer.
-fn check_own(intent: &Intent, view: &GateView<'_>, entry: &PlanEntry) -> Verdict {
+fn check_own(
+    intent: &Intent,
+    view: &GateView<'_>,
+    entry: &PlanEntry,
+    account: &Account,
+) -> Verdict {
     let replaced = (intent.action == OrderAction::Replace).then_some(intent.replaces);
     if let Some(id) = replaced {
         match view.ledger.order(id) {
@@ -308,11 +270,11 @@ fn check_own(intent: &Intent, view: &GateView<'_>, entry: &PlanEntry) -> Verdict
             }
             _ => return Verdict::UnknownOrder,
         }
-    } else {
-        let working = view.ledger.account(intent.instrument).map_or(0, |a| a.working_orders());
-        if working >= entry.open_orders_max as usize {
-            return Verdict::OpenOrders;
-        }
+    }
+    // a replacement under a new id works beside the order it withdraws, until that is gone
+    let is_new = replaced != Some(intent.order);
+    if is_new && account.working_orders() >= entry.open_orders_max as usize {
+        return Verdict::OpenOrders;
     }
     // no branch on what the orders are, since no predictor knows them
     let (buys, market) = (intent.side == Side::Buy, intent.order_type == OrderType::Market);

@@ -4,9 +4,10 @@
 
 use super::lane::Lane;
 use super::report::LaneReport;
+use super::sound;
 use crate::ledger::StateHash;
 use crate::market::book::Book;
-use crate::record::{Digest, Tape};
+use crate::record::{Digest, Mode, Tape};
 
 impl<B: Book> Lane<B> {
     /// Hash of the whole state.
@@ -32,7 +33,16 @@ impl<B: Book> Lane<B> {
             hash.word(desk.book.book().content_hash());
             desk.signal.bits().into_iter().for_each(|bits| hash.word(bits));
             desk.slots.ids().iter().for_each(|id| hash.word(id.0));
+            desk.trades.mix_into(&mut hash);
+            desk.breakers.mix_into(&mut hash);
+            hash.word(desk.mode as u64);
+            hash.word(desk.closed_at.0);
         }
+        self.exposures.marks().for_each(|mark| hash.word(mark.0 as u64));
+        self.losses.mix_into(&mut hash);
+        self.breakers.mix_into(&mut hash);
+        hash.word(self.exposed_at.0);
+        hash.word(self.wall_at_zero.0);
         self.verdicts.iter().for_each(|count| hash.word(*count));
         self.ledger.mix_into(&mut hash);
         hash.finish()
@@ -46,9 +56,10 @@ impl<B: Book> Lane<B> {
         for flag in [&mut self.market_up, &mut self.orders_up, &mut self.gapped] {
             tape.flag(flag);
         }
-        for time in [&mut self.paced_until, &mut self.muted_until, &mut self.latest] {
-            tape.pod(time);
-        }
+        let times =
+            [&mut self.paced_until, &mut self.muted_until, &mut self.latest, &mut self.exposed_at];
+        times.into_iter().for_each(|time| tape.pod(time));
+        tape.pod(&mut self.wall_at_zero);
         tape.pods(&mut self.missing);
         tape.pod(&mut self.next_id);
         tape.pod(&mut self.sequence);
@@ -62,7 +73,27 @@ impl<B: Book> Lane<B> {
             desk.book.walk(tape);
             desk.signal.walk(tape);
             desk.slots.walk(tape);
+            desk.trades.walk(tape);
+            desk.breakers.walk(tape);
+            tape.code(&mut desk.mode, &Mode::ALL);
+            tape.pod(&mut desk.closed_at);
+            desk.told = desk.breakers.holds();
         }
+        self.losses.walk(tape);
+        self.breakers.walk(tape);
+        self.exposures.walk(tape);
+        if tape.is_loading() && !tape.has_failed() {
+            self.revalue(tape);
+        }
+    }
+
+    /// What follows from the ledger, the marks and the plan.
+    fn revalue(&mut self, tape: &mut Tape<'_>) {
+        if self.plan.version > 0 && sound::check(&self.plan, self.config.lane).is_err() {
+            return tape.refuse(self.plan.version);
+        }
+        let instruments = self.desks.iter().map(|desk| &desk.instrument);
+        self.exposures.adopt(&self.plan, instruments, &self.ledger);
     }
 
     /// The hashes after the last input.
@@ -82,6 +113,11 @@ impl<B: Book> Lane<B> {
         self.sequence = before.sequence;
         self.latest = before.latest;
         self.muted_until = before.muted_until;
+        self.holds = before.holds;
+        self.losses = before.losses;
+        for (at, mark) in before.exposures.marks().take(kept).enumerate() {
+            self.exposures.mark(at, mark);
+        }
         self.orders_hash = before.orders_hash;
         self.counts = before.counts;
         self.verdicts = before.verdicts;

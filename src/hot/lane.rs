@@ -7,20 +7,25 @@
 //! Deliberately absent: bytes (`pipeline`), sockets (`drive`).
 
 use super::book::{BookChange, Gap, SyncedBook};
+use super::breaker::{DeskBreakers, LaneBreakers};
 use super::decide::Slots;
-use super::gate::RateWindow;
+use super::exposure::Exposures;
+use super::losses::Losses;
+use super::notice::Notices;
 use super::outbox::Outbox;
+use super::rate::RateWindow;
 use super::report::InputCounts;
 use super::signal::Signal;
-use super::state::{Holds, StateEvent, transition};
+use super::state::{Holds, StateEvent};
+use super::trades::Trades;
 use crate::host::probe::{Probe, Stage};
-use crate::ledger::{Ledger, StateHash};
+use crate::ledger::{Applied, Ledger, StateHash};
 use crate::market::book::{Book, Ladder};
 use crate::record::{
     AdoptedOrder, ExecutionKind, ExecutionReport, Input, Instrument, Life, Link, LinkState,
-    MarketEvent, Mode, Plan, ServiceTime, Stamp, Verdict,
+    MarketEvent, Mode, Plan, Stamp, Verdict,
 };
-use crate::units::{InstrumentId, LaneId, Lots, Nanos, OrderId};
+use crate::units::{InstrumentId, LaneId, Lots, Nanos, OrderId, UnixNanos};
 use crate::venue::binance::Family;
 use crate::venue::binance::orders::Backoff;
 use bytemuck::{Pod, Zeroable};
@@ -59,6 +64,14 @@ pub(super) struct Desk<B: Book> {
     pub(super) book: SyncedBook<B>,
     pub(super) signal: Signal,
     pub(super) slots: Slots,
+    pub(super) trades: Trades,
+    pub(super) breakers: DeskBreakers,
+    /// What of them was told so far.
+    pub(super) told: Holds,
+    /// The mode that its working orders were placed in.
+    pub(super) mode: Mode,
+    /// When the last closing order left.
+    pub(super) closed_at: Nanos,
 }
 
 /// A hot lane; `B` is the book it keeps.
@@ -69,6 +82,14 @@ pub struct Lane<B: Book = Ladder> {
     pub(super) ledger: Ledger,
     pub(super) plan: Box<Plan>,
     pub(super) holds: Holds,
+    pub(super) exposures: Exposures,
+    pub(super) losses: Losses,
+    pub(super) breakers: LaneBreakers,
+    /// When an exposure was last found above its limit.
+    pub(super) exposed_at: Nanos,
+    /// Wall time at the monotonic zero of this life.
+    pub(super) wall_at_zero: UnixNanos,
+    pub(super) notices: Notices,
     pub(super) market_up: bool,
     pub(super) orders_up: bool,
     pub(super) rate: RateWindow,
@@ -103,6 +124,11 @@ impl<B: Book + Default> Lane<B> {
             book: SyncedBook::new(config.family),
             signal: Signal::default(),
             slots: Slots::default(),
+            trades: Trades::default(),
+            breakers: DeskBreakers::default(),
+            told: Holds::NONE,
+            mode: Mode::Halted,
+            closed_at: Nanos(0),
         };
         Lane {
             config,
@@ -110,6 +136,12 @@ impl<B: Book + Default> Lane<B> {
             ledger: Ledger::new(instruments),
             plan: Box::new(Plan::none()),
             holds: Holds::START,
+            exposures: Exposures::new(instruments),
+            losses: Losses::default(),
+            breakers: LaneBreakers::default(),
+            exposed_at: Nanos(0),
+            wall_at_zero: UnixNanos(0),
+            notices: Notices::new(),
             market_up: false,
             orders_up: false,
             rate: RateWindow::new(),
@@ -150,6 +182,24 @@ impl<B: Book> Lane<B> {
     #[must_use]
     pub fn holds(&self) -> Holds {
         self.holds
+    }
+
+    /// What it risks and owns.
+    #[must_use]
+    pub fn exposures(&self) -> &Exposures {
+        &self.exposures
+    }
+
+    /// What it has lost.
+    #[must_use]
+    pub fn losses(&self) -> &Losses {
+        &self.losses
+    }
+
+    /// What it has to tell.
+    #[inline]
+    pub fn notices(&mut self) -> &mut Notices {
+        &mut self.notices
     }
 
     /// The book of an instrument.
@@ -202,31 +252,36 @@ impl<B: Book> Lane<B> {
         if !matches!(input, Input::Life(_)) {
             self.latest = now;
         }
+        let mode = self.holds.mode();
         match input {
             Input::Market(event) => self.on_market(&event, now, probe, outbox),
             Input::MarketFault(instrument) => self.on_fault(instrument, now, probe, outbox),
             Input::Execution(report) => self.on_execution(&report, now, probe, outbox),
             Input::Timer => self.on_timer(now, probe, outbox),
             Input::Command(command, source) => {
-                self.counts.commands += 1;
-                self.moves(StateEvent::Asked(command, source));
+                self.on_command(command, source, now);
                 self.requote_all(now, probe, outbox);
             }
             Input::Link(link, state) => self.on_link(link, state, now, probe, outbox),
             Input::Plan(plan) => {
-                self.counts.plans += 1;
-                *self.plan = *plan;
-                self.plan.adopted_at = now;
-                self.paced_until = Nanos(0);
+                self.on_plan(plan, now);
                 self.requote_all(now, probe, outbox);
             }
             Input::Life(life) => self.on_life(life, now),
-            Input::Adopted(found) => self.on_adopted(&found, now),
+            Input::Adopted(found) => {
+                self.on_adopted(&found, now);
+                self.requote_if_moved(mode, now, probe, outbox);
+            }
             Input::Adjustment(difference) => {
                 self.counts.adjustments += 1;
                 self.ledger.adjust(&difference);
+                self.reckon(difference.instrument.0 as usize, now);
+                self.requote_if_moved(mode, now, probe, outbox);
             }
-            Input::Service(time) => self.on_service(&time),
+            Input::Service(time) => {
+                self.on_service(&time, now);
+                self.requote_if_moved(mode, now, probe, outbox);
+            }
             Input::Holding(found) => self.ledger.hold(&found),
         }
     }
@@ -242,14 +297,22 @@ impl<B: Book> Lane<B> {
         self.paced_until = Nanos(0);
         self.config.epoch = life.epoch;
         self.next_id = 1;
-        self.moves(StateEvent::Life);
+        self.moves(StateEvent::Life, now);
         (self.market_up, self.orders_up) = (false, false);
         *self.plan = Plan::none();
+        let instruments = self.desks.iter().map(|desk| &desk.instrument);
+        self.exposures.adopt(&self.plan, instruments, &self.ledger);
+        self.wall_at_zero = life.wall_at_zero;
+        self.exposed_at = now;
+        self.breakers.restart(now);
         self.rate.begin(now);
         self.ledger.connection_lost();
         for desk in &mut self.desks {
             desk.book.void();
             desk.signal.interrupt();
+            desk.trades.restart();
+            desk.breakers.restart(now);
+            desk.closed_at = Nanos(0);
         }
     }
 
@@ -265,6 +328,7 @@ impl<B: Book> Lane<B> {
         {
             desk.slots.still_works(order);
         }
+        self.reckon(found.instrument.0 as usize, now);
     }
 
     #[inline]
@@ -276,10 +340,12 @@ impl<B: Book> Lane<B> {
         outbox: &mut Outbox,
     ) {
         self.counts.market += 1;
+        let wall = self.wall(now);
         let (instrument, change) = match event {
             MarketEvent::Depth(diff) => {
                 self.counts.depth += 1;
                 let Some(desk) = self.desks.get_mut(diff.instrument.0 as usize) else { return };
+                desk.breakers.on_event(diff.event_time, wall);
                 (diff.instrument, desk.book.on_diff(diff, now))
             }
             MarketEvent::Snapshot(snapshot) => {
@@ -290,10 +356,15 @@ impl<B: Book> Lane<B> {
             MarketEvent::Ticker(ticker) => {
                 self.counts.tickers += 1;
                 let Some(desk) = self.desks.get_mut(ticker.instrument.0 as usize) else { return };
+                desk.breakers.on_event(ticker.event_time, wall);
                 (ticker.instrument, desk.book.on_ticker(ticker, now))
             }
-            MarketEvent::Trade(_) => {
+            MarketEvent::Trade(trade) => {
                 self.counts.trades += 1;
+                if let Some(desk) = self.desks.get_mut(trade.instrument.0 as usize) {
+                    desk.breakers.on_event(trade.event_time, wall);
+                    desk.trades.on_trade(trade, now);
+                }
                 probe.mark(Stage::Book);
                 return;
             }
@@ -306,12 +377,15 @@ impl<B: Book> Lane<B> {
         match change {
             BookChange::Unchanged => {}
             BookChange::Moved => {
-                let desk = &mut self.desks[instrument.0 as usize];
-                if let Some(top) = desk.book.top() {
-                    desk.signal.on_top(&top, now);
-                }
+                let at = instrument.0 as usize;
+                let top = self.desks[at].book.top();
+                let moved = top.is_some_and(|top| self.on_touch(at, &top, now));
                 probe.mark(Stage::Signal);
-                self.requote(instrument, now, probe, outbox);
+                if moved {
+                    self.requote_all(now, probe, outbox);
+                } else {
+                    self.requote(instrument, now, probe, outbox);
+                }
             }
             BookChange::Voided => {
                 self.counts.gaps += 1;
@@ -347,7 +421,8 @@ impl<B: Book> Lane<B> {
         outbox: &mut Outbox,
     ) {
         self.counts.executions += 1;
-        self.ledger.on_report(report);
+        let mode = self.holds.mode();
+        let applied = self.ledger.on_report(report);
         if self.ledger.misses_fills(report) {
             let fits = |of: &&mut Missing| of.order == report.order || of.order == OrderId(0);
             if let Some(free) = self.missing.iter_mut().find(fits) {
@@ -355,6 +430,9 @@ impl<B: Book> Lane<B> {
             }
         }
         self.heed(report.reject_code, now);
+        if matches!(applied, Applied::Moved(_)) {
+            self.on_answer(report, now);
+        }
         let Some(desk) = self.desks.get_mut(report.instrument.0 as usize) else { return };
         if report.kind == ExecutionKind::CancelRejected
             && let Some(order) = self.ledger.order(report.order)
@@ -363,7 +441,12 @@ impl<B: Book> Lane<B> {
             desk.slots.still_works(order);
         }
         desk.slots.sweep(&self.ledger);
-        self.requote(report.instrument, now, probe, outbox);
+        self.reckon(report.instrument.0 as usize, now);
+        if self.holds.mode() == mode {
+            self.requote(report.instrument, now, probe, outbox);
+        } else {
+            self.requote_all(now, probe, outbox);
+        }
     }
 
     /// The venue says that the account sends too much: less of it, or nothing, for a while.
@@ -379,22 +462,8 @@ impl<B: Book> Lane<B> {
 
     fn on_timer(&mut self, now: Nanos, probe: &mut impl Probe, outbox: &mut Outbox) {
         self.counts.timers += 1;
-        for desk in &mut self.desks {
-            desk.signal.sample(now);
-        }
+        self.on_passing(now);
         self.requote_all(now, probe, outbox);
-    }
-
-    fn on_service(&mut self, _time: &ServiceTime) {
-        self.counts.services += 1;
-    }
-
-    /// What the table does not allow changes nothing, and is counted.
-    fn moves(&mut self, event: StateEvent) {
-        match transition(self.holds, event) {
-            Ok(holds) => self.holds = holds,
-            Err(_) => self.counts.commands_refused += 1,
-        }
     }
 
     fn on_link(
@@ -419,6 +488,8 @@ impl<B: Book> Lane<B> {
                 self.orders_up = up;
                 if !up {
                     self.ledger.connection_lost();
+                    self.breakers.orders_lost(now);
+                    self.heed_breakers(now);
                 }
             }
         }

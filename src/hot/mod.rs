@@ -7,19 +7,27 @@
 mod act;
 pub mod book;
 pub mod breaker;
+mod closing;
 pub mod decide;
 pub mod drive;
+pub mod exposure;
 pub mod gate;
 pub mod guard;
 pub mod image;
 pub mod lane;
+pub mod losses;
+pub mod notice;
 pub mod outbox;
 pub mod pipeline;
+pub mod rate;
+mod reckon;
 pub mod recorder;
 pub mod recover;
 pub mod report;
 pub mod signal;
+pub mod sound;
 pub mod state;
+pub mod trades;
 
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,9 @@ use crate::record::{Intent, Judgement, PLAN_INSTRUMENTS_MAX, Verdict};
 /// Intents one step can let pass: every slot of every instrument once, strays included.
 pub const OUTBOX_MAX: usize = 2 * SLOTS * PLAN_INSTRUMENTS_MAX;
 
+/// Questions one step can put: each slot's change may be refused, and then its cancel is asked for.
+pub const JUDGEMENTS_MAX: usize = OUTBOX_MAX + SLOTS * PLAN_INSTRUMENTS_MAX;
+
 /// Intents that passed, in the order they must leave.
 #[derive(Clone, Debug)]
 pub struct Outbox {
@@ -31,7 +34,7 @@ impl Outbox {
     /// Whether judgements are kept for a recorder.
     pub fn keep_judgements(&mut self, keep: bool) {
         self.keeps_judgements = keep;
-        self.judgements.reserve_exact(if keep { OUTBOX_MAX } else { 0 });
+        self.judgements.reserve_exact(if keep { JUDGEMENTS_MAX } else { 0 });
     }
 
     /// Whether somebody wants to know what the gate said.
@@ -43,7 +46,7 @@ impl Outbox {
 
     /// Adds what the gate said.
     pub fn judged(&mut self, judgement: Judgement) {
-        debug_assert!(self.judgements.len() < OUTBOX_MAX, "Invariant: one question per slot");
+        debug_assert!(self.judgements.len() < JUDGEMENTS_MAX, "Invariant: two questions per slot");
         self.judgements.push(judgement);
     }
 

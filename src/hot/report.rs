@@ -41,8 +41,10 @@ pub struct InputCounts {
     pub services: u64,
     /// Connections up or down.
     pub links: u64,
-    /// Plans adopted.
+    /// Plans that came.
     pub plans: u64,
+    /// Plans that could not be lived by; the one before stayed.
+    pub plans_refused: u64,
     /// Lives begun.
     pub lives: u64,
     /// Orders of an earlier life that reconciliation found.

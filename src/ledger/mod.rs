@@ -16,7 +16,7 @@ pub use account::{Account, FEE_CURRENCIES_MAX, Fees};
 pub use book_of_orders::{ORDERS_MAX, Order, Orders, SlotTaken};
 pub use hash::StateHash;
 pub use transition::{BadTransition, OrderEvent, transition};
-pub use valuation::Valuation;
+pub use valuation::{EXPOSURE_MAX, Valuation, Worth};
 
 use crate::record::{
     Adjustment, AdoptedOrder, ExecutionKind, ExecutionReport, Holding, Instrument, Intent,
@@ -151,15 +151,6 @@ impl Ledger {
     #[must_use]
     pub fn working(&self) -> usize {
         self.accounts.iter().map(Account::working_orders).sum()
-    }
-
-    /// Whether `intent` can only bring the position nearer to zero, working orders counted.
-    #[must_use]
-    pub fn shrinks(&self, intent: &Intent) -> bool {
-        let Some(account) = self.account(intent.instrument) else { return false };
-        // what can still be closed on this side; no branch, since sides come in no order
-        let open = account.position().0.saturating_mul(-intent.side.sign());
-        (open > 0) & (account.working(intent.side).0.saturating_add(intent.lots.0) <= open)
     }
 
     /// Books an order that is about to be sent.

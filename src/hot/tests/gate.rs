@@ -1,23 +1,32 @@
 //! For each verdict a case that triggers exactly it, and one just inside the limit that passes.
 
-use super::{instrument, level, order, plan, report};
-use crate::hot::gate::{GateView, RateWindow, check};
+use super::{instrument, level, order, plan, report, trade};
+use crate::hot::exposure::Exposures;
+use crate::hot::gate::{GateView, check};
+use crate::hot::rate::RateWindow;
+use crate::hot::state::Holds;
+use crate::hot::trades::Trades;
 use crate::ledger::Ledger;
 use crate::market::book::Top;
 use crate::record::{
-    ExecutionKind, Instrument, Intent, Mode, OrderAction, OrderType, Plan, Verdict,
+    BucketKind, Cause, ExecutionKind, ExecutionReport, Instrument, Intent, OrderAction, Plan,
+    TimeInForce, Verdict,
 };
-use crate::units::{InstrumentId, Lots, Nanos, OrderId, Side, Ticks};
-use proptest::prelude::*;
+use crate::units::{InstrumentId, Lots, Money, Nanos, OrderId, Rate, Side, Ticks};
 
-/// Everything a verdict depends on, owned, with a state in which an ordinary order passes.
+/// Everything a verdict depends on, owned, with a state in which an ordinary order passes. The order is
+/// on the first of three instruments; all stand at 10 000.0.
 #[derive(Clone, Debug)]
 struct Scene {
-    mode: Mode,
+    holds: Holds,
+    closes: bool,
+    may_try: bool,
     connected: bool,
     plan: Plan,
     ledger: Ledger,
-    instrument: Instrument,
+    instruments: Vec<Instrument>,
+    trades: Trades,
+    marks: [i64; 3],
     top: Option<Top>,
     book_at: Nanos,
     own: Vec<OrderId>,
@@ -26,18 +35,26 @@ struct Scene {
 }
 
 const NOW: Nanos = Nanos(100_000_000_000);
+/// One lot at 10 000.0 in minor units of the quote currency: 10 of it.
+const LOT: i128 = 10 * Money::ONE;
 
 impl Scene {
     fn new() -> Scene {
-        let instrument = instrument(0, "BTCUSDT");
-        let mut plan = plan(1);
+        let names = ["BTCUSDT", "ETHUSDT", "SOLUSDT"];
+        let instruments: Vec<_> =
+            (0..3).zip(names).map(|(at, name)| instrument(at, name)).collect();
+        let mut plan = plan(3);
         plan.adopted_at = NOW;
         Scene {
-            mode: Mode::Active,
+            holds: Holds::NONE,
+            closes: false,
+            may_try: true,
             connected: true,
             plan,
-            ledger: Ledger::new(&[instrument]),
-            instrument,
+            ledger: Ledger::new(&instruments),
+            instruments,
+            trades: Trades::default(),
+            marks: [100_000; 3],
             top: Some(Top { bid: Some(level(100_000, 5)), ask: Some(level(100_002, 5)) }),
             book_at: NOW,
             own: Vec::new(),
@@ -47,14 +64,24 @@ impl Scene {
     }
 
     fn check(&self, intent: &Intent) -> Verdict {
+        let mut exposures = Exposures::new(&self.instruments);
+        for (at, mark) in self.marks.into_iter().enumerate() {
+            exposures.mark(at, Ticks(mark));
+        }
+        exposures.adopt(&self.plan, self.instruments.iter(), &self.ledger);
         check(
             intent,
             &GateView {
-                mode: self.mode,
+                holds: self.holds,
+                closes: self.closes,
+                may_try: self.may_try,
                 connected: self.connected,
                 plan: &self.plan,
+                entry: self.plan.entry(intent.instrument),
                 ledger: &self.ledger,
-                instrument: &self.instrument,
+                exposures: &exposures,
+                instrument: &self.instruments[0],
+                trades: &self.trades,
                 top: self.top,
                 book_at: self.book_at,
                 own: &self.own,
@@ -67,15 +94,25 @@ impl Scene {
     fn works(&mut self, intent: &Intent) {
         self.ledger.place(intent, 0, NOW).unwrap();
         self.ledger.on_report(&report(ExecutionKind::Acknowledged, intent));
-        self.own.push(intent.order);
+        if intent.instrument == InstrumentId(0) {
+            self.own.push(intent.order);
+        }
     }
 
     fn holds(&mut self, side: Side, lots: i64) {
-        let intent = order(900, side, 100_000, lots);
-        self.ledger.place(&intent, 0, NOW).unwrap();
-        let mut fill = report(ExecutionKind::Fill, &intent);
-        fill.trade_id = 1;
-        fill.last_lots = Lots(lots);
+        self.holds_of(0, side, lots);
+    }
+
+    fn holds_of(&mut self, instrument: u32, side: Side, lots: i64) {
+        let instrument = InstrumentId(instrument);
+        let bare = ExecutionReport::bare(ExecutionKind::Fill, instrument, OrderId::new(1, 900));
+        let fill = ExecutionReport {
+            side,
+            trade_id: 1 + u64::from(instrument.0),
+            last_price: Ticks(100_000),
+            last_lots: Lots(lots),
+            ..bare
+        };
         self.ledger.on_report(&fill);
     }
 }
@@ -104,19 +141,19 @@ fn modes() {
         Verdict::Halted,
         |_| buy(10),
         |s| {
-            s.mode = Mode::Halted;
+            s.holds = Holds::NONE.with(Cause::OperatorHalt);
             buy(10)
         },
     );
     turns(
         Verdict::Reducing,
         |s| {
-            s.mode = Mode::Reducing;
+            s.holds = Holds::NONE.with(Cause::SignalReduce);
             s.holds(Side::Sell, 10);
             buy(10)
         },
         |s| {
-            s.mode = Mode::Reducing;
+            s.holds = Holds::NONE.with(Cause::SignalReduce);
             s.holds(Side::Sell, 10);
             buy(11)
         },
@@ -200,22 +237,22 @@ fn sizes() {
     turns(
         Verdict::NotionalOverLimit,
         |s| {
-            s.plan.entries[0].notional_max = crate::units::Money(99_990_000_000);
+            s.plan.entries[0].notional_max = Money(99_990_000_000);
             buy(100)
         },
         |s| {
-            s.plan.entries[0].notional_max = crate::units::Money(99_990_000_000 - 1);
+            s.plan.entries[0].notional_max = Money(99_990_000_000 - 1);
             buy(100)
         },
     );
     turns(
         Verdict::NotionalUnderLimit,
         |s| {
-            s.instrument.filters.notional_min = crate::units::Money(999_900_000);
+            s.instruments[0].filters.notional_min = Money(999_900_000);
             buy(1)
         },
         |s| {
-            s.instrument.filters.notional_min = crate::units::Money(999_900_001);
+            s.instruments[0].filters.notional_min = Money(999_900_001);
             buy(1)
         },
     );
@@ -232,11 +269,11 @@ fn prices_and_books() {
     turns(
         Verdict::PriceOutsideCollar,
         |s| {
-            s.instrument.filters.price_min = Ticks(99_990);
+            s.instruments[0].filters.price_min = Ticks(99_990);
             buy(10)
         },
         |s| {
-            s.instrument.filters.price_min = Ticks(99_991);
+            s.instruments[0].filters.price_min = Ticks(99_991);
             buy(10)
         },
     );
@@ -378,7 +415,7 @@ fn rates_keep_a_part_for_cancels() {
 fn cancels_leave_even_from_a_halted_lane_without_plan_or_book() {
     let mut scene = Scene::new();
     scene.works(&order(2, Side::Buy, 99_980, 5));
-    (scene.mode, scene.plan, scene.top) = (Mode::Halted, Plan::none(), None);
+    (scene.holds, scene.plan, scene.top) = (Holds::START, Plan::none(), None);
     let cancel = Intent { action: OrderAction::Cancel, ..order(2, Side::Buy, 0, 0) };
     assert_eq!(scene.check(&cancel), Verdict::Pass);
     let unknown = Intent { order: OrderId::new(1, 3), ..cancel };
@@ -386,87 +423,205 @@ fn cancels_leave_even_from_a_halted_lane_without_plan_or_book() {
     assert_eq!(scene.check(&Intent { action: OrderAction::CancelAll, ..cancel }), Verdict::Pass);
 }
 
-/// The gate asked again from first principles: every question on its own, first refusal by code.
-fn naive(scene: &Scene, intent: &Intent) -> bool {
-    let entry = &scene.plan.entries[0];
-    let account = scene.ledger.account(InstrumentId(0)).unwrap();
-    let (buys, sells) = (account.working(Side::Buy).0, account.working(Side::Sell).0);
-    let (p, lots) = (account.position().0, intent.lots.0);
-    let shrinks = match intent.side {
-        Side::Buy => p < 0 && buys + lots <= -p,
-        Side::Sell => p > 0 && sells + lots <= p,
-    };
-    let (up, down) = match intent.side {
-        Side::Buy => (p + buys + lots, p - sells),
-        Side::Sell => (p + buys, p - sells - lots),
-    };
-    let top = scene.top.unwrap();
-    let (bid, ask) = (top.bid.unwrap().price.0, top.ask.unwrap().price.0);
-    let middle = (bid + ask) as f64 / 2.0;
-    let notional = intent.price.0 as f64 * 0.1 * lots as f64 * 0.001;
-    let own: Vec<_> = scene.own.iter().filter_map(|id| scene.ledger.order(*id)).collect();
-    (scene.mode == Mode::Active || (scene.mode == Mode::Reducing && shrinks))
-        && bid < ask
-        && lots >= 1
-        && lots <= entry.order_lots_max.0
-        && (shrinks || up.abs().max(down.abs()) <= entry.position_lots_max.0)
-        && (intent.price.0 as f64 - middle).abs() <= 0.01 * middle
-        && (5.0..=100_000.0).contains(&notional)
-        && own.len() < entry.open_orders_max as usize
-        && own.iter().all(|o| o.side != intent.side || o.price != intent.price)
-        && own.iter().all(|o| match (o.side, intent.side) {
-            (Side::Sell, Side::Buy) => intent.price < o.price,
-            (Side::Buy, Side::Sell) => intent.price > o.price,
-            _ => true,
-        })
-}
-
-fn side() -> impl Strategy<Value = Side> {
-    prop_oneof![Just(Side::Buy), Just(Side::Sell)]
-}
-
-fn scene() -> impl Strategy<Value = Scene> {
-    let mode =
-        prop_oneof![4 => Just(Mode::Active), 1 => Just(Mode::Reducing), 1 => Just(Mode::Halted)];
-    let working = prop::collection::vec((side(), 99_980i64..100_020, 1i64..200), 0..9);
-    (mode, side(), 0i64..1_200, working, -2i64..4).prop_map(
-        |(mode, held, lots, working, spread)| {
-            let mut scene = Scene::new();
-            scene.mode = mode;
-            if lots > 0 {
-                scene.holds(held, lots);
-            }
-            for (at, (side, price, lots)) in working.into_iter().enumerate() {
-                scene.works(&order(at as u64 + 2, side, price, lots));
-            }
-            let (bid, ask) = (level(100_000, 5), level(100_000 + spread, 5));
-            scene.top = Some(Top { bid: Some(bid), ask: Some(ask) });
-            scene
-        },
-    )
-}
-
-proptest! {
-    #[test]
-    fn the_gate_agrees_with_the_naive_one(
-        scene in scene(),
-        side in side(),
-        price in prop_oneof![99_980i64..100_020, 98_990i64..99_010, 100_990i64..101_010],
-        lots in prop_oneof![-1i64..20, 900i64..1_100],
-    ) {
-        let intent = Intent { order_type: OrderType::Limit, ..order(1, side, price, lots) };
-        prop_assert_eq!(scene.check(&intent).passes(), naive(&scene, &intent), "{:?}", scene.check(&intent));
-    }
+/// Shares of the equity are set so that the limit lies at a hundred lots of the first instrument.
+fn share_of(lots: i128) -> Rate {
+    // of an equity of 100 000
+    Rate((lots * LOT / 100_000) as i64)
 }
 
 #[test]
-fn canary_a_gate_that_forgets_the_position_is_caught() {
-    let mut scene = Scene::new();
-    scene.holds(Side::Buy, 1_000);
-    let forgetful = {
-        let mut other = scene.clone();
-        other.plan.entries[0].position_lots_max = Lots(i64::MAX);
-        other
+fn exposure_of_one_instrument_of_a_venue_a_strategy_and_a_group() {
+    let hundred = |s: &mut Scene| s.plan.limits.concentration_max = share_of(100);
+    turns(
+        Verdict::Concentration,
+        |s| {
+            hundred(s);
+            s.works(&order(2, Side::Buy, 99_980, 90));
+            buy(10)
+        },
+        |s| {
+            hundred(s);
+            s.works(&order(2, Side::Buy, 99_980, 90));
+            buy(11)
+        },
+    );
+    let held = |s: &mut Scene, at: usize, kind: BucketKind, lots: i64| {
+        s.plan.limits.buckets[at].share = share_of(100);
+        s.plan.limits.buckets[at].kind = kind as u64;
+        s.plan.entries[0].buckets |= 1 << at;
+        s.plan.entries[1].buckets |= 1 << at;
+        s.holds_of(1, Side::Sell, lots);
+        buy(10)
     };
-    assert!(forgetful.check(&buy(10)).passes() && !naive(&scene, &buy(10)));
+    for (at, kind, verdict) in [
+        (0, BucketKind::Venue, Verdict::VenueExposure),
+        (1, BucketKind::Strategy, Verdict::StrategyExposure),
+        (2, BucketKind::Group, Verdict::GroupExposure),
+    ] {
+        turns(verdict, |s| held(s, at, kind, 90), |s| held(s, at, kind, 91));
+    }
+    // what belongs to another group does not count
+    let mut apart = Scene::new();
+    held(&mut apart, 2, BucketKind::Group, 91);
+    apart.plan.entries[1].buckets = 0b11;
+    assert_eq!(apart.check(&buy(10)), Verdict::Pass);
+}
+
+#[test]
+fn exposure_of_the_whole_lane() {
+    let gross = |s: &mut Scene, lots: i64| {
+        s.plan.limits.gross_max = Money(100 * LOT);
+        s.holds_of(1, Side::Sell, 30);
+        s.holds_of(2, Side::Buy, lots);
+        buy(10)
+    };
+    turns(Verdict::GrossExposure, |s| gross(s, 60), |s| gross(s, 61));
+    let net = |s: &mut Scene, side: Side, lots: i64| {
+        s.plan.limits.net_max = Money(100 * LOT);
+        s.holds_of(1, side, 120);
+        s.holds_of(2, side.opposite(), lots);
+        Intent { side, ..buy(10) }
+    };
+    for side in [Side::Buy, Side::Sell] {
+        let price = if side == Side::Buy { 99_990 } else { 100_010 };
+        let net = |s: &mut Scene, lots| Intent { price: Ticks(price), ..net(s, side, lots) };
+        turns(Verdict::NetExposure, |s| net(s, 30), |s| net(s, 29));
+    }
+    // a tenth of the equity of 100 000, a hundred of which were lost: 999 lots
+    let leverage = |s: &mut Scene, lots: i64| {
+        s.plan.limits.leverage_max = Rate(10_000_000);
+        s.holds_of(1, Side::Buy, lots);
+        let fee = ExecutionReport {
+            trade_id: 77,
+            last_price: Ticks(100_000),
+            fee: Money(100 * Money::ONE),
+            fee_currency: s.instruments[0].settle,
+            ..ExecutionReport::bare(ExecutionKind::Fill, InstrumentId(0), OrderId::new(1, 901))
+        };
+        s.ledger.on_report(&fee);
+        buy(10)
+    };
+    turns(Verdict::Leverage, |s| leverage(s, 989), |s| leverage(s, 990));
+}
+
+#[test]
+fn a_position_that_nobody_can_value_stops_new_risk() {
+    turns(
+        Verdict::MarkUnknown,
+        |s| {
+            s.marks[1] = 0;
+            buy(10)
+        },
+        |s| {
+            s.marks[1] = 0;
+            s.holds_of(1, Side::Buy, 1);
+            buy(10)
+        },
+    );
+}
+
+#[test]
+fn a_restricted_instrument_only_shrinks() {
+    let restricted = |s: &mut Scene, lots: i64| {
+        s.plan.entries[0].restricted = 1;
+        s.holds(Side::Sell, 10);
+        buy(lots)
+    };
+    turns(Verdict::Restricted, |s| restricted(s, 10), |s| restricted(s, 11));
+}
+
+/// The last trade stood 2 % away; its collar is 2 %.
+#[test]
+fn prices_are_held_to_the_last_trade_while_it_is_fresh() {
+    let traded = |s: &mut Scene, price: i64, at: Nanos| {
+        s.trades.on_trade(&trade(price, 1_000_000), at);
+        buy(10)
+    };
+    let fresh = Nanos(NOW.0 - 60 * Nanos::SECOND.0);
+    turns(Verdict::PriceOffLastTrade, |s| traded(s, 98_030, fresh), |s| traded(s, 98_029, fresh));
+    let old = Nanos(fresh.0 - 1);
+    turns(Verdict::PriceOffLastTrade, |s| traded(s, 98_029, old), |s| traded(s, 98_029, fresh));
+}
+
+/// A tenth of what was traded in the last minute, or the free size.
+#[test]
+fn fat_fingers_are_measured_by_the_markets_volume() {
+    let traded = |s: &mut Scene, lots: i64, volume: i64| {
+        s.plan.entries[0].volume_free_lots = Lots(5);
+        s.trades.on_trade(&trade(100_000, volume), NOW);
+        buy(lots)
+    };
+    turns(Verdict::SizeOverVolume, |s| traded(s, 10, 100), |s| traded(s, 10, 99));
+    turns(Verdict::SizeOverVolume, |s| traded(s, 5, 0), |s| traded(s, 6, 0));
+}
+
+/// What holds the lane back decides the code.
+#[test]
+fn limits_and_breakers_refuse_by_name() {
+    for (cause, verdict) in [
+        (Cause::DailyLoss, Verdict::LossLimit),
+        (Cause::Drawdown, Verdict::LossLimit),
+        (Cause::Exposure, Verdict::ExposureLimit),
+        (Cause::Spread, Verdict::Breaker),
+        (Cause::Rejects, Verdict::Breaker),
+        (Cause::KillFile, Verdict::Halted),
+    ] {
+        turns(
+            verdict,
+            |_| buy(10),
+            |s| {
+                s.holds = Holds::NONE.with(cause);
+                buy(10)
+            },
+        );
+    }
+    turns(
+        Verdict::TrialsUsed,
+        |_| buy(10),
+        |s| {
+            s.may_try = false;
+            buy(10)
+        },
+    );
+}
+
+/// Halted lanes close positions, no more than there are, and only when that is asked for.
+#[test]
+fn a_halted_lane_lets_out_only_what_closes() {
+    let closing = |s: &mut Scene, lots: i64, closes: bool, reduce_only: bool| {
+        s.holds = Holds::NONE.with(Cause::OperatorHalt);
+        s.closes = closes;
+        s.holds(Side::Sell, 10);
+        let time_in_force = TimeInForce::ImmediateOrCancel;
+        Intent { reduce_only, time_in_force, ..buy(lots) }
+    };
+    turns(Verdict::Halted, |s| closing(s, 10, true, true), |s| closing(s, 11, true, true));
+    turns(Verdict::Halted, |s| closing(s, 10, true, true), |s| closing(s, 10, false, true));
+    turns(Verdict::Halted, |s| closing(s, 10, true, true), |s| closing(s, 10, true, false));
+}
+
+/// A replacement under a new id may meet the fills of the order that it withdraws; a change in place
+/// counts what it changes once.
+#[test]
+fn a_replacement_counts_beside_what_it_replaces_and_a_change_in_place_does_not() {
+    let near = |s: &mut Scene, lots: i64| {
+        let held = order(2, Side::Buy, 99_980, 400);
+        s.works(&held);
+        let replace = Intent { action: OrderAction::Replace, replaces: held.order, ..buy(lots) };
+        (held, replace)
+    };
+    turns(Verdict::PositionOverLimit, |s| near(s, 600).1, |s| near(s, 601).1);
+    let in_place = |s: &mut Scene, lots: i64| {
+        let (held, replace) = near(s, lots);
+        Intent { order: held.order, ..replace }
+    };
+    turns(
+        Verdict::PositionOverLimit,
+        |s| in_place(s, 999),
+        |s| {
+            s.plan.entries[0].order_lots_max = Lots(1_001);
+            s.plan.entries[0].volume_free_lots = Lots(1_001);
+            in_place(s, 1_001)
+        },
+    );
 }

@@ -2,12 +2,13 @@
 
 mod gate;
 mod lane;
+mod twin;
 
 use crate::record::{
     BookTicker, BreakerRule, Bucket, BucketKind, CurrencyRate, DepthDiff, DepthSnapshot,
     ExecutionKind, ExecutionReport, FeeSchedule, Filters, FlattenRule, Instrument, InstrumentKind,
     Intent, Level, MakingParameters, OrderAction, OrderType, Plan, PlanBreakers, PlanEntry,
-    PlanLimits, Symbol, TimeInForce, VenueRate,
+    PlanLimits, Symbol, TimeInForce, Trade, VenueRate,
 };
 use crate::strategy::making::coefficients;
 use crate::units::{
@@ -40,7 +41,7 @@ pub(super) fn instrument(id: u32, symbol: &str) -> Instrument {
     }
 }
 
-fn plan(instruments: u32) -> Plan {
+pub(super) fn plan(instruments: u32) -> Plan {
     let (base, risk) = coefficients(0.01, 1.0, 0.3).unwrap();
     let mut plan = Plan::none();
     plan.version = 1;
@@ -178,6 +179,21 @@ fn ticker(id: u32, update: u64, bid: Level, ask: Level) -> BookTicker {
         update,
         bid,
         ask,
+        event_time: UnixNanos(0),
+        transaction_time: UnixNanos(0),
+    }
+}
+
+/// A trade on the first instrument's book.
+pub(super) fn trade(price: i64, lots: i64) -> Trade {
+    Trade {
+        instrument: InstrumentId(0),
+        id: 0,
+        price: Ticks(price),
+        lots: Lots(lots),
+        aggressor: Side::Buy,
+        aggregated: false,
+        on_book: true,
         event_time: UnixNanos(0),
         transaction_time: UnixNanos(0),
     }

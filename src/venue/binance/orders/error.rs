@@ -13,6 +13,10 @@ pub struct ErrorText {
     len: u8,
 }
 
+/// Futures' code of a post-only order that would have taken; spot says so in words, and reports carry
+/// this code for it too.
+pub const WOULD_TAKE: i32 = -5022;
+
 /// A refusal by the venue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the venue refuses with {code}: {text}")]
@@ -112,7 +116,7 @@ impl VenueError {
             -1021 => ErrorClass::ClockSkew,
             -1006 | -1007 => ErrorClass::Uncertain,
             -2011 | -2013 | -2026 => ErrorClass::UnknownOrder,
-            -5022 => ErrorClass::WouldTake,
+            WOULD_TAKE => ErrorClass::WouldTake,
             -2010 if says("immediately match") => ErrorClass::WouldTake,
             -2010 if says("insufficient balance") => ErrorClass::Funds,
             -2018 | -2019 | -2027 => ErrorClass::Funds,

@@ -16,7 +16,7 @@ pub(in crate::venue::binance) use fields::money;
 pub(in crate::venue::binance) use report::rate_limits;
 
 pub use encode::{EncodeError, REQUEST_LEN_MAX, RequestEncoder, SelfTradePrevention};
-pub use error::{Backoff, ErrorClass, ErrorText, VenueError};
+pub use error::{Backoff, ErrorClass, ErrorText, VenueError, WOULD_TAKE};
 pub use id::{CLIENT_ID_LEN, OrderRequest, RequestId, client_id, parse_client_id};
 pub use report::{
     EventKind, OrderMessage, RATE_COUNTS_MAX, RateCount, RateKind, RateUsage, ReportDecoder,

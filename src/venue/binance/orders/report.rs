@@ -13,7 +13,7 @@
 use crate::record::{ExecutionKind, ExecutionReport, Instrument, OrderAction};
 use crate::units::{GridError, Lots, OrderId, Ticks, UnixNanos};
 use crate::venue::binance::Family;
-use crate::venue::binance::orders::error::{ErrorClass, ErrorText, VenueError};
+use crate::venue::binance::orders::error::{ErrorClass, ErrorText, VenueError, WOULD_TAKE};
 use crate::venue::binance::orders::fields::{EventFields, Fields};
 use crate::venue::binance::orders::id::{OrderRequest, RequestId, parse_client_id};
 use crate::venue::binance::orders::json::{self, Json, Node};
@@ -226,9 +226,13 @@ impl Response {
             return none;
         };
         let doubted = self.in_doubt();
+        let code = match error.class() {
+            ErrorClass::WouldTake => WOULD_TAKE,
+            _ => error.code,
+        };
         let of = |kind, order| {
             let certain = !doubted.contains(&Some(order));
-            certain.then(|| refusal(kind, &request, order, error.code))
+            certain.then(|| refusal(kind, &request, order, code))
         };
         let rejected = of(ExecutionKind::Rejected, request.order);
         let unmoved = |order| of(ExecutionKind::CancelRejected, order);
@@ -385,7 +389,8 @@ impl ReportDecoder {
             ..ExecutionReport::bare(kind, instrument.id, order)
         };
         if kind == ExecutionKind::Rejected {
-            report.reject_code = NEW_ORDER_REJECTED;
+            let would_take = of.text("r").is_ok_and(|reason| reason == WOULD_MATCH);
+            report.reject_code = if would_take { WOULD_TAKE } else { NEW_ORDER_REJECTED };
         }
         if kind == ExecutionKind::Fill {
             report.trade_id = of.unsigned("t")?;
@@ -403,6 +408,8 @@ impl ReportDecoder {
 
 /// A rejection by event names a reason in words; this is the code that requests get for it.
 const NEW_ORDER_REJECTED: i32 = -2010;
+/// Spot's reason for the rejection of a post-only order that would have taken.
+const WOULD_MATCH: &str = "WOULD_MATCH_IMMEDIATELY";
 
 fn response(fields: &Fields<'_>) -> Result<Response, ReportError> {
     let unusable = |field| ReportError::Field { event: "response", field };

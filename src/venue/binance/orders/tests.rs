@@ -367,7 +367,7 @@ fn refusals_become_reports_by_request() {
         answer(text).reports().map(|of| (of.kind, of.order, of.reject_code)).collect()
     };
     let (order, old) = (OrderId::new(7, 42), OrderId::new(7, 41));
-    assert_eq!(kinds(REPLACE_REFUSED), [(ExecutionKind::Rejected, order, -2010)]);
+    assert_eq!(kinds(REPLACE_REFUSED), [(ExecutionKind::Rejected, order, WOULD_TAKE)]);
     let uncancelled = REPLACE_REFUSED
         .replace("SUCCESS", "FAILURE")
         .replace(r#"{"symbol":"BTCUSDT","orderId":125}"#, r#"{"code":-2011,"msg":"Unknown."}"#);
