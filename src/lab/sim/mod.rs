@@ -2,7 +2,11 @@
 
 pub mod clock;
 pub mod engine;
+pub mod faults;
+pub mod judge;
+pub mod kinds;
 pub mod net;
+pub mod plans;
 pub mod scenario;
 mod stream;
 mod wires;
