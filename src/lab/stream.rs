@@ -8,7 +8,7 @@ use crate::host::byte_ring::{Refused, Urgency, byte_ring};
 use crate::host::disk::Disk;
 use crate::host::keeper::Keeper;
 use crate::hot::lane::LaneConfig;
-use crate::hot::recorder::{RESERVE_WORDS, RING_WORDS, RingRecorder};
+use crate::hot::recorder::{RESERVE_WORDS, RingRecorder};
 use crate::hot::recover::{RecoverError, Replica};
 use crate::journal::{
     Durability, JournalError, Progress, Reader, Settings, SettingsError, Stream, Tail, Writer,
@@ -108,6 +108,8 @@ pub struct Beginning<'a> {
     pub boot: u128,
     /// How the stream is written.
     pub settings: Settings,
+    /// Words of the ring between the lane and the writer.
+    pub ring_words: usize,
 }
 
 /// Opens a life behind `tail`; its first entries are as durable as the settings make them.
@@ -120,7 +122,7 @@ pub fn begin<D: Disk>(
     tail: Option<&Tail>,
     now: Nanos,
 ) -> Result<(Writer<D>, RingRecorder), StreamError> {
-    let (producer, consumer) = byte_ring(RING_WORDS, RESERVE_WORDS);
+    let (producer, consumer) = byte_ring(of.ring_words, RESERVE_WORDS);
     let stream = Stream { run: tail.map_or(of.run, |tail| tail.stream.run), lane: of.lane.lane.0 };
     let mut writer = Writer::start(disk, consumer, of.settings, stream, tail)?;
     let health = writer.health();

@@ -5,6 +5,7 @@
 //! engine's `Valuation`.
 //! Invariant: the first breach of a seed is kept with its step; later ones may only follow from it.
 
+use super::tap::Said;
 use crate::hot::lane::Lane;
 use crate::lab::exchange::server::Witnessed;
 use crate::ledger::Ledger;
@@ -12,7 +13,7 @@ use crate::record::{
     ExecutionKind, ExecutionReport, Instrument, InstrumentKind, Intent, OrderAction, Plan,
 };
 use crate::units::{Currency, InstrumentId, Lots, Money, Nanos, OrderId, Side, Ticks};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A breach must last this long in a calm before it counts: messages are under way.
 const LASTING: Nanos = Nanos(3 * 1_000_000_000);
@@ -96,6 +97,20 @@ struct Known {
     changing: Option<i64>,
 }
 
+/// What makes two requests the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Asked(u8, OrderId, OrderId, Ticks, Lots);
+
+impl Asked {
+    fn of(intent: &Intent) -> Asked {
+        let Intent { action, order, replaces, price, lots, .. } = *intent;
+        if action == OrderAction::Cancel {
+            return Asked(action as u8, order, OrderId(0), Ticks(0), Lots(0));
+        }
+        Asked(action as u8, order, replaces, price, lots)
+    }
+}
+
 /// One instrument's account.
 #[derive(Clone, Debug, Default)]
 struct Account {
@@ -123,6 +138,12 @@ pub struct Judge {
     violation: Option<Violation>,
     /// Requests that reached the exchange.
     received: u64,
+    /// What passed and has not reached the exchange, with the numbers of the records that say so.
+    passed: BTreeMap<Asked, VecDeque<u64>>,
+    planned_at: Nanos,
+    waits_for_disk: bool,
+    /// What an account begins with, of each currency.
+    endowment: Money,
     /// Fills it reported.
     fills: u64,
     /// Comparisons of books that could be made.
@@ -156,6 +177,10 @@ impl Judge {
             step: 0,
             violation: None,
             received: 0,
+            passed: BTreeMap::new(),
+            planned_at: Nanos(0),
+            waits_for_disk: false,
+            endowment: Money(1_000_000 * Money::ONE),
             fills: 0,
             compared: 0,
         }
@@ -196,10 +221,11 @@ impl Judge {
         self.limited_until = self.limited_until.max(until);
     }
 
-    /// Something happened at the exchange.
-    pub fn witness(&mut self, what: &Witnessed) {
+    /// Something happened at the exchange. `durable` is the last record of the journal that no loss of
+    /// power can undo.
+    pub fn witness(&mut self, what: &Witnessed, durable: Option<u64>) {
         match what {
-            Witnessed::Received(_, intent) => self.received(intent),
+            Witnessed::Received(_, intent) => self.received(intent, durable),
             Witnessed::Reported(_, report) => self.reported(report),
             Witnessed::Limited(code) => {
                 if self.now >= self.limited_until {
@@ -211,8 +237,9 @@ impl Judge {
 
     // ---- what the exchange received ----
 
-    fn received(&mut self, intent: &Intent) {
+    fn received(&mut self, intent: &Intent, durable: Option<u64>) {
         self.received += 1;
+        self.check_passed(intent, durable);
         match intent.action {
             OrderAction::Place => self.ordered(intent),
             OrderAction::Replace if intent.order == intent.replaces => self.changed(intent),
@@ -493,6 +520,110 @@ impl Judge {
                 self.breach(Invariant::Money, words);
             }
         }
+    }
+
+    // ---- the gate ----
+
+    /// A plan that the lane may trade by was published.
+    pub fn published(&mut self, now: Nanos) {
+        self.planned_at = now;
+    }
+
+    /// The gate said something.
+    pub fn said(&mut self, said: &Said) {
+        let judgement = &said.judgement;
+        if !judgement.verdict.passes() {
+            return;
+        }
+        let intent = &judgement.intent;
+        let passed = self.passed.entry(Asked::of(intent)).or_default();
+        passed.push_back(said.record);
+        if matches!(intent.action, OrderAction::Cancel | OrderAction::CancelAll)
+            || intent.reduce_only
+        {
+            return;
+        }
+        let (bid, ask) = (judgement.bid, judgement.ask);
+        let crossed = match (bid, ask) {
+            (Some(bid), Some(ask)) => bid.price >= ask.price,
+            _ => true,
+        };
+        if crossed {
+            self.breach(Invariant::Forbidden, format!("passed on bid {bid:?}, ask {ask:?}"));
+        }
+        let age = self.now.since(self.planned_at);
+        if age > self.plan.limits.plan_age_max && !self.shrinks(intent) {
+            let seconds = age.0 / 1_000_000_000;
+            self.breach(Invariant::Forbidden, format!("passed on a plan {seconds} s old"));
+        }
+    }
+
+    /// Whether an order can only bring the venue's position nearer to zero.
+    fn shrinks(&self, intent: &Intent) -> bool {
+        let position = self.accounts[intent.instrument.0 as usize].position;
+        -intent.side.sign() * position >= intent.lots.0
+    }
+
+    /// What reaches the exchange must have passed, once for every time it comes; and what a journal
+    /// promises to have on disk first must be there.
+    fn check_passed(&mut self, intent: &Intent, durable: Option<u64>) {
+        if intent.action == OrderAction::CancelAll {
+            return; // the clerk's, the guard's and the venue's own switch
+        }
+        let asked = Asked::of(intent);
+        let record = self.passed.get_mut(&asked).and_then(VecDeque::pop_front);
+        if self.passed.get(&asked).is_some_and(VecDeque::is_empty) {
+            self.passed.remove(&asked);
+        }
+        match (record, durable) {
+            (None, _) => {
+                self.breach(Invariant::Verdict, format!("{intent:?} never passed the gate"))
+            }
+            (Some(record), Some(durable)) if self.waits_for_disk && record > durable => {
+                let words =
+                    format!("record {record} let it out, {durable} are durable: {intent:?}");
+                self.breach(Invariant::Durable, words);
+            }
+            _ => {}
+        }
+    }
+
+    /// Orders wait until what led to them is durable.
+    pub fn wait_for_disk(&mut self, waits: bool) {
+        self.waits_for_disk = waits;
+    }
+
+    /// In a calm the lane's links are up and its books are trusted.
+    pub fn check_alive<B: crate::market::book::Book>(&mut self, lane: &Lane<B>) {
+        let untrusted = self
+            .instruments
+            .iter()
+            .find(|of| lane.book(of.id).is_none_or(|book| !book.is_synchronised()));
+        let found = match untrusted {
+            _ if !lane.is_connected() => Some("a link is down".to_owned()),
+            Some(of) => Some(format!("the book of {} is not trusted", of.symbol)),
+            None => None,
+        };
+        self.lasting(Invariant::Alive, found);
+    }
+
+    /// What the account held before anything was traded.
+    #[must_use]
+    pub fn start_of(&self, held: &[(Currency, Money)]) -> Vec<(Currency, Money)> {
+        held.iter().map(|(of, _)| (*of, self.endowment)).collect()
+    }
+
+    /// The engine's books at the end of a seed: equal at once, and nothing works.
+    pub fn compare_at_end(&mut self, ledger: &Ledger) {
+        let works = self.working();
+        if works > 0 {
+            self.breach(Invariant::OpenOrders, format!("{works} orders work after the end"));
+        }
+        self.since = [Invariant::Position, Invariant::Cash, Invariant::Fees, Invariant::OpenOrders]
+            .into_iter()
+            .map(|of| (of, Nanos(0)))
+            .collect();
+        self.compare(ledger);
     }
 
     /// Whether anything of ours works at the venue.

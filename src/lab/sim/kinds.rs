@@ -154,6 +154,8 @@ kinds! {
     SlowDisk "slow_disk" Disk 2,
     /// A bit of what is written but not synced flips (A decides which).
     BitRot "bit_rot" Disk 1,
+    /// Any bit of the journal flips (A decides which); the next start must refuse it or not need it.
+    SyncedRot "synced_rot" Disk 1,
 
     /// The engine is killed; it starts again after A ms. B: what it sent last is lost with it.
     Kill "kill" Life 3,
@@ -249,7 +251,7 @@ impl Kind {
             Kind::DiskFull => [500 + below(20_000), 0, 0],
             Kind::ShortWrite | Kind::FsyncError => [1 + below(3), 0, 0],
             Kind::SlowDisk => [1 + below(200), 500 + below(20_000), 0],
-            Kind::BitRot => [below(1 << 30), 0, 0],
+            Kind::BitRot | Kind::SyncedRot => [below(1 << 30), 0, 0],
 
             Kind::Kill => [below(20_000), below(2), 0],
             Kind::PowerLoss => [1_000 + below(20_000), below(1 << 30), 0],
