@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod replay;
 pub mod replay_capture;
 pub mod run;
+pub mod sim;
 pub mod venue;
 
 use clap::{Parser, Subcommand};
@@ -41,6 +42,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Serve a market and its order API at an address, as Binance would
     Venue(venue::VenueArgs),
+    /// Live through simulated hours of faults of every kind, and check what must always hold
+    Sim(sim::SimArgs),
     /// Show the machine as Bot4 sees it, and what to change before trading on it
     Doctor(doctor::Doctor),
 }
@@ -60,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Audit(args) => audit::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Bench(args) => bench::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Venue(args) => venue::run(args, &mut out).map_err(anyhow::Error::from),
+        Command::Sim(args) => sim::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Doctor(args) => doctor::run(args, &mut out).map_err(anyhow::Error::from),
     };
     match outcome.and_then(|()| Ok(out.flush()?)) {

@@ -172,6 +172,12 @@ impl<B: Book> Lane<B> {
         self.sequence
     }
 
+    /// Whether both links are up.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.market_up && self.orders_up
+    }
+
     /// The lane's mode.
     #[must_use]
     pub fn mode(&self) -> Mode {

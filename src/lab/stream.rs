@@ -8,7 +8,7 @@ use crate::host::byte_ring::{Refused, Urgency, byte_ring};
 use crate::host::disk::Disk;
 use crate::host::keeper::Keeper;
 use crate::hot::lane::LaneConfig;
-use crate::hot::recorder::{RESERVE_WORDS, RING_WORDS, RingRecorder};
+use crate::hot::recorder::{RESERVE_WORDS, RingRecorder};
 use crate::hot::recover::{RecoverError, Replica};
 use crate::journal::{
     Durability, JournalError, Progress, Reader, Settings, SettingsError, Snapshot, Stream, Tail,
@@ -139,6 +139,8 @@ pub struct Beginning<'a> {
     pub boot: u128,
     /// How the stream is written.
     pub settings: Settings,
+    /// Words of the ring between the lane and the writer.
+    pub ring_words: usize,
 }
 
 /// Opens a life behind `tail`; its first entries are as durable as the settings make them, and `replica`
@@ -153,7 +155,7 @@ pub fn begin<D: Disk>(
     replica: &mut Replica,
     now: Nanos,
 ) -> Result<(Writer<D>, RingRecorder), StreamError> {
-    let (producer, consumer) = byte_ring(RING_WORDS, RESERVE_WORDS);
+    let (producer, consumer) = byte_ring(of.ring_words, RESERVE_WORDS);
     let stream = Stream { run: tail.map_or(of.run, |tail| tail.stream.run), lane: of.lane.lane.0 };
     let mut writer = Writer::start(disk, consumer, of.settings, stream, tail)?;
     let health = writer.health();

@@ -7,7 +7,7 @@ use crate::host::disk::{self, Access, DiskError, DiskKind};
 use crate::host::system::System;
 use crate::hot::drive::Resumed;
 use crate::hot::lane::LaneConfig;
-use crate::hot::recorder::RingRecorder;
+use crate::hot::recorder::{RING_WORDS, RingRecorder};
 use crate::journal::{Durability, Health, Settings, Writer, thread};
 use crate::lab::stream::{self, Beginning, Follower, From, StreamError};
 use crate::record::Instrument;
@@ -169,6 +169,7 @@ impl Folder {
             wall_at_zero: of.wall_at_zero,
             boot: self.boot,
             settings: self.settings,
+            ring_words: RING_WORDS,
         };
         let (writer, recorder) =
             stream::begin(disk, &beginning, left.tail.as_ref(), &mut left.replica, clock.now())

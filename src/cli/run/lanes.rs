@@ -15,7 +15,7 @@ use crate::host::system::System;
 use crate::host::topology::Topology;
 use crate::hot::drive::clerk::{self, ClerkSettings};
 use crate::hot::drive::rest::{Rest, finish};
-use crate::hot::drive::{Controls, DriveReport, DriveSettings, drive};
+use crate::hot::drive::{Controls, DriveReport, DriveSettings, TIMER_PERIOD, drive};
 use crate::hot::guard::{self, Death};
 use crate::hot::lane::{LANES_MAX, LaneConfig};
 use crate::hot::recorder::{RingRecorder, Unrecorded};
@@ -155,6 +155,7 @@ pub fn start(config: &Config, arena: &Arena, clock: TscClock) -> Result<Lanes, R
                 Transport::IoUring => NetKind::Uring,
             },
             busy,
+            timer: TIMER_PERIOD,
             simd: Simd::detect(),
             seed: config.run.seed.wrapping_add(index as u64),
             wall_at_zero,

@@ -18,14 +18,15 @@ use crate::hot::guard::LastWord;
 use crate::hot::lane::Lane;
 use crate::hot::pipeline::Pipeline;
 use crate::hot::recorder::{Recorder, Unrecorded};
-use crate::record::{Command, Input, Intent, Life, Link, LinkState, Source};
+use crate::record::{Command, Input, Intent, Life, Link, LinkState, Plan, Source};
 use crate::units::{Nanos, UnixNanos};
 use crate::venue::binance::orders::OrderMessage;
 use crate::venue::binance::session::Line;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-const TIMER_PERIOD: Nanos = Nanos::from_millis(10);
+/// Between two timer inputs of a lane that drives itself.
+pub const TIMER_PERIOD: Nanos = Nanos::from_millis(10);
 const SESSION_PERIOD: Nanos = Nanos::from_millis(250);
 const KEEP_KEY_PERIOD: Nanos = Nanos(30 * 60 * 1_000_000_000);
 const INCIDENTS_MAX: usize = 256;
@@ -92,7 +93,7 @@ pub fn drive<C: Clock + Clone, R: Recorder>(
     let _word = LastWord(Arc::clone(&controls.pulse));
     let net_settings = NetSettings { connections: 12, listeners: 1, ..NetSettings::default() };
     let mut net = open(settings.transport, &net_settings)?;
-    let wait = if settings.busy { Wait::Busy } else { Wait::Block(TIMER_PERIOD) };
+    let wait = if settings.busy { Wait::Busy } else { Wait::Block(settings.timer) };
     let mut driver = Driver::new(settings, recorder, clock, asks, answers);
     loop {
         let wait = driver.patience(wait);
@@ -141,7 +142,7 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
             lost_at: ended_at,
             is_new: true,
             began: now,
-            timer_due: now.plus(TIMER_PERIOD),
+            timer_due: now.plus(settings.timer),
             session_due: now,
             key_due: now.plus(KEEP_KEY_PERIOD),
             stopping: None,
@@ -178,7 +179,7 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
         let now = self.clock.now();
         controls.pulse.beat();
         if now >= self.timer_due {
-            self.timer_due = now.plus(TIMER_PERIOD);
+            self.timer_due = now.plus(self.settings.timer);
             self.input(Input::Timer, now);
             self.publish(&controls.status);
             self.obey(controls, now);
@@ -215,6 +216,12 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
     #[must_use]
     pub fn patience(&mut self, wait: Wait) -> Wait {
         if self.pipeline.recorder().holds_back() { Wait::Busy } else { wait }
+    }
+
+    /// A plan that was published: an input like any other.
+    pub fn publish_plan(&mut self, plan: &Plan) {
+        let now = self.clock.now();
+        self.input(Input::Plan(plan), now);
     }
 
     /// When the next turn has something to do even if nothing arrives.

@@ -28,7 +28,7 @@ mod timing;
 pub mod wire;
 
 pub use controls::{Controls, Status};
-pub use driver::{Driver, Turn, drive};
+pub use driver::{Driver, TIMER_PERIOD, Turn, drive};
 pub use open_loop::OpenLoop;
 pub use report::{DriveReport, Incident};
 pub use sessions::{Lines, SessionKind};

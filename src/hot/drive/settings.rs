@@ -6,7 +6,7 @@ use crate::host::net::NetKind;
 use crate::host::schedule::Schedule;
 use crate::hot::lane::{Lane, LaneConfig};
 use crate::record::{Instrument, Plan};
-use crate::units::{Currency, UnixNanos};
+use crate::units::{Currency, Nanos, UnixNanos};
 use crate::venue::binance::Family;
 use crate::venue::binance::session::Signer;
 use std::sync::Arc;
@@ -53,6 +53,8 @@ pub struct DriveSettings {
     pub transport: NetKind,
     /// Whether to spin instead of sleeping in the kernel.
     pub busy: bool,
+    /// Between two timer inputs.
+    pub timer: Nanos,
     /// Which kernels.
     pub simd: Simd,
     /// Decides jitter, masks and nonces.

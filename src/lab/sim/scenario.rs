@@ -4,6 +4,8 @@
 //! changes nothing but its own consequences.
 
 use super::net::NetworkSettings;
+use crate::hot::recorder::RESERVE_WORDS;
+use crate::journal::{Durability, Settings};
 use crate::lab::exchange::Random;
 use crate::ledger::Valuation;
 use crate::record::{
@@ -40,6 +42,10 @@ pub struct Scenario {
     pub venue_latency: Nanos,
     /// Events of the crowd per second and instrument.
     pub rate: f64,
+    /// How the journal is written.
+    pub journal: Settings,
+    /// Words of the ring between lane and journal.
+    pub ring_words: usize,
     /// Countdown of the venue's dead man's switch; zero leaves it alone.
     pub dead_man: Nanos,
 }
@@ -93,6 +99,16 @@ impl Scenario {
             network,
             venue_latency: Nanos(50_000 + random.below(3_000_000)),
             rate: 8.0 + random.unit() * 12.0,
+            journal: Settings {
+                durability: match random.below(4) {
+                    0 => Durability::None,
+                    1 => Durability::Each,
+                    _ => Durability::Group(Nanos(500_000 + random.below(20_000_000))),
+                },
+                segment_len: (1 + random.below(8)) << 18,
+                group_len: 1 << 17,
+            },
+            ring_words: RESERVE_WORDS + (1 << 14) + (random.below(1 << 15) as usize),
             dead_man: Nanos([0, 10_000_000_000][random.below(2) as usize]),
         })
     }

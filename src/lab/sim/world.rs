@@ -1,32 +1,59 @@
 //! The world of one seed: the engine's machine, the venue's, the network between them, and time.
 //!
-//! Time goes from event to event: whatever is due first happens next, at one instant the venue before
-//! the engine. Invariant: a seed decides every byte and every state.
+//! Time goes from event to event: whatever is due first happens next, at one instant first what befalls
+//! the world, then the venue, then the engine. After every step the judge hears what the exchange and
+//! the gate did; in a calm the engine's books are held against the venue's.
+//! Invariant: seed, span and list of faults decide every byte and every state.
 
 use super::clock::SimTime;
-use super::engine::Engine;
+use super::disk::SimDisk;
+use super::engine::{Birth, Engine, Stalled};
+use super::faults::{CALM, Fault, FaultList};
+use super::judge::{Invariant, Judge};
 use super::net::{Machine, Network, SimNet};
 use super::scenario::Scenario;
+use super::tap::{Ear, Said};
 use crate::host::cpu::Simd;
 use crate::host::net::{Net, NetError, NetKind, NetSettings};
 use crate::hot::drive::wire::Endpoint;
-use crate::hot::drive::{DriveSettings, Endpoints};
+use crate::hot::drive::{DriveSettings, Endpoints, Turn};
 use crate::hot::lane::LaneConfig;
 use crate::lab::exchange::server::{House, ServerError, ServerSettings};
-use crate::lab::exchange::{ExchangeSettings, FlowSettings, QueueModel};
-use crate::units::{LaneId, Nanos, UnixNanos};
+use crate::lab::exchange::{ClientId, ExchangeSettings, FlowSettings, QueueModel};
+use crate::lab::stream::{self, From};
+use crate::record::{Command, Plan};
+use crate::units::{Currency, InstrumentId, LaneId, Money, Nanos, UnixNanos};
+use std::collections::BTreeMap;
 
 /// Where the engine runs.
 pub const ENGINE: Machine = Machine(1);
 /// Where the venue is.
 pub const VENUE: Machine = Machine(2);
 const PORT: u16 = 443;
-/// The world's wall clock at its beginning: 14 November 2023.
-const WALL_AT_ZERO: UnixNanos = UnixNanos(1_700_000_000_000_000_000);
+/// The world's wall clock at its beginning: 14 November 2023, ten minutes before midnight UTC.
+const WALL_AT_ZERO: UnixNanos = UnixNanos(1_700_005_800_000_000_000);
+/// Seconds from which epochs of client order ids count, as `bot4 run` has it.
+const EPOCH_ZERO: u64 = 1_700_000_000;
 /// Between two diffs of a book.
 const DIFF_PERIOD: Nanos = Nanos::from_millis(250);
+/// Between two timer inputs of the lane.
+const TIMER: Nanos = Nanos::from_millis(50);
+/// Between two plans of the deep lane.
+const PLAN_PERIOD: Nanos = Nanos(15 * 1_000_000_000);
+/// Between two comparisons of books in a calm.
+const COMPARE_PERIOD: Nanos = Nanos::SECOND;
+/// After the last fault is over, the engine's books may differ for so long.
+const SETTLING: Nanos = Nanos(40 * 1_000_000_000);
+/// Between two looks of the operator at a lane that is held back.
+const OPERATOR_PERIOD: Nanos = Nanos(20 * 1_000_000_000);
+/// A start that failed for lack of space is tried again after this.
+const START_AGAIN: Nanos = Nanos(2 * 1_000_000_000);
+/// A lane that was told to stop has this long.
+const STOPPING_MAX: Nanos = Nanos(30 * 1_000_000_000);
+/// Whose account the engine's key is.
+pub(super) const ACCOUNT: ClientId = ClientId(1);
 
-/// Why a world cannot go on; a bug, since it holds nothing that fails.
+/// Why a world cannot go on; a bug of the simulator, since it holds nothing else that fails.
 #[derive(Debug, thiserror::Error)]
 pub enum WorldError {
     /// The venue.
@@ -37,16 +64,48 @@ pub enum WorldError {
     Net(#[from] NetError),
 }
 
+/// Something the world has to do at a time.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Errand {
+    Fault(Fault),
+    Start,
+    Publish,
+    Compare,
+    Operator,
+    Activate,
+}
+
 /// Engine, venue and what lies between.
 pub struct World {
-    scenario: Scenario,
-    time: SimTime,
-    network: Network,
-    venue: House,
+    pub(super) scenario: Scenario,
+    pub(super) time: SimTime,
+    pub(super) network: Network,
+    pub(super) disk: SimDisk,
+    pub(super) venue: House,
     venue_net: SimNet,
     venue_due: Nanos,
-    engine: Option<Engine>,
+    pub(super) engine: Option<Engine>,
+    pub(super) stalled: Stalled,
+    pub(super) judge: Judge,
+    ear: Ear,
+    errands: BTreeMap<(Nanos, u64), Errand>,
+    errands_made: u64,
+    /// Journal records that were handed to the disk when the last life was killed.
+    written_at_kill: u64,
+    /// When the effects of every fault so far are over.
+    over_at: Nanos,
+    pub(super) no_plans_until: Nanos,
+    pub(super) disk_fails_until: Nanos,
+    plan: Box<Plan>,
+    /// Milliseconds by which the wall clocks are off.
+    pub(super) venue_skew: i64,
+    pub(super) engine_skew: i64,
+    stopping: Option<(Nanos, Nanos)>,
+    start: Vec<(Currency, Money)>,
+    counts: BTreeMap<&'static str, u64>,
     steps: u64,
+    inputs: u64,
+    lives: u64,
 }
 
 impl World {
@@ -54,7 +113,7 @@ impl World {
     ///
     /// # Errors
     /// See [`WorldError`].
-    pub fn new(scenario: Scenario) -> Result<World, WorldError> {
+    pub fn new(scenario: Scenario, faults: &FaultList) -> Result<World, WorldError> {
         let network = Network::new(scenario.network, scenario.seed);
         let exchange = ExchangeSettings {
             family: scenario.family,
@@ -70,60 +129,85 @@ impl World {
         settings.key = Some(scenario.signer.clone());
         settings.crowd = lively;
         let bounds = NetSettings { connections: settings.connections, ..NetSettings::default() };
-        let venue = House::new(settings, WALL_AT_ZERO)?;
+        let mut venue = House::new(settings, WALL_AT_ZERO)?;
+        venue.keep_witness();
         let mut venue_net = network.open(VENUE, &bounds);
         venue_net.listen(VENUE.at(PORT))?;
-        let (time, venue_due) = (SimTime::default(), Nanos(0));
-        let mut world =
-            World { scenario, time, network, venue, venue_net, venue_due, engine: None, steps: 0 };
-        world.start_engine();
+        let time = SimTime::default();
+        let mut world = World {
+            judge: Judge::new(&scenario.instruments, &scenario.plan),
+            disk: SimDisk::new(time.clone(), scenario.seed),
+            plan: scenario.plan.clone(),
+            scenario,
+            time,
+            network,
+            venue,
+            venue_net,
+            venue_due: Nanos(0),
+            engine: None,
+            stalled: Stalled::default(),
+            ear: Ear::default(),
+            errands: BTreeMap::new(),
+            errands_made: 0,
+            written_at_kill: 0,
+            over_at: Nanos(0),
+            no_plans_until: Nanos(0),
+            disk_fails_until: Nanos(0),
+            venue_skew: 0,
+            engine_skew: 0,
+            stopping: None,
+            start: Vec::new(),
+            counts: BTreeMap::new(),
+            steps: 0,
+            inputs: 0,
+            lives: 0,
+        };
+        for fault in &faults.0 {
+            world.later(fault.at, Errand::Fault(*fault));
+        }
+        world.later(Nanos(0), Errand::Start);
+        world.later(PLAN_PERIOD, Errand::Publish);
+        world.later(COMPARE_PERIOD, Errand::Compare);
+        world.later(OPERATOR_PERIOD, Errand::Operator);
         Ok(world)
     }
 
-    fn start_engine(&mut self) {
-        let of = &self.scenario;
-        let endpoint = Endpoint { at: VENUE.at(PORT), host: "venue".to_owned(), tls: None };
-        let clock = self.time.clock(self.time.now());
-        let settings = DriveSettings {
-            family: of.family,
-            lane: LaneConfig { lane: LaneId(0), family: of.family, epoch: 1 },
-            instruments: of.instruments.clone(),
-            resumed: None,
-            shared_assets: Vec::new(),
-            plan: of.plan.clone(),
-            endpoints: Endpoints {
-                market: endpoint.clone(),
-                orders: endpoint.clone(),
-                user: endpoint.clone(),
-            },
-            signer: Some(of.signer.clone()),
-            transport: NetKind::Epoll,
-            busy: true,
-            simd: Simd::detect(),
-            seed: of.seed,
-            wall_at_zero: UnixNanos(WALL_AT_ZERO.0 + self.time.now().0),
-            schedule: None,
-            warm_up: u64::MAX,
-        };
-        let engine = Engine::start(settings, endpoint, of.dead_man, &self.network, ENGINE, &clock);
-        self.engine = Some(engine);
+    pub(super) fn later(&mut self, at: Nanos, errand: Errand) {
+        self.errands_made += 1;
+        self.errands.insert((at, self.errands_made), errand);
     }
 
-    /// Lets everything happen until a time.
+    /// Lets everything happen until a time, or until an invariant is broken.
     ///
     /// # Errors
     /// See [`WorldError`].
     pub fn run_until(&mut self, until: Nanos) -> Result<(), WorldError> {
-        while self.next_time() <= until {
+        while self.judge.violation().is_none() && self.next_time() <= until {
             self.step()?;
         }
         Ok(())
     }
 
+    /// Lets a seed live for `span` and end in good order; the judge has the last word.
+    ///
+    /// # Errors
+    /// See [`WorldError`].
+    pub fn live(&mut self, span: Nanos) -> Result<(), WorldError> {
+        self.run_until(span)?;
+        self.stop_engine(Nanos(u64::MAX));
+        self.run_until(span.plus(STOPPING_MAX).plus(Nanos::SECOND))?;
+        if self.judge.violation().is_none() {
+            self.check_end();
+        }
+        Ok(())
+    }
+
     fn next_time(&self) -> Nanos {
-        let engine = self.engine.as_ref().map_or(Nanos(u64::MAX), Engine::next_time);
+        let engine =
+            self.engine.as_ref().map_or(Nanos(u64::MAX), |engine| engine.next_time(self.stalled));
         let arrivals = self.venue_net.next_time().unwrap_or(Nanos(u64::MAX));
-        self.venue_due.min(arrivals).min(engine)
+        let errand = self.errands.first_key_value().map_or(Nanos(u64::MAX), |((at, _), _)| *at);
+        self.venue_due.min(arrivals).min(engine).min(errand)
     }
 
     /// The next thing happens.
@@ -132,21 +216,301 @@ impl World {
         self.time.set(now);
         self.network.set_time(now);
         self.steps += 1;
+        (self.judge.now, self.judge.step) = (now, self.steps);
+        while let Some(first) = self.errands.first_entry()
+            && first.key().0 <= now
+        {
+            let errand = first.remove();
+            self.run_errand(errand, now);
+        }
         if self.venue_due <= now || self.venue_net.next_time().is_some_and(|at| at <= now) {
-            let wall = UnixNanos(WALL_AT_ZERO.0 + now.0);
+            let wall = skewed(UnixNanos(WALL_AT_ZERO.0 + now.0), self.venue_skew);
             let rest = self.venue.turn(&mut self.venue_net, now, wall);
             self.venue_due = now.plus(rest);
+            self.hear();
         }
-        if let Some(engine) = self.engine.as_mut().filter(|of| of.next_time() <= now) {
-            engine.turn(now)?;
+        let stalled = self.stalled;
+        if let Some(engine) = self.engine.as_mut().filter(|of| of.next_time(stalled) <= now) {
+            let turn = engine.turn(now, stalled)?;
+            self.hear();
+            if turn == Turn::Ended {
+                self.engine_ended(now);
+            }
         }
         Ok(())
     }
+
+    /// The judge hears what the gate said and what the exchange received and did.
+    fn hear(&mut self) {
+        let (judge, venue) = (&mut self.judge, &mut self.venue);
+        let durable = self.engine.as_ref().map(|engine| engine.health().durable());
+        self.ear.take(&mut |said: Said| judge.said(&said));
+        venue.take_witnessed(&mut |what| judge.witness(&what, durable));
+    }
+
+    fn run_errand(&mut self, errand: Errand, now: Nanos) {
+        match errand {
+            Errand::Fault(fault) => {
+                *self.counts.entry(fault.kind.name()).or_insert(0) += 1;
+                self.over_at = self.over_at.max(fault.over_at());
+                self.judge.calm_is_over();
+                self.strike(&fault, now);
+            }
+            Errand::Start => self.start_engine(now),
+            Errand::Publish => {
+                self.later(now.plus(PLAN_PERIOD), Errand::Publish);
+                if now >= self.no_plans_until {
+                    self.publish(now);
+                }
+            }
+            Errand::Compare => {
+                self.later(now.plus(COMPARE_PERIOD), Errand::Compare);
+                self.compare(now);
+            }
+            Errand::Operator => {
+                self.later(now.plus(OPERATOR_PERIOD), Errand::Operator);
+                self.operate(now);
+            }
+            Errand::Activate => {
+                if let Some(engine) = &self.engine {
+                    engine.command(Command::Activate);
+                }
+            }
+        }
+    }
+
+    /// The deep lane publishes the plan again.
+    fn publish(&mut self, now: Nanos) {
+        self.plan.version += 1;
+        if let Some(engine) = &mut self.engine {
+            engine.publish(&self.plan);
+            self.judge.published(now);
+        }
+    }
+
+    /// A plan that no deep lane would publish on purpose.
+    pub(super) fn publish_absurd(&mut self, way: usize) {
+        self.plan.version += 1;
+        if let Some(engine) = &mut self.engine {
+            engine.publish(&super::plans::absurd(&self.plan, way));
+        }
+    }
+
+    /// What a person does: restarts an engine whose journal has failed, and activates a lane that only a
+    /// person can, once the trouble is over.
+    fn operate(&mut self, now: Nanos) {
+        let Some(engine) = &self.engine else { return };
+        if now < self.disk_fails_until || self.stopping.is_some() {
+            return;
+        }
+        if engine.health().failure().is_some() || engine.health().lacks_room_ahead() {
+            self.stop_engine(now.plus(Nanos::SECOND));
+        } else if engine.lane().mode() != crate::record::Mode::Active {
+            engine.command(Command::Activate);
+        }
+    }
+
+    // ---- lives of the engine ----
+
+    fn start_engine(&mut self, now: Nanos) {
+        if self.engine.is_some() {
+            return;
+        }
+        let of = &self.scenario;
+        let endpoint = Endpoint { at: VENUE.at(PORT), host: "venue".to_owned(), tls: None };
+        let clock = self.time.clock(now);
+        let wall = skewed(UnixNanos(WALL_AT_ZERO.0 + now.0), self.engine_skew);
+        let epoch = ((wall.0 / 1_000_000_000).saturating_sub(EPOCH_ZERO) << 4) as u32;
+        let settings = DriveSettings {
+            family: of.family,
+            lane: LaneConfig { lane: LaneId(0), family: of.family, epoch },
+            instruments: of.instruments.clone(),
+            resumed: None,
+            shared_assets: Vec::new(),
+            plan: self.plan.clone(),
+            endpoints: Endpoints {
+                market: endpoint.clone(),
+                orders: endpoint.clone(),
+                user: endpoint.clone(),
+            },
+            signer: Some(of.signer.clone()),
+            transport: NetKind::Epoll,
+            busy: true,
+            timer: TIMER,
+            simd: Simd::detect(),
+            seed: of.seed.wrapping_add(now.0),
+            wall_at_zero: wall,
+            schedule: None,
+            warm_up: u64::MAX,
+        };
+        let born = Engine::start(Birth {
+            machine: ENGINE,
+            network: &self.network,
+            disk: &self.disk,
+            clock: &clock,
+            settings,
+            rest: endpoint,
+            dead_man: of.dead_man,
+            journal: of.journal,
+            ring_words: of.ring_words,
+            ear: &self.ear,
+        });
+        match born {
+            Ok(engine) => self.begin_life(engine, now),
+            // Rotten bits are refused, as they must be; a copy of the files is restored.
+            Err(_) if self.disk.restore() => self.later(now, Errand::Start),
+            Err(_) if now < self.disk_fails_until => {
+                self.later(now.plus(START_AGAIN), Errand::Start);
+            }
+            Err(error) => self.judge.breach(Invariant::Recovery, error.to_string()),
+        }
+    }
+
+    fn begin_life(&mut self, engine: Engine, now: Nanos) {
+        if engine.recovered < self.written_at_kill {
+            let (found, written) = (engine.recovered, self.written_at_kill);
+            let words = format!("{found} records of {written} that were written are left");
+            self.judge.breach(Invariant::Recovery, words);
+        }
+        self.lives += 1;
+        self.written_at_kill = 0;
+        self.engine = Some(engine);
+        self.judge.published(now);
+        self.over_at = self.over_at.max(now);
+    }
+
+    /// Tells the lane to stop; once it has, it starts again at `again`.
+    pub(super) fn stop_engine(&mut self, again: Nanos) {
+        if let Some(engine) = &self.engine {
+            engine.stop();
+            self.stopping = Some((self.time.now(), again));
+        } else if again == Nanos(u64::MAX) {
+            self.errands.retain(|_, errand| !matches!(errand, Errand::Start));
+        }
+    }
+
+    fn engine_ended(&mut self, now: Nanos) {
+        let Some(engine) = self.engine.take() else { return };
+        engine.stop_clerk();
+        self.inputs += engine.lane().sequence();
+        let failed = engine.health().failure().is_some();
+        let lane = engine.finish();
+        self.network.kill(ENGINE);
+        if !failed {
+            self.check_replay(lane.state_hash(), lane.sequence());
+        }
+        let again = self.stopping.take().map_or(now, |(_, again)| again);
+        if again < Nanos(u64::MAX) {
+            self.later(again.max(now), Errand::Start);
+        } else if !failed {
+            self.judge.compare_at_end(lane.ledger());
+        }
+    }
+
+    /// The engine's process is killed, with or without its machine's power; it starts again at `again`.
+    pub(super) fn kill_engine(&mut self, power: Option<u64>, again: Nanos) {
+        let Some(engine) = self.engine.take() else { return };
+        self.stopping = None;
+        match power {
+            Some(pick) => {
+                self.written_at_kill = engine.health().durable();
+                drop(engine);
+                self.network.lose_power(ENGINE);
+                self.disk.lose_power(pick);
+            }
+            None => {
+                self.written_at_kill = engine.health().written();
+                drop(engine);
+                self.network.kill(ENGINE);
+                self.disk.kill();
+            }
+        }
+        self.later(again, Errand::Start);
+    }
+
+    // ---- judgement ----
+
+    /// Compares books once every fault has been over for a while.
+    fn compare(&mut self, now: Nanos) {
+        let Some(engine) = &self.engine else { return };
+        for of in &self.scenario.instruments {
+            if let Some(theirs) = self.venue.book(of.id) {
+                self.judge.compare_book(engine.lane(), &theirs);
+            }
+        }
+        if now < self.over_at.plus(SETTLING) || self.stopping.is_some() {
+            return;
+        }
+        self.judge.compare(engine.lane().ledger());
+        self.judge.check_alive(engine.lane());
+        let held = self.venue.holdings(ACCOUNT);
+        if self.start.is_empty() {
+            self.start = self.judge.start_of(&held);
+        }
+        self.judge.check_money(&self.start, &held);
+        debug_assert!(SETTLING < CALM, "Invariant: a calm outlasts the settling");
+    }
+
+    /// A replay of the journal must come to the lane's state.
+    fn check_replay(&mut self, hash: u64, sequence: u64) {
+        match stream::recover(&mut self.disk.clone(), From::Beginning, None) {
+            Ok(left) => {
+                let found = left.replica.lane().map(|lane| (lane.state_hash(), lane.sequence()));
+                if found != Some((hash, sequence)) {
+                    let words = format!("lane {hash:016x} at {sequence}, replay {found:x?}");
+                    self.judge.breach(Invariant::Replay, words);
+                }
+            }
+            Err(_) if self.disk.restore() => self.check_replay(hash, sequence),
+            Err(error) => self.judge.breach(Invariant::Replay, error.to_string()),
+        }
+    }
+
+    fn check_end(&mut self) {
+        if self.engine.is_some() {
+            let words = "the lane was told to stop and has not ended".to_owned();
+            self.judge.breach(Invariant::Alive, words);
+        }
+        for of in &self.scenario.instruments {
+            let (venue, judge) = (self.venue.position(ACCOUNT, of.id), self.judge.position(of.id));
+            if venue != judge {
+                let words =
+                    format!("{}: the exchange has {venue:?}, the judge {judge:?}", of.symbol);
+                self.judge.breach(Invariant::Money, words);
+            }
+        }
+    }
+
+    // ---- figures ----
 
     /// Steps so far.
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.steps
+    }
+
+    /// Inputs that lanes took.
+    #[must_use]
+    pub fn inputs(&self) -> u64 {
+        self.inputs + self.engine.as_ref().map_or(0, |engine| engine.lane().sequence())
+    }
+
+    /// Lives of the engine.
+    #[must_use]
+    pub fn lives(&self) -> u64 {
+        self.lives
+    }
+
+    /// Faults so far by kind.
+    #[must_use]
+    pub fn faults(&self) -> &BTreeMap<&'static str, u64> {
+        &self.counts
+    }
+
+    /// The judge.
+    #[must_use]
+    pub fn judge(&self) -> &Judge {
+        &self.judge
     }
 
     /// The engine, while it lives.
@@ -166,6 +530,16 @@ impl World {
     pub fn traffic(&self) -> (u64, u64) {
         self.network.traffic()
     }
+
+    /// The instrument that a fault means.
+    pub(super) fn instrument(&self, arg: i64) -> InstrumentId {
+        InstrumentId((arg.unsigned_abs() % self.scenario.instruments.len() as u64) as u32)
+    }
+}
+
+/// A wall clock that is off by so many milliseconds.
+fn skewed(wall: UnixNanos, millis: i64) -> UnixNanos {
+    UnixNanos(wall.0.saturating_add_signed(millis.saturating_mul(1_000_000)))
 }
 
 /// A thin crowd that trades often, so that few events a second make fills, partial ones too.
@@ -173,33 +547,4 @@ fn lively(usual: FlowSettings) -> FlowSettings {
     let mut flow = FlowSettings { depth_orders: 24, reach: 24, volatility: 6.0, ..usual };
     flow.hawkes.shares = [0.21, 0.21, 0.15, 0.15, 0.14, 0.14];
     flow
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ledger::OrderCounts;
-
-    fn run(seed: u64, seconds: u64) -> World {
-        let mut world = World::new(Scenario::of(seed).unwrap()).unwrap();
-        world.run_until(Nanos(seconds * 1_000_000_000)).unwrap();
-        world
-    }
-
-    #[test]
-    fn a_seed_repeats_every_byte_and_another_differs() {
-        for seed in 0..6 {
-            let (first, second) = (run(seed, 20), run(seed, 20));
-            let hash = |world: &World| {
-                let lane = world.engine().unwrap().driver().pipeline().lane();
-                (world.traffic(), world.steps(), lane.state_hash(), lane.orders_hash())
-            };
-            assert_eq!(hash(&first), hash(&second), "seed {seed}");
-            let lane = first.engine().unwrap().driver().pipeline().lane();
-            let OrderCounts { sent, fills, .. } = lane.ledger().counts();
-            println!("seed {seed}: {sent} orders, {fills} fills, {} steps", first.steps());
-            assert!(sent > 1 && fills > 0, "seed {seed} trades");
-            assert_ne!(hash(&first), hash(&run(seed + 100, 20)), "seed {seed}");
-        }
-    }
 }

@@ -10,6 +10,7 @@ use super::pending::{Pending, Reply};
 use super::report::{AccountReport, ServerReport};
 use super::settings::{ServerSettings, Speed};
 use super::turn::{LINGER, role_name};
+use super::witness::Witnessed;
 use crate::host::net::ConnId;
 use crate::lab::exchange::wire::parameters::Parameters;
 use crate::lab::exchange::wire::refusal::Refusal;
@@ -117,6 +118,7 @@ impl Venue {
         let is_order = matches!(call, Call::Order(OrderAction::Place | OrderAction::Replace));
         let weight = u32::from(self.floor.family == Family::Spot || !is_order);
         if let Err(TooMany { refusal, wait }) = self.floor.meter.take(weight, is_order, self.now) {
+            self.floor.witness(Witnessed::Limited(refusal.code));
             let until = (self.wall.0 + wait.0) / 1_000_000;
             let data =
                 format!(r#"{{"serverTime":{},"retryAfter":{until}}}"#, self.wall.0 / 1_000_000);
@@ -284,6 +286,7 @@ impl Venue {
     fn submit(&mut self, client: ClientId, intent: &Intent) -> Nanos {
         self.begin();
         let at = self.market_time();
+        self.floor.witness(Witnessed::Received(client, *intent));
         self.exchange.submit(at, client, intent);
         let settings = self.exchange.settings();
         let due = at.plus(settings.latency_in).plus(settings.latency_out);

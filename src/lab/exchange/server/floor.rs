@@ -9,6 +9,7 @@ use super::pending::{Bearing, Pending};
 use super::report::ServerReport;
 use super::streams::{Channel, Streams, Wish, bare};
 use super::turn::LINGER;
+use super::witness::Witnessed;
 use crate::host::cpu::Simd;
 use crate::host::net::ConnId;
 use crate::host::schedule::{MessageName, Schedule};
@@ -53,6 +54,8 @@ pub(super) struct Floor {
     pub(super) held_answer: Option<(ConnId, Vec<u8>)>,
     /// What is sent later than it should be.
     pub(super) late: Late,
+    /// What happened, where somebody keeps it.
+    pub(super) witnessed: Option<Vec<Witnessed>>,
     payload: Vec<u8>,
     made: Vec<u8>,
 }
@@ -83,6 +86,7 @@ impl Floor {
             held_event: None,
             held_answer: None,
             late: Late::default(),
+            witnessed: None,
             payload: Vec::new(),
             made: Vec::new(),
             instruments,
@@ -196,10 +200,17 @@ impl Floor {
         }
     }
 
+    pub(super) fn witness(&mut self, what: Witnessed) {
+        if let Some(all) = &mut self.witnessed {
+            all.push(what);
+        }
+    }
+
     // ---- reports ----
 
     fn on_execution(&mut self, client: ClientId, report: &ExecutionReport, wall: UnixNanos) {
         ServerReport::count(&mut self.report.executions, kind_name(report.kind));
+        self.witness(Witnessed::Reported(client, *report));
         let mine = |of: &Pending| of.client == client && of.bearing(report) != Bearing::None;
         let at = self.pending.iter().position(mine);
         let intent = at.map(|at| self.pending[at].intent);

@@ -29,6 +29,7 @@ mod settings;
 mod streams;
 mod strike;
 mod turn;
+mod witness;
 
 pub use fault::{Fault, FaultError, FrameFault, MessageFault, RequestFault};
 pub use limits::{Full, RateSettings};
@@ -37,3 +38,4 @@ pub use run::Server;
 pub use settings::{ServerError, ServerSettings, Speed};
 pub use strike::Strike;
 pub use turn::House;
+pub use witness::Witnessed;

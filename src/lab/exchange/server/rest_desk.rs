@@ -6,6 +6,7 @@ use super::link::Protocol;
 use super::pending::Reply;
 use super::report::ServerReport;
 use super::turn::LINGER;
+use super::witness::Witnessed;
 use crate::host::net::ConnId;
 use crate::lab::exchange::ClientId;
 use crate::lab::exchange::order::Order;
@@ -85,6 +86,7 @@ impl Venue {
         let weight = call.weight(family, levels);
         if let Err(TooMany { refusal, wait }) = self.floor.meter.take(weight, is_order, self.now) {
             ServerReport::count(&mut self.floor.report.refused, refusal.code);
+            self.floor.witness(Witnessed::Limited(refusal.code));
             let mut body = Vec::new();
             answers::error(&mut body, &refusal, None);
             return self.floor.respond(conn, refusal.status, &body, Some(wait));

@@ -1,0 +1,236 @@
+//! `bot4 sim`: the whole engine in one deterministic process, with everything that can go wrong.
+//!
+//! Progress goes to stderr, the result to stdout. A broken invariant is a failure of the command.
+
+use crate::lab::sim::faults::{FaultList, FaultListError};
+use crate::lab::sim::seeds::{self, Broken, Outcome, SeedError};
+use crate::units::Nanos;
+use clap::Args;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+/// Arguments of `bot4 sim`.
+#[derive(Debug, Args)]
+pub struct SimArgs {
+    /// The first seed
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+    /// How many seeds, counted up from the first
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seeds: u64,
+    /// Simulated hours of each seed
+    #[arg(long, value_name = "H", default_value_t = 0.5)]
+    hours: f64,
+    /// Instead of the seed's own faults: MS:NAME[:A[:B[:C]]] joined by commas, as a failing seed prints
+    /// them; empty for none
+    #[arg(long, value_name = "LIST")]
+    faults: Option<String>,
+    /// Threads; all cores without it
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// The result as one JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why a simulation says nothing, or what it found.
+#[derive(Debug, thiserror::Error)]
+pub enum SimError {
+    /// Hours that are none.
+    #[error("--hours {0} is no time to live; give a number above zero, up to a thousand")]
+    Hours(f64),
+    /// A list that is none.
+    #[error("--faults: {0}")]
+    Faults(#[from] FaultListError),
+    /// One list for several seeds.
+    #[error("--faults belongs to one seed; leave --seeds out")]
+    ManySeeds,
+    /// A seed that could not be run.
+    #[error(transparent)]
+    Seed(#[from] SeedError),
+    /// Invariants broke.
+    #[error(
+        "{count} of {seeds} seeds broke an invariant; the report says which, and how to repeat it"
+    )]
+    Broken {
+        /// Seeds that broke.
+        count: u64,
+        /// Seeds that were run.
+        seeds: u64,
+    },
+    /// Output could not be written.
+    #[error("the report cannot be written")]
+    Write(#[from] io::Error),
+    /// Output could not be formed.
+    #[error("the report cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+/// What is printed.
+#[derive(Debug, Serialize)]
+struct Report {
+    seeds: u64,
+    simulated_hours: f64,
+    faults: BTreeMap<&'static str, u64>,
+    orders: u64,
+    fills: u64,
+    comparisons: u64,
+    events: u64,
+    events_per_second: f64,
+    lives: u64,
+    steps: u64,
+    traffic_hash: String,
+    seconds: f64,
+    hours_per_minute: f64,
+    threads: usize,
+    violations: Vec<Broken>,
+    violations_more: u64,
+}
+
+/// Runs the seeds and prints what came of them.
+///
+/// # Errors
+/// When an argument is none, and when an invariant broke.
+pub fn run(args: &SimArgs, out: &mut dyn Write) -> Result<(), SimError> {
+    if !(args.hours > 0.0 && args.hours <= 1_000.0) {
+        return Err(SimError::Hours(args.hours));
+    }
+    let span = Nanos((args.hours * 3_600e9) as u64);
+    let faults: Option<FaultList> = args.faults.as_deref().map(str::parse).transpose()?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = args.threads.unwrap_or(cores).clamp(1, args.seeds.max(1) as usize);
+    let begun = Instant::now();
+    let report = match faults {
+        Some(_) if args.seeds > 1 => return Err(SimError::ManySeeds),
+        Some(list) => one(args.seed, span, &list, begun)?,
+        None => many(args, span, threads, begun)?,
+    };
+    if args.json {
+        serde_json::to_writer_pretty(&mut *out, &report)?;
+        writeln!(out)?;
+    } else {
+        print(&report, args, out)?;
+    }
+    let count = report.violations.len() as u64 + report.violations_more;
+    if count > 0 {
+        out.flush()?;
+        return Err(SimError::Broken { count, seeds: report.seeds });
+    }
+    Ok(())
+}
+
+fn one(seed: u64, span: Nanos, faults: &FaultList, begun: Instant) -> Result<Report, SimError> {
+    let outcome = seeds::run(seed, span, Some(faults))?;
+    let broken = outcome.violation.as_ref().map(|of| Broken {
+        seed,
+        invariant: of.invariant,
+        step: of.step,
+        at_ms: of.at_ms,
+        words: of.words.clone(),
+        faults: faults.to_string(),
+        faults_before: faults.0.len(),
+    });
+    Ok(report(1, &outcome, broken.into_iter().collect(), 0, 1, begun))
+}
+
+fn many(args: &SimArgs, span: Nanos, threads: usize, begun: Instant) -> Result<Report, SimError> {
+    let done = AtomicU64::new(0);
+    let shown = io::stderr().is_terminal();
+    let told = |seed: u64, outcome: &Outcome| {
+        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+        if let Some(violation) = &outcome.violation {
+            let (invariant, step) = (violation.invariant, violation.step);
+            eprintln!("sim: seed {seed} breaks {invariant:?} at step {step}: {}", violation.words);
+        }
+        if shown && done.is_multiple_of(10) {
+            let seconds = begun.elapsed().as_secs_f64();
+            eprintln!("sim: {done} of {} seeds in {seconds:.0} s", args.seeds);
+        }
+    };
+    let summary = seeds::run_all(args.seed, args.seeds, span, threads, &told)?;
+    let (broken, more) = (summary.broken, summary.broken_more);
+    Ok(report(summary.seeds, &summary.total, broken, more, threads, begun))
+}
+
+fn report(
+    seeds: u64,
+    total: &Outcome,
+    violations: Vec<Broken>,
+    violations_more: u64,
+    threads: usize,
+    begun: Instant,
+) -> Report {
+    let (hours, seconds) = (total.lived.0 as f64 / 3_600e9, begun.elapsed().as_secs_f64());
+    Report {
+        seeds,
+        simulated_hours: hours,
+        faults: total.faults.clone(),
+        orders: total.orders,
+        fills: total.fills,
+        comparisons: total.compared,
+        events: total.inputs,
+        events_per_second: total.inputs as f64 / (hours * 3_600.0).max(1e-9),
+        lives: total.lives,
+        steps: total.steps,
+        traffic_hash: format!("{:016x}", total.traffic),
+        seconds,
+        hours_per_minute: hours / (seconds / 60.0).max(1e-9),
+        threads,
+        violations,
+        violations_more,
+    }
+}
+
+fn print(report: &Report, args: &SimArgs, out: &mut dyn Write) -> io::Result<()> {
+    let faults: u64 = report.faults.values().sum();
+    writeln!(
+        out,
+        "simulated     {:.1} hours over {} seeds in {:.1} s: {:.1} hours a minute on {} threads",
+        report.simulated_hours,
+        report.seeds,
+        report.seconds,
+        report.hours_per_minute,
+        report.threads
+    )?;
+    writeln!(
+        out,
+        "engine        {} lives, {} events ({:.0} a simulated second), {} requests, {} fills",
+        report.lives, report.events, report.events_per_second, report.orders, report.fills
+    )?;
+    writeln!(
+        out,
+        "judge         {} steps, {} comparisons of books",
+        report.steps, report.comparisons
+    )?;
+    writeln!(out, "traffic       {}", report.traffic_hash)?;
+    writeln!(out, "faults        {faults}")?;
+    for (kind, count) in &report.faults {
+        writeln!(out, "  {kind:<20} {count}")?;
+    }
+    for broken in &report.violations {
+        writeln!(
+            out,
+            "BROKEN        seed {}, {:?} at step {} ({:.3} s): {}",
+            broken.seed,
+            broken.invariant,
+            broken.step,
+            broken.at_ms as f64 * 1e-3,
+            broken.words
+        )?;
+        writeln!(
+            out,
+            "  repeat it   bot4 sim --seed {} --hours {} --faults \"{}\"",
+            broken.seed, args.hours, broken.faults
+        )?;
+    }
+    if report.violations_more > 0 {
+        writeln!(out, "  and {} seeds more", report.violations_more)?;
+    }
+    if report.violations.is_empty() {
+        writeln!(out, "no invariant broke")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,640 @@
+//! The judge: the venue's own books kept a second time, slowly and plainly, and what must hold of them.
+//!
+//! Fed by what the exchange received and did (`Witnessed`), never by what the engine believes; the
+//! engine's books are shown to it only to be compared. Money is computed here from decimals, not by the
+//! engine's `Valuation`.
+//! Invariant: the first breach of a seed is kept with its step; later ones may only follow from it.
+
+use super::tap::Said;
+use crate::hot::lane::Lane;
+use crate::lab::exchange::server::Witnessed;
+use crate::ledger::Ledger;
+use crate::record::{
+    ExecutionKind, ExecutionReport, Instrument, InstrumentKind, Intent, OrderAction, Plan,
+};
+use crate::units::{Currency, InstrumentId, Lots, Money, Nanos, OrderId, Side, Ticks};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// A breach must last this long in a calm before it counts: messages are under way.
+const LASTING: Nanos = Nanos(3 * 1_000_000_000);
+
+/// What must hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Invariant {
+    /// The engine's position equals the venue's once reconciled.
+    Position,
+    /// The engine's cash equals the venue's once reconciled.
+    Cash,
+    /// The engine's fees equal the venue's once reconciled.
+    Fees,
+    /// The engine's open orders are the venue's once reconciled.
+    OpenOrders,
+    /// No order without a passing verdict.
+    Verdict,
+    /// No order larger than allowed.
+    OrderSize,
+    /// No position beyond its limit, counting what is in flight.
+    PositionLimit,
+    /// No more working orders than allowed, counting what is in flight.
+    OrderCount,
+    /// The venue never has to refuse for our own rate.
+    VenueRate,
+    /// The lane's own rate limit.
+    OwnRate,
+    /// No order is sent twice.
+    SentTwice,
+    /// Money is conserved.
+    Money,
+    /// A trusted book is the venue's book.
+    Book,
+    /// A limit reached is acted upon by the event that shows it.
+    Breach,
+    /// No order while something says that there is to be none: a crossed book, an old plan, a halt.
+    Forbidden,
+    /// What left was journalled first, where the durability promises it.
+    Durable,
+    /// A replay of the journal gives the same state.
+    Replay,
+    /// A restart recovers.
+    Recovery,
+    /// Memory is bounded.
+    Memory,
+    /// The engine runs and trades again once all is well.
+    Alive,
+}
+
+/// A breach.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Violation {
+    /// What was to hold.
+    pub invariant: Invariant,
+    /// At which step of the world.
+    pub step: u64,
+    /// When, milliseconds since the world began.
+    pub at_ms: u64,
+    /// What was seen.
+    pub words: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The exchange has the request and has not answered.
+    Sent,
+    Open,
+    Over,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    instrument: InstrumentId,
+    side: Side,
+    phase: Phase,
+    price: Ticks,
+    lots: i64,
+    filled: i64,
+    /// The whole size after a change that is not answered yet.
+    changing: Option<i64>,
+}
+
+/// What makes two requests the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Asked(u8, OrderId, OrderId, Ticks, Lots);
+
+impl Asked {
+    fn of(intent: &Intent) -> Asked {
+        let Intent { action, order, replaces, price, lots, .. } = *intent;
+        if action == OrderAction::Cancel {
+            return Asked(action as u8, order, OrderId(0), Ticks(0), Lots(0));
+        }
+        Asked(action as u8, order, replaces, price, lots)
+    }
+}
+
+/// One instrument's account.
+#[derive(Clone, Debug, Default)]
+struct Account {
+    position: i64,
+    cash: i128,
+}
+
+/// The venue's books, once more.
+#[derive(Debug)]
+pub struct Judge {
+    instruments: Vec<Instrument>,
+    plan: Box<Plan>,
+    /// Those that work or may come to work.
+    orders: BTreeMap<OrderId, Known>,
+    over: BTreeSet<OrderId>,
+    accounts: Vec<Account>,
+    fees: BTreeMap<Currency, i128>,
+    /// What lasting differences began when.
+    since: BTreeMap<Invariant, Nanos>,
+    /// Others used up our rate limits until then.
+    limited_until: Nanos,
+    /// Where the world stands.
+    pub(super) now: Nanos,
+    pub(super) step: u64,
+    violation: Option<Violation>,
+    /// Requests that reached the exchange.
+    received: u64,
+    /// What passed and has not reached the exchange, with the numbers of the records that say so.
+    passed: BTreeMap<Asked, VecDeque<u64>>,
+    planned_at: Nanos,
+    waits_for_disk: bool,
+    /// What an account begins with, of each currency.
+    endowment: Money,
+    /// Fills it reported.
+    fills: u64,
+    /// Comparisons of books that could be made.
+    compared: u64,
+}
+
+impl Known {
+    fn works(&self) -> bool {
+        self.phase != Phase::Over
+    }
+
+    fn exposed(&self) -> i64 {
+        if self.works() { self.lots.max(self.changing.unwrap_or(0)) - self.filled } else { 0 }
+    }
+}
+
+impl Judge {
+    /// Empty books.
+    #[must_use]
+    pub fn new(instruments: &[Instrument], plan: &Plan) -> Judge {
+        Judge {
+            instruments: instruments.to_vec(),
+            plan: Box::new(*plan),
+            orders: BTreeMap::new(),
+            over: BTreeSet::new(),
+            accounts: instruments.iter().map(|_| Account::default()).collect(),
+            fees: BTreeMap::new(),
+            since: BTreeMap::new(),
+            limited_until: Nanos(0),
+            now: Nanos(0),
+            step: 0,
+            violation: None,
+            received: 0,
+            passed: BTreeMap::new(),
+            planned_at: Nanos(0),
+            waits_for_disk: false,
+            endowment: Money(1_000_000 * Money::ONE),
+            fills: 0,
+            compared: 0,
+        }
+    }
+
+    /// The first breach.
+    #[must_use]
+    pub fn violation(&self) -> Option<&Violation> {
+        self.violation.as_ref()
+    }
+
+    /// Requests received, fills reported, and comparisons of books made.
+    #[must_use]
+    pub fn counts(&self) -> (u64, u64, u64) {
+        (self.received, self.fills, self.compared)
+    }
+
+    /// Notes a breach, unless there was one.
+    pub fn breach(&mut self, invariant: Invariant, words: String) {
+        let (step, at_ms) = (self.step, self.now.0 / 1_000_000);
+        self.violation.get_or_insert(Violation { invariant, step, at_ms, words });
+    }
+
+    /// A breach that counts only when it lasts: `found` says what is seen now, if anything.
+    fn lasting(&mut self, invariant: Invariant, found: Option<String>) {
+        let Some(words) = found else {
+            self.since.remove(&invariant);
+            return;
+        };
+        let since = *self.since.entry(invariant).or_insert(self.now);
+        if self.now.since(since) >= LASTING {
+            self.breach(invariant, words);
+        }
+    }
+
+    /// Others use up our rate limits for a while.
+    pub fn limited_until(&mut self, until: Nanos) {
+        self.limited_until = self.limited_until.max(until);
+    }
+
+    /// Something happened at the exchange. `durable` is the last record of the journal that no loss of
+    /// power can undo.
+    pub fn witness(&mut self, what: &Witnessed, durable: Option<u64>) {
+        match what {
+            Witnessed::Received(_, intent) => self.received(intent, durable),
+            Witnessed::Reported(_, report) => self.reported(report),
+            Witnessed::Limited(code) => {
+                if self.now >= self.limited_until {
+                    self.breach(Invariant::VenueRate, format!("the venue refused with {code}"));
+                }
+            }
+        }
+    }
+
+    // ---- what the exchange received ----
+
+    fn received(&mut self, intent: &Intent, durable: Option<u64>) {
+        self.received += 1;
+        self.check_passed(intent, durable);
+        match intent.action {
+            OrderAction::Place => self.ordered(intent),
+            OrderAction::Replace if intent.order == intent.replaces => self.changed(intent),
+            OrderAction::Replace => self.ordered(intent),
+            OrderAction::Cancel | OrderAction::CancelAll => {}
+        }
+    }
+
+    fn ordered(&mut self, intent: &Intent) {
+        let fresh = Known {
+            instrument: intent.instrument,
+            side: intent.side,
+            phase: Phase::Sent,
+            price: intent.price,
+            lots: intent.lots.0,
+            filled: 0,
+            changing: None,
+        };
+        if self.over.contains(&intent.order) || self.orders.insert(intent.order, fresh).is_some() {
+            self.breach(
+                Invariant::SentTwice,
+                format!("{:?} reached the venue again", intent.order),
+            );
+        }
+        self.check_size(intent, intent.lots.0);
+        self.check_exposure(intent.instrument, intent.side, Some(intent.replaces));
+    }
+
+    fn changed(&mut self, intent: &Intent) {
+        if let Some(known) = self.orders.get_mut(&intent.order).filter(|of| of.works()) {
+            known.changing = Some(intent.lots.0);
+            let rest = intent.lots.0 - known.filled;
+            self.check_size(intent, rest);
+            self.check_exposure(intent.instrument, intent.side, None);
+        }
+    }
+
+    fn check_size(&mut self, intent: &Intent, lots: i64) {
+        let Some(entry) = self.plan.entry(intent.instrument).copied() else {
+            return self.breach(Invariant::OrderSize, "an instrument outside the plan".to_owned());
+        };
+        if lots > entry.order_lots_max.0 {
+            let most = entry.order_lots_max.0;
+            self.breach(Invariant::OrderSize, format!("{lots} lots, {most} are allowed"));
+        }
+        let value = self.value(intent.instrument, lots, intent.price).abs();
+        if value > entry.notional_max.0 {
+            let most = entry.notional_max.0;
+            self.breach(Invariant::OrderSize, format!("notional {value}, {most} is allowed"));
+        }
+    }
+
+    /// What position and working orders could come to on one side. `withdrawn` is taken away first, as
+    /// the venue does.
+    fn check_exposure(&mut self, of: InstrumentId, side: Side, withdrawn: Option<OrderId>) {
+        let Some(entry) = self.plan.entry(of).copied() else { return };
+        let counts = |(id, known): &(&OrderId, &Known)| {
+            known.instrument == of && known.works() && Some(**id) != withdrawn
+        };
+        let working: Vec<Known> =
+            self.orders.iter().filter(counts).map(|(_, known)| *known).collect();
+        let same = working.iter().filter(|known| known.side == side);
+        let exposed: i64 = same.map(Known::exposed).sum();
+        let position = self.accounts[of.0 as usize].position;
+        let worst = side.sign() * position + exposed;
+        if worst > entry.position_lots_max.0 {
+            let most = entry.position_lots_max.0;
+            self.breach(
+                Invariant::PositionLimit,
+                format!("{side:?}: position {position} and {exposed} working, {most} allowed"),
+            );
+        }
+        if working.len() > entry.open_orders_max as usize {
+            let most = entry.open_orders_max;
+            let count = working.len();
+            self.breach(Invariant::OrderCount, format!("{count} orders work, {most} may"));
+        }
+    }
+
+    // ---- what the exchange did ----
+
+    fn reported(&mut self, report: &ExecutionReport) {
+        let Some(known) = self.orders.get_mut(&report.order) else {
+            let refused =
+                matches!(report.kind, ExecutionKind::CancelRejected | ExecutionKind::Rejected);
+            if !(refused && self.over.contains(&report.order)) {
+                self.breach(Invariant::Money, format!("the venue reports on {report:?}"));
+            }
+            return;
+        };
+        match report.kind {
+            ExecutionKind::Acknowledged => {
+                known.phase = Phase::Open;
+                let (of, side) = (known.instrument, known.side);
+                self.check_exposure(of, side, None);
+            }
+            ExecutionKind::Rejected | ExecutionKind::Cancelled | ExecutionKind::Expired => {
+                known.phase = Phase::Over;
+            }
+            ExecutionKind::Replaced => {
+                (known.price, known.lots) = (report.price, report.lots.0);
+                known.changing = None;
+            }
+            ExecutionKind::CancelRejected => known.changing = None,
+            ExecutionKind::Fill => self.filled(report),
+        }
+        if self.orders.get(&report.order).is_some_and(|known| !known.works()) {
+            self.orders.remove(&report.order);
+            self.over.insert(report.order);
+        }
+    }
+
+    fn filled(&mut self, report: &ExecutionReport) {
+        self.fills += 1;
+        let Some(known) = self.orders.get_mut(&report.order) else { return };
+        known.filled += report.last_lots.0;
+        if known.filled >= known.lots {
+            known.phase = Phase::Over;
+        }
+        let signed = known.side.sign() * report.last_lots.0;
+        let of = known.instrument;
+        let value = self.value(of, signed, report.last_price);
+        let account = &mut self.accounts[of.0 as usize];
+        account.position += signed;
+        account.cash -= value;
+        *self.fees.entry(report.fee_currency).or_default() += report.fee.0;
+    }
+
+    /// Value of signed lots at a price in minor units of money, half away from zero.
+    fn value(&self, of: InstrumentId, lots: i64, price: Ticks) -> i128 {
+        let of = &self.instruments[of.0 as usize];
+        let ten = |scale: u8| 10i128.pow(u32::from(scale));
+        let (tick, lot, each) = (of.tick.step(), of.lot.step(), of.multiplier);
+        let size = i128::from(lots) * i128::from(lot.mantissa) * i128::from(each.mantissa);
+        let size_scale = ten(lot.scale) * ten(each.scale);
+        let at = i128::from(price.0) * i128::from(tick.mantissa);
+        let (top, bottom) = match of.kind {
+            InstrumentKind::Spot | InstrumentKind::Linear => {
+                (size * at * Money::ONE, size_scale * ten(tick.scale))
+            }
+            InstrumentKind::Inverse => (-size * ten(tick.scale) * Money::ONE, size_scale * at),
+        };
+        if bottom == 0 {
+            return 0;
+        }
+        let rounded = (top.abs() + bottom / 2) / bottom;
+        if top < 0 { -rounded } else { rounded }
+    }
+
+    // ---- comparisons ----
+
+    /// The engine's books against the venue's, in a calm.
+    pub fn compare(&mut self, ledger: &Ledger) {
+        self.compared += 1;
+        let mut found: BTreeMap<Invariant, String> = BTreeMap::new();
+        for (at, (account, ours)) in self.accounts.iter().zip(ledger.accounts()).enumerate() {
+            let symbol = self.instruments[at].symbol;
+            let (theirs, held) = (account.position, ours.position().0);
+            if theirs != held {
+                let words = format!("{symbol}: the venue has {theirs} lots, the engine {held}");
+                found.insert(Invariant::Position, words);
+            }
+            let (theirs, held) = (account.cash, ours.cash().0);
+            if theirs != held {
+                let words = format!("{symbol}: the venue has {theirs} of cash, the engine {held}");
+                found.insert(Invariant::Cash, words);
+            }
+        }
+        let fees = ledger.fees();
+        for (currency, fee) in &self.fees {
+            let ours = fees.entries().iter().find(|(of, _)| of == currency);
+            let held = ours.map_or(0, |(_, money)| money.0);
+            if held != *fee {
+                let words = format!("{currency}: the venue took {fee}, the engine knows of {held}");
+                found.insert(Invariant::Fees, words);
+            }
+        }
+        if let Some(words) = self.compare_orders(ledger) {
+            found.insert(Invariant::OpenOrders, words);
+        }
+        for invariant in
+            [Invariant::Position, Invariant::Cash, Invariant::Fees, Invariant::OpenOrders]
+        {
+            self.lasting(invariant, found.remove(&invariant));
+        }
+    }
+
+    fn compare_orders(&self, ledger: &Ledger) -> Option<String> {
+        let works = |known: &Known| known.phase == Phase::Open;
+        for (id, known) in self.orders.iter().filter(|(_, known)| works(known)) {
+            let Some(ours) = ledger.order(*id).filter(|of| of.state.is_working()) else {
+                return Some(format!("{id:?} works at the venue and not in the engine's books"));
+            };
+            let (theirs, held) =
+                ((known.price, known.lots, known.filled), (ours.price, ours.lots.0, ours.filled.0));
+            if theirs != held {
+                return Some(format!("{id:?}: the venue has {theirs:?}, the engine {held:?}"));
+            }
+        }
+        let ours = ledger.orders().filter(|of| of.state.is_working());
+        for order in ours {
+            if !self.orders.get(&order.id).is_some_and(Known::works) {
+                let (id, state) = (order.id, order.state);
+                return Some(format!(
+                    "{id:?} is {state:?} in the engine's books and over at the venue"
+                ));
+            }
+        }
+        None
+    }
+
+    /// Forgets differences that were being watched: the calm is over.
+    pub fn calm_is_over(&mut self) {
+        self.since.clear();
+    }
+
+    /// A trusted book that stands at the venue's update must be the venue's book.
+    pub fn compare_book<B: crate::market::book::Book>(
+        &mut self,
+        lane: &Lane<B>,
+        theirs: &crate::record::DepthSnapshot<'_>,
+    ) {
+        let Some(ours) = lane.book(theirs.instrument).filter(|of| of.is_synchronised()) else {
+            return;
+        };
+        let ours = ours.book();
+        if ours.last_update() != theirs.last_update {
+            return;
+        }
+        for (side, levels) in [(Side::Buy, theirs.bids), (Side::Sell, theirs.asks)] {
+            let mut wrong = None;
+            let mut at = 0;
+            ours.visit(side, &mut |level| {
+                if levels.get(at) != Some(&level) {
+                    wrong = Some((levels.get(at).copied(), level));
+                }
+                at += 1;
+                wrong.is_none()
+            });
+            if wrong.is_some() || at != levels.len() {
+                let (u, of) = (theirs.last_update, theirs.instrument);
+                let len = levels.len();
+                self.breach(
+                    Invariant::Book,
+                    format!("{of:?} {side:?} at update {u}: {wrong:?}, {at} levels of {len}"),
+                );
+            }
+        }
+    }
+
+    /// What the venue tells of the account must be what was traded: nothing comes or goes.
+    pub fn check_money(&mut self, start: &[(Currency, Money)], held: &[(Currency, Money)]) {
+        let mut expected: BTreeMap<Currency, i128> =
+            start.iter().map(|(of, m)| (*of, m.0)).collect();
+        for (of, account) in self.instruments.iter().zip(&self.accounts) {
+            if of.kind != InstrumentKind::Spot {
+                // What is realised is what was traded once nothing is held.
+                *expected.entry(of.settle).or_default() += account.cash;
+            } else {
+                let lot = of.lot.step();
+                let base = i128::from(account.position) * i128::from(lot.mantissa) * Money::ONE
+                    / 10i128.pow(u32::from(lot.scale));
+                *expected.entry(of.base).or_default() += base;
+                *expected.entry(of.quote).or_default() += account.cash;
+            }
+        }
+        for (currency, fee) in &self.fees {
+            *expected.entry(*currency).or_default() -= fee;
+        }
+        let known = |(of, account): (&Instrument, &Account)| {
+            of.kind == InstrumentKind::Spot || account.position == 0
+        };
+        let known = self.instruments.iter().zip(&self.accounts).all(known);
+        for (currency, money) in held {
+            let due = expected.get(currency).copied().unwrap_or(0);
+            if known && due != money.0 {
+                let words = format!("{currency}: {} are held, {due} are due", money.0);
+                self.breach(Invariant::Money, words);
+            }
+        }
+    }
+
+    // ---- the gate ----
+
+    /// A plan that the lane may trade by was published.
+    pub fn published(&mut self, now: Nanos) {
+        self.planned_at = now;
+    }
+
+    /// The gate said something.
+    pub fn said(&mut self, said: &Said) {
+        let judgement = &said.judgement;
+        if !judgement.verdict.passes() {
+            return;
+        }
+        let intent = &judgement.intent;
+        let passed = self.passed.entry(Asked::of(intent)).or_default();
+        passed.push_back(said.record);
+        if matches!(intent.action, OrderAction::Cancel | OrderAction::CancelAll)
+            || intent.reduce_only
+        {
+            return;
+        }
+        let (bid, ask) = (judgement.bid, judgement.ask);
+        let crossed = match (bid, ask) {
+            (Some(bid), Some(ask)) => bid.price >= ask.price,
+            _ => true,
+        };
+        if crossed {
+            self.breach(Invariant::Forbidden, format!("passed on bid {bid:?}, ask {ask:?}"));
+        }
+        let age = self.now.since(self.planned_at);
+        if age > self.plan.limits.plan_age_max && !self.shrinks(intent) {
+            let seconds = age.0 / 1_000_000_000;
+            self.breach(Invariant::Forbidden, format!("passed on a plan {seconds} s old"));
+        }
+    }
+
+    /// Whether an order can only bring the venue's position nearer to zero.
+    fn shrinks(&self, intent: &Intent) -> bool {
+        let position = self.accounts[intent.instrument.0 as usize].position;
+        -intent.side.sign() * position >= intent.lots.0
+    }
+
+    /// What reaches the exchange must have passed, once for every time it comes; and what a journal
+    /// promises to have on disk first must be there.
+    fn check_passed(&mut self, intent: &Intent, durable: Option<u64>) {
+        if intent.action == OrderAction::CancelAll {
+            return; // the clerk's, the guard's and the venue's own switch
+        }
+        let asked = Asked::of(intent);
+        let record = self.passed.get_mut(&asked).and_then(VecDeque::pop_front);
+        if self.passed.get(&asked).is_some_and(VecDeque::is_empty) {
+            self.passed.remove(&asked);
+        }
+        match (record, durable) {
+            (None, _) => {
+                self.breach(Invariant::Verdict, format!("{intent:?} never passed the gate"))
+            }
+            (Some(record), Some(durable)) if self.waits_for_disk && record > durable => {
+                let words =
+                    format!("record {record} let it out, {durable} are durable: {intent:?}");
+                self.breach(Invariant::Durable, words);
+            }
+            _ => {}
+        }
+    }
+
+    /// Orders wait until what led to them is durable.
+    pub fn wait_for_disk(&mut self, waits: bool) {
+        self.waits_for_disk = waits;
+    }
+
+    /// In a calm the lane's links are up and its books are trusted.
+    pub fn check_alive<B: crate::market::book::Book>(&mut self, lane: &Lane<B>) {
+        let untrusted = self
+            .instruments
+            .iter()
+            .find(|of| lane.book(of.id).is_none_or(|book| !book.is_synchronised()));
+        let found = match untrusted {
+            _ if !lane.is_connected() => Some("a link is down".to_owned()),
+            Some(of) => Some(format!("the book of {} is not trusted", of.symbol)),
+            None => None,
+        };
+        self.lasting(Invariant::Alive, found);
+    }
+
+    /// What the account held before anything was traded.
+    #[must_use]
+    pub fn start_of(&self, held: &[(Currency, Money)]) -> Vec<(Currency, Money)> {
+        held.iter().map(|(of, _)| (*of, self.endowment)).collect()
+    }
+
+    /// The engine's books at the end of a seed: equal at once, and nothing works.
+    pub fn compare_at_end(&mut self, ledger: &Ledger) {
+        let works = self.working();
+        if works > 0 {
+            self.breach(Invariant::OpenOrders, format!("{works} orders work after the end"));
+        }
+        self.since = [Invariant::Position, Invariant::Cash, Invariant::Fees, Invariant::OpenOrders]
+            .into_iter()
+            .map(|of| (of, Nanos(0)))
+            .collect();
+        self.compare(ledger);
+    }
+
+    /// Whether anything of ours works at the venue.
+    #[must_use]
+    pub fn working(&self) -> usize {
+        self.orders.values().filter(|known| known.works()).count()
+    }
+
+    /// Position by the venue.
+    #[must_use]
+    pub fn position(&self, of: InstrumentId) -> Lots {
+        Lots(self.accounts[of.0 as usize].position)
+    }
+}
