@@ -8,6 +8,8 @@ pub mod book;
 pub mod captures;
 pub mod config;
 pub mod doctor;
+pub mod key;
+pub mod keys;
 pub mod replay;
 pub mod replay_capture;
 pub mod run;
@@ -41,6 +43,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Serve a market and its order API at an address, as Binance would
     Venue(venue::VenueArgs),
+    /// Seal a venue's key, and check that it opens
+    Key(key::KeyArgs),
     /// Show the machine as Bot4 sees it, and what to change before trading on it
     Doctor(doctor::Doctor),
 }
@@ -60,6 +64,7 @@ pub fn main() -> ExitCode {
         Command::Audit(args) => audit::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Bench(args) => bench::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Venue(args) => venue::run(args, &mut out).map_err(anyhow::Error::from),
+        Command::Key(args) => key::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Doctor(args) => doctor::run(args, &mut out).map_err(anyhow::Error::from),
     };
     match outcome.and_then(|()| Ok(out.flush()?)) {
