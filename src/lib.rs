@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod market;
 pub mod net;
 pub mod record;
+pub mod secret;
 pub mod strategy;
 pub mod units;
 pub mod venue;

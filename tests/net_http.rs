@@ -181,3 +181,25 @@ fn header_values_cannot_smuggle() {
     assert_eq!(request.headers.get("evil"), None);
     assert_eq!(reader.next_request(), Ok(None));
 }
+
+/// Found by fuzzing: what is refused, and how, must not hang on how the network cut the bytes.
+#[test]
+fn a_refusal_is_the_same_whole_and_in_pieces() {
+    let chunk = |line: usize| {
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        format!("{head}1;{}\r\nx\r\n0\r\n\r\n", "e".repeat(line - 2)).into_bytes()
+    };
+    let open_body = format!("HTTP/1.0 200 OK\r\n\r\n{}", "b".repeat(limits().body + 100));
+    for (bytes, good) in [
+        (chunk(1_024), true),
+        (chunk(1_025), false),
+        (chunk(3_000), false),
+        (open_body.into_bytes(), false),
+    ] {
+        let whole = responses(&bytes, &[bytes.len()], true);
+        assert_eq!(whole.is_ok(), good, "{whole:?}");
+        for pieces in [&[1][..], &[2, 3, 5], &[1_000]] {
+            assert_eq!(responses(&bytes, pieces, true), whole);
+        }
+    }
+}

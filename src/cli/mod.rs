@@ -8,6 +8,8 @@ pub mod book;
 pub mod captures;
 pub mod config;
 pub mod doctor;
+pub mod key;
+pub mod keys;
 pub mod replay;
 pub mod replay_capture;
 pub mod run;
@@ -44,6 +46,8 @@ enum Command {
     Venue(venue::VenueArgs),
     /// Live through simulated hours of faults of every kind, and check what must always hold
     Sim(sim::SimArgs),
+    /// Seal a venue's key, and check that it opens
+    Key(key::KeyArgs),
     /// Show the machine as Bot4 sees it, and what to change before trading on it
     Doctor(doctor::Doctor),
 }
@@ -64,6 +68,7 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Venue(args) => venue::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Sim(args) => sim::run(args, &mut out).map_err(anyhow::Error::from),
+        Command::Key(args) => key::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Doctor(args) => doctor::run(args, &mut out).map_err(anyhow::Error::from),
     };
     match outcome.and_then(|()| Ok(out.flush()?)) {

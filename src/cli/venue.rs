@@ -4,6 +4,7 @@
 
 use crate::cli::captures::{Captures, CapturesError};
 use crate::cli::config::{self, Config, ConfigError};
+use crate::cli::keys::{self, Environment, KeysError, Unlocking};
 use crate::host::signal::{self, SignalError};
 use crate::lab::exchange::ExchangeSettings;
 use crate::lab::exchange::server::{
@@ -11,7 +12,6 @@ use crate::lab::exchange::server::{
 };
 use crate::units::{Nanos, UnixNanos, VenueId};
 use crate::venue::binance::metadata::{self, MetadataError};
-use crate::venue::binance::session::{KeyError, Signer};
 use clap::Args;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -53,6 +53,8 @@ pub struct VenueArgs {
     /// The report as one JSON object on stdout
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    unlocking: Unlocking,
 }
 
 /// Why there is no venue.
@@ -67,9 +69,9 @@ pub enum VenueError {
     /// A symbol without metadata.
     #[error(transparent)]
     Metadata(#[from] MetadataError),
-    /// The key file.
+    /// The key that clients must have.
     #[error(transparent)]
-    Key(#[from] KeyError),
+    Keys(#[from] KeysError),
     /// Address, sockets or market.
     #[error(transparent)]
     Server(#[from] ServerError),
@@ -124,6 +126,7 @@ fn serve(server: Server) -> Result<ServerReport, VenueError> {
 }
 
 fn settings(args: &VenueArgs) -> Result<ServerSettings, VenueError> {
+    let environment = Environment::take(); // before any thread starts
     let mut config = match &args.config {
         Some(file) => Config::load(file)?,
         None => Config::default(),
@@ -160,9 +163,7 @@ fn settings(args: &VenueArgs) -> Result<ServerSettings, VenueError> {
     };
     settings.faults.clone_from(&args.fault);
     settings.account_per_key = args.account_per_key;
-    if let Some(file) = &config.venue.key_file {
-        settings.key = Some(Signer::from_file(file, &|path| std::fs::read_to_string(path))?);
-    }
+    settings.key = keys::signer(&config.venue, &args.unlocking, &environment)?;
     Ok(settings)
 }
 

@@ -11,11 +11,14 @@
 use crate::units::UnixNanos;
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 /// Longest line accepted; a full-depth snapshot is under 1 MiB.
 const LINE_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes read ahead: a few hundred lines.
+const READ_BYTES: usize = 1 << 18;
 
 /// Why a capture could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -152,7 +155,18 @@ impl Capture {
     /// # Errors
     /// Every way a file can be no capture, with the file and the line.
     pub fn load(file: &Path) -> Result<Capture, CaptureError> {
-        let mut reader = open(file)?;
+        let fail = |cause| CaptureError::Open { file: file.to_path_buf(), cause };
+        let plain = File::open(file).map_err(fail)?;
+        Capture::read(file, BufReader::with_capacity(READ_BYTES, plain))
+    }
+
+    /// Reads a whole capture from memory or a pipe; `file` names it in messages, and a name that ends
+    /// in `.gz` promises gzip.
+    ///
+    /// # Errors
+    /// As `load`.
+    pub fn read<'a>(file: &Path, plain: impl BufRead + 'a) -> Result<Capture, CaptureError> {
+        let mut reader = unpacked(file, plain)?;
         let mut capture = Capture {
             file: file.to_path_buf(),
             text: Vec::new(),
@@ -164,7 +178,9 @@ impl Capture {
         loop {
             let start = capture.text.len();
             let line = capture.lines + 1;
-            let read = (&mut reader).take_line(&mut capture.text).map_err(|cause| {
+            // One byte beyond the bound, so that a gzip bomb ends here and not in all of memory.
+            let mut bounded = reader.by_ref().take(LINE_BYTES_MAX as u64 + 1);
+            let read = bounded.read_until(b'\n', &mut capture.text).map_err(|cause| {
                 CaptureError::Broken { file: file.to_path_buf(), line, bytes: start as u64, cause }
             })?;
             if read == 0 {
@@ -312,25 +328,17 @@ fn cryptofeed_line(text: &[u8]) -> Option<Parsed> {
     Some(Parsed { received, url_len, offset: skip + end + 2 })
 }
 
-/// A reader of lines that says how many bytes each took.
-trait TakeLine {
-    fn take_line(self, into: &mut Vec<u8>) -> io::Result<usize>;
-}
-
-impl<R: BufRead + ?Sized> TakeLine for &mut Box<R> {
-    fn take_line(self, into: &mut Vec<u8>) -> io::Result<usize> {
-        self.read_until(b'\n', into)
-    }
-}
-
-fn open(file: &Path) -> Result<Box<dyn BufRead>, CaptureError> {
+/// The text behind a stream that is gzip or plain, as its first bytes say.
+fn unpacked<'a>(
+    file: &Path,
+    mut plain: impl BufRead + 'a,
+) -> Result<Box<dyn BufRead + 'a>, CaptureError> {
     let fail = |cause| CaptureError::Open { file: file.to_path_buf(), cause };
-    let mut plain = BufReader::with_capacity(1 << 18, File::open(file).map_err(fail)?);
-    let gzip = plain.fill_buf().map_err(fail)?.starts_with(&[0x1f, 0x8b]);
-    if gzip {
-        return Ok(Box::new(BufReader::with_capacity(1 << 18, MultiGzDecoder::new(plain))));
+    let first = plain.fill_buf().map_err(fail)?;
+    let empty = first.is_empty();
+    if first.starts_with(&[0x1f, 0x8b]) {
+        return Ok(Box::new(BufReader::with_capacity(READ_BYTES, MultiGzDecoder::new(plain))));
     }
-    let empty = plain.fill_buf().map_err(fail)?.is_empty();
     if file.extension().is_some_and(|extension| extension == "gz") && !empty {
         return Err(CaptureError::NotGzip { file: file.to_path_buf() });
     }
@@ -389,5 +397,13 @@ mod tests {
         let empty = file("empty.gz", b"");
         assert!(matches!(Capture::load(&empty), Err(CaptureError::Empty { .. })));
         assert!(matches!(Capture::load(Path::new("/no/such")), Err(CaptureError::Open { .. })));
+    }
+
+    /// 65 MiB of one letter are 64 KiB of gzip: refused at the bound, not after all of it.
+    #[test]
+    fn a_line_without_end_is_refused_at_its_bound() {
+        let bomb = gzip(&vec![b'1'; LINE_BYTES_MAX + (1 << 20)]);
+        let error = Capture::read(Path::new("bomb.gz"), &bomb[..]).unwrap_err();
+        assert!(matches!(error, CaptureError::TooLong { line: 1, .. }), "{error}");
     }
 }

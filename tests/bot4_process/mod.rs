@@ -34,15 +34,21 @@ pub struct Ended {
 
 impl Bot4 {
     pub fn start(arguments: &[&str]) -> Bot4 {
+        Bot4::start_with(arguments, &|_| {})
+    }
+
+    /// With an input or an environment of its own.
+    pub fn start_with(arguments: &[&str], prepare: &dyn Fn(&mut Command)) -> Bot4 {
         let home = Folder::new();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_bot4"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bot4"));
+        command
             .args(arguments)
             .current_dir(home.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
+            .stderr(Stdio::piped());
+        prepare(&mut command);
+        let mut child = command.spawn().expect("the binary runs");
         let said = Arc::new(Mutex::new(String::new()));
         let heard = Arc::clone(&said);
         let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
@@ -90,6 +96,11 @@ impl Bot4 {
             assert!(Instant::now() < until, "waited for `{words}`, but heard:\n{said}");
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Its number.
+    pub fn process(&self) -> String {
+        self.child.id().to_string()
     }
 
     /// Ctrl-C.

@@ -60,6 +60,10 @@ impl Config {
                 return Err(self.refuse("venue.symbols", format!("names `{symbol}` twice")));
             }
         }
+        if venue.key_file.is_some() && venue.keyring.is_some() {
+            let problem = "stands beside venue.key_file; the key comes from one place";
+            return Err(self.refuse("venue.keyring", problem));
+        }
         if venue.address == Address::Binance && !venue.tls {
             return Err(self.refuse("venue.tls", "is false; the public venue speaks TLS only"));
         }

@@ -35,6 +35,17 @@ pub enum ConfigError {
         /// The keys of that table.
         known: String,
     },
+    /// A key of the venue where it must not be.
+    #[error(
+        "{place}: `{key}`: a venue's key or a passphrase never stands in a configuration; seal it with \
+         `bot4 key seal` and name the file in venue.key_file"
+    )]
+    Secret {
+        /// File and line.
+        place: String,
+        /// The name it was given.
+        key: String,
+    },
     /// A value that makes no sense.
     #[error("{place}: `{field}` {problem}")]
     Value {

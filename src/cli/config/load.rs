@@ -6,6 +6,9 @@ use std::ops::Range;
 use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
+/// Names of keys under which somebody meant to write a secret.
+const SECRETS: [&str; 5] = ["secret", "api_key", "private", "pass", "token"];
+
 impl Config {
     /// Reads and checks a file.
     ///
@@ -65,13 +68,21 @@ impl Origin {
         let place = self.place(Some(line));
         let message = error.message();
         if let Some((key, known)) = unknown(message) {
+            if SECRETS.iter().any(|name| key.contains(name)) {
+                return ConfigError::Secret { place, key: key.to_owned() };
+            }
             let suggestion = nearest(key, &known)
                 .map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"));
             let known = known.join(", ");
             return ConfigError::UnknownKey { place, key: key.to_owned(), suggestion, known };
         }
+        // A line without a key may be anything, also what must not be shown.
         let text = self.text.lines().nth(line - 1).unwrap_or("").trim();
-        let key = text.split_once('=').map_or(text, |(key, _)| key.trim());
+        let key = match text.split_once('=') {
+            Some((key, _)) => key.trim(),
+            None if text.starts_with('[') => text,
+            None => "this line",
+        };
         ConfigError::Text { place, key: key.to_owned(), problem: message.trim_end().to_owned() }
     }
 

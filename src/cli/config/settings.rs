@@ -80,8 +80,12 @@ pub struct Venue {
     pub capture: Vec<PathBuf>,
     /// What is traded; each symbol belongs to one lane.
     pub symbols: Vec<String>,
-    /// File with the API key; without it, the environment is asked.
+    /// File with the API key, sealed; without it and `keyring`, the environment is asked.
     pub key_file: Option<PathBuf>,
+    /// Description of the kernel's key with the API key.
+    pub keyring: Option<String>,
+    /// Identities that open what was sealed for them.
+    pub identity_file: Option<PathBuf>,
     /// How sockets are driven.
     pub transport: Transport,
     /// How a lane waits for bytes.
@@ -254,6 +258,8 @@ impl Default for Venue {
             capture: Vec::new(),
             symbols: vec!["BTCUSDT".to_owned(), "ETHUSDT".to_owned()],
             key_file: None,
+            keyring: None,
+            identity_file: None,
             transport: Transport::Epoll,
             wait: WaitMode::Block,
             tls: false,

@@ -73,16 +73,21 @@ impl Arena {
     }
 }
 
-/// Opens the venue that the configuration names. Captures without a configuration bring their own
-/// symbols, and a market maker to their scale.
+/// Opens the venue that the configuration names; the embedded one has a key of its own. Captures
+/// without a configuration bring their own symbols, and a market maker to their scale.
 ///
 /// # Errors
 /// Everything that keeps a run from beginning, named.
-pub fn open(config: &mut Config, has_file: bool, clock: TscClock) -> Result<Arena, RunError> {
+pub fn open(
+    config: &mut Config,
+    has_file: bool,
+    signer: Option<Signer>,
+    clock: TscClock,
+) -> Result<Arena, RunError> {
     match config.venue.address.clone() {
         Address::Loopback => loopback(config, has_file, clock),
-        Address::At(address) => remote(config, &address, clock),
-        Address::Binance => public(config, clock),
+        Address::At(address) => remote(config, &address, signer, clock),
+        Address::Binance => public(config, signer, clock),
     }
 }
 
@@ -159,7 +164,12 @@ fn loopback(config: &mut Config, has_file: bool, clock: TscClock) -> Result<Aren
 }
 
 /// A venue process: the venue's own exchange information decides.
-fn remote(config: &Config, address: &str, clock: TscClock) -> Result<Arena, RunError> {
+fn remote(
+    config: &Config,
+    address: &str,
+    signer: Option<Signer>,
+    clock: TscClock,
+) -> Result<Arena, RunError> {
     let venue = |problem: String| RunError::Venue { at: address.to_owned(), problem };
     let at = resolve(address).map_err(venue)?;
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
@@ -169,7 +179,7 @@ fn remote(config: &Config, address: &str, clock: TscClock) -> Result<Arena, RunE
     };
     let named = if tls.is_some() { host.to_owned() } else { address.to_owned() };
     let endpoint = Endpoint { at, host: named, tls };
-    let signer = match key(config)? {
+    let signer = match signer {
         Some(signer) => signer,
         None => Signer::ephemeral("bot4")?,
     };
@@ -188,13 +198,14 @@ fn remote(config: &Config, address: &str, clock: TscClock) -> Result<Arena, RunE
 }
 
 /// The real one.
-fn public(config: &Config, clock: TscClock) -> Result<Arena, RunError> {
+fn public(config: &Config, signer: Option<Signer>, clock: TscClock) -> Result<Arena, RunError> {
     let family = config.venue.family.0;
     let missing = || RunError::Venue {
         at: "binance".to_owned(),
-        problem: "trading there needs a key; set venue.key_file or BOT4_API_KEY".to_owned(),
+        problem: "trading there needs a key; set venue.key_file, venue.keyring or BOT4_API_KEY"
+            .to_owned(),
     };
-    let signer = key(config)?.ok_or_else(missing)?;
+    let signer = signer.ok_or_else(missing)?;
     let tls_error = |problem| RunError::Venue { at: "TLS".to_owned(), problem };
     let tls = client_config(&Roots::WebPki).map_err(|error| tls_error(error.to_string()))?;
     let endpoint = |host: &str| -> Result<Endpoint, RunError> {
@@ -232,14 +243,6 @@ fn resolve(address: &str) -> Result<SocketAddr, String> {
     let mut all: Vec<SocketAddr> = found.collect();
     all.sort_by_key(SocketAddr::is_ipv6); // loopback names give both; the venue listens on IPv4
     all.first().copied().ok_or_else(|| "has no address".to_owned())
-}
-
-fn key(config: &Config) -> Result<Option<Signer>, RunError> {
-    let read = |path: &std::path::Path| std::fs::read_to_string(path);
-    if let Some(file) = &config.venue.key_file {
-        return Ok(Some(Signer::from_file(file, &read)?));
-    }
-    Ok(Signer::from_environment(&|name| std::env::var(name).ok(), &read)?)
 }
 
 /// What the venue itself says of the configured symbols.

@@ -14,6 +14,7 @@ use crate::cli::captures::CapturesError;
 use crate::cli::config::{
     Address, Config, ConfigError, DurabilityMode, Span, Speed, Transport, WaitMode,
 };
+use crate::cli::keys::{self, Environment, KeysError, Unlocking};
 use crate::host::clock::TscClock;
 use crate::host::net::NetError;
 use crate::host::pin::PinError;
@@ -67,6 +68,8 @@ pub struct RunArgs {
     /// The report as one JSON object on stdout
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    unlocking: Unlocking,
 }
 
 /// Why a run could not begin, or failed.
@@ -101,6 +104,9 @@ pub enum RunError {
     #[error(transparent)]
     Server(#[from] ServerError),
     /// The API key.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The embedded venue's own key.
     #[error(transparent)]
     Key(#[from] KeyError),
     /// Sockets.
@@ -200,10 +206,18 @@ struct Finished {
 }
 
 fn trade(args: &RunArgs) -> Result<Finished, RunError> {
+    let environment = Environment::take(); // before any thread starts
     signal::install()?;
     let mut config = settings(args)?;
+    let signer = match config.venue.address {
+        Address::Loopback => None,
+        Address::At(_) | Address::Binance => {
+            keys::signer(&config.venue, &args.unlocking, &environment)?
+        }
+    };
+    drop(environment);
     let clock = TscClock::calibrate(); // of all lanes, and of the embedded venue's schedule
-    let arena = market::open(&mut config, args.config.is_some(), clock)?;
+    let arena = market::open(&mut config, args.config.is_some(), signer, clock)?;
     let steal_before = Steal::read().ok();
     eprintln!("bot4: {}; Ctrl-C cancels all orders and reports", arena.words);
     let lanes = lanes::start(&config, &arena, clock)?;

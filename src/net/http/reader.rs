@@ -97,9 +97,10 @@ impl Machine {
                     }
                 }
                 Body::UntilClose => {
-                    let asked = (self.body.len() + rest.len()) as u64;
-                    if asked > self.limits.body as u64 {
-                        return Err(Error::BodyTooLong { bound: self.limits.body, asked });
+                    let bound = self.limits.body;
+                    if self.body.len() + rest.len() > bound {
+                        // The first length over the bound, however many bytes came at once.
+                        return Err(Error::BodyTooLong { bound, asked: bound as u64 + 1 });
                     }
                     self.body.extend_from_slice(rest);
                     self.at = self.buffer.len();
@@ -115,8 +116,10 @@ impl Machine {
                         problem,
                         text: excerpt(text),
                     };
-                    let Some(end) = rest.windows(2).position(|w| w == b"\r\n") else {
-                        if rest.len() > CHUNK_LINE {
+                    // No further than the bound, so that a long line is refused whole as in pieces.
+                    let window = &rest[..rest.len().min(CHUNK_LINE + 2)];
+                    let Some(end) = window.windows(2).position(|w| w == b"\r\n") else {
+                        if window.len() == CHUNK_LINE + 2 {
                             return Err(fail("a line that frames it does not end", rest));
                         }
                         return self.torn(closed);

@@ -42,7 +42,8 @@ pub enum Event<'a> {
 pub struct Settings {
     /// Longest payload of one frame.
     pub frame_max: usize,
-    /// Longest message, all fragments together; allocated at construction.
+    /// Longest message, all fragments together; allocated when the handshake is done, so that whoever
+    /// only connects costs nothing.
     pub message_max: usize,
     /// Whether text and close reasons are checked for UTF-8.
     pub utf8: bool,
@@ -213,7 +214,7 @@ impl Socket {
             header_have: 0,
             frame: None,
             message_opcode: None,
-            message: Vec::with_capacity(settings.message_max),
+            message: Vec::new(),
             control: [0; CONTROL_MAX],
             read: 0,
         }
@@ -223,7 +224,6 @@ impl Socket {
     #[must_use]
     pub fn with_settings(mut self, settings: Settings) -> Socket {
         self.settings = settings;
-        self.message = Vec::with_capacity(settings.message_max);
         self
     }
 
@@ -290,6 +290,7 @@ impl Socket {
         }
         self.state = State::Open;
         self.head = Vec::new();
+        self.message = Vec::with_capacity(self.settings.message_max);
         on(Event::Open { path: &self.path });
         self.read_frames(&mut bytes[rest..], out, on)
     }

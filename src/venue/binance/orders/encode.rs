@@ -18,6 +18,7 @@ use crate::venue::binance::Family;
 use crate::venue::binance::orders::id::{INSTRUMENTS_MAX, action_letter};
 use crate::venue::binance::orders::template::{Hole, Scale, Scales, Template, Values};
 use crate::venue::binance::session::Signer;
+use std::fmt;
 
 /// Bytes that every request fits into: about 420 of text and numbers, 64 of API key and at most 88
 /// of signature, with room to spare.
@@ -103,7 +104,6 @@ struct Requests {
 }
 
 /// The encoder of one lane's order session.
-#[derive(Debug)]
 pub struct RequestEncoder {
     family: Family,
     requests: Vec<Requests>,
@@ -111,6 +111,14 @@ pub struct RequestEncoder {
     positions: Vec<u16>,
     signer: Option<Signer>,
     payload: Vec<u8>,
+}
+
+impl fmt::Debug for RequestEncoder {
+    /// Without templates and payload, which hold the API key and the last signature.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (family, count) = (self.family.name(), self.requests.len());
+        write!(f, "RequestEncoder({family}, {count} instruments, {:?})", self.signer)
+    }
 }
 
 impl RequestEncoder {

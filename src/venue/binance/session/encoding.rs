@@ -1,5 +1,7 @@
 //! Hexadecimal, base64 (RFC 4648) and percent texts, for signatures and keys.
 
+use zeroize::Zeroizing;
+
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Lower-case hex into `out`, which has twice the length; returns the length.
@@ -27,8 +29,10 @@ pub(super) fn base64(bytes: &[u8], out: &mut [u8]) -> usize {
 }
 
 /// The bytes of a padded base64 text; white space is skipped.
-pub(super) fn from_base64(text: &str) -> Option<Vec<u8>> {
-    let symbols: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+pub(super) fn from_base64(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    // Both are private keys more often than not: made in one piece, and wiped.
+    let mut symbols = Zeroizing::new(Vec::with_capacity(text.len()));
+    symbols.extend(text.bytes().filter(|byte| !byte.is_ascii_whitespace()));
     if symbols.is_empty() || !symbols.len().is_multiple_of(4) {
         return None;
     }
@@ -36,7 +40,7 @@ pub(super) fn from_base64(text: &str) -> Option<Vec<u8>> {
     if padding > 2 {
         return None;
     }
-    let mut bytes = Vec::with_capacity(symbols.len() / 4 * 3);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(symbols.len() / 4 * 3));
     let mut word = 0u32;
     for (at, symbol) in symbols.iter().enumerate() {
         let value = match ALPHABET.iter().position(|letter| letter == symbol) {
@@ -50,7 +54,8 @@ pub(super) fn from_base64(text: &str) -> Option<Vec<u8>> {
             word = 0;
         }
     }
-    bytes.truncate(bytes.len() - padding);
+    let len = bytes.len() - padding;
+    bytes.truncate(len);
     Some(bytes)
 }
 

@@ -4,6 +4,7 @@
 pub mod answer;
 mod budget;
 mod encoding;
+mod key_text;
 mod lifecycle;
 pub mod logon;
 pub mod paths;
@@ -14,5 +15,6 @@ mod signing;
 mod tests;
 
 pub use budget::{Budget, Cost, Wait, own_orders_per_second};
+pub use key_text::{KeyText, Material};
 pub use lifecycle::{Event, Line, Output, Phase, Session, Settings};
 pub use signing::{KeyError, SignatureText, Signer};

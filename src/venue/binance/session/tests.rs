@@ -11,8 +11,6 @@ use crate::venue::binance::session::encoding::{base64, from_base64, percent};
 use crate::venue::binance::session::*;
 use crate::venue::binance::{Family, metadata};
 use proptest::prelude::*;
-use std::io;
-use std::path::Path;
 
 /// Test 1 of RFC 8032, section 7.1, wrapped as PKCS#8: a published key, worth nothing.
 const PEM: &str = "-----BEGIN PRIVATE KEY-----
@@ -62,34 +60,38 @@ fn keys_are_never_printed() {
 }
 
 #[test]
-fn key_faults_name_variable_file_and_line() {
-    let read = |path: &Path| match path.to_str() {
-        Some("keys/key.pem") => Ok(PEM.to_owned()),
-        Some("keys/good") => Ok("# mine\napi_key = \"abc\"\nprivate_key_file=\"key.pem\"\n".into()),
-        Some("keys/typo") => Ok("api_key = \"abc\"\n\nsecert = \"x\"\n".into()),
-        Some("keys/none") => Ok("api_key = \"abc\"\n".into()),
-        Some("keys/bare") => Ok("secret = \"abc\"\n".into()),
-        _ => Err(io::Error::from(io::ErrorKind::NotFound)),
+fn key_texts_of_every_kind() {
+    let of = |text: &str| {
+        KeyText::parse("keys/a", text).map(|key| (key.is_secret(), key.signer("keys/a")))
     };
-    assert!(Signer::from_file(Path::new("keys/good"), &read).unwrap().can_log_on());
-    let said = |name: &str| Signer::from_file(Path::new(name), &read).unwrap_err().to_string();
-    assert!(said("keys/typo").contains("keys/typo, line 3"), "{}", said("keys/typo"));
-    assert!(said("keys/none").contains("`secret`"));
-    assert!(said("keys/bare").contains("`api_key` is not set"));
-    assert!(said("keys/absent").contains("keys/absent"));
-    let environment = |pairs: &[(&str, &str)]| {
-        let pairs: Vec<(String, String)> =
-            pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        let look = move |name: &str| {
-            pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
-        };
-        Signer::from_environment(&look, &read)
+    let (secret, signer) = of("# mine\napi_key = \"abc\"\nsecret=\"s\"\n").unwrap();
+    assert!(secret && !signer.unwrap().can_log_on());
+    for text in [format!("api_key = \"abc\"\n{PEM}"), format!("{PEM}\napi_key=\"abc\"")] {
+        let (secret, signer) = of(&text).unwrap();
+        assert!(secret && signer.unwrap().can_log_on());
+    }
+    let text = "api_key = \"abc\"\nprivate_key_file=\"key.age\"\n";
+    let named = KeyText::parse("keys/a", text).unwrap();
+    assert_eq!((named.is_secret(), &named.material), (false, &Material::PemFile("key.age")));
+    assert_eq!(format!("{named:?}"), "KeyText(abc…, PemFile)");
+}
+
+#[test]
+fn key_faults_name_place_and_line_and_nothing_else() {
+    let said = |text: &str| {
+        let refused = KeyText::parse("keys/a", text).and_then(|key| key.signer("keys/a"));
+        refused.unwrap_err().to_string()
     };
-    assert!(environment(&[]).unwrap().is_none());
-    let half = environment(&[("BOT4_API_KEY", "abc")]).unwrap_err().to_string();
-    assert!(half.contains("BOT4_API_SECRET") && half.contains("BOT4_PRIVATE_KEY_FILE"), "{half}");
-    let odd = environment(&[("BOT4_API_KEY", "a\"b"), ("BOT4_API_SECRET", "s")]);
-    assert!(matches!(odd, Err(KeyError::ApiKey { .. })));
+    let typo = said("api_key = \"abc\"\n\nsecert = \"hunter2\"\n");
+    assert!(typo.starts_with("keys/a, line 3: expected") && !typo.contains("hunter2"), "{typo}");
+    assert!(said("api_key = \"abc\"\n").contains("exactly one of `secret`"));
+    assert!(said("secret = \"abc\"\n").contains("`api_key` is not set"));
+    assert!(said("api_key = \"a\"\nsecret = \"b\"\nsecret = \"c\"\n").contains("line 3"));
+    let both = format!("api_key = \"a\"\nsecret = \"b\"\n{PEM}");
+    assert!(said(&both).contains("exactly one"), "{both}");
+    assert!(said("api_key = \"a\"\n-----BEGIN PRIVATE KEY-----\nMC4C\n").contains("line 2"));
+    assert!(said("api_key = \"a\\\"b\"\nsecret = \"s\"").contains("letters and digits"));
+    assert!(said("api_key = \"abc\"\nsecret = \"\"").contains("the secret is empty"));
     for bad in ["", "-----BEGIN PRIVATE KEY-----\n!!\n-----END PRIVATE KEY-----"] {
         assert!(matches!(Signer::ed25519("abc", bad), Err(KeyError::Pem { .. })));
     }
@@ -101,7 +103,7 @@ proptest! {
         let mut text = vec![0; bytes.len().div_ceil(3) * 4];
         let length = base64(&bytes, &mut text);
         let text = std::str::from_utf8(&text[..length]).unwrap();
-        prop_assert_eq!(from_base64(text), Some(bytes));
+        prop_assert_eq!(from_base64(text).map(|read| read.to_vec()), Some(bytes));
     }
 
     #[test]

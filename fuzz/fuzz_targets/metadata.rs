@@ -1,0 +1,6 @@
+//! Fuzzes `orders::metadata`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    bot4_fuzz::orders::metadata(data);
+});

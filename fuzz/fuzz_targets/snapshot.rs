@@ -1,0 +1,6 @@
+//! Fuzzes `market::snapshot`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    bot4_fuzz::market::snapshot(data);
+});

@@ -1,0 +1,6 @@
+//! Fuzzes `tls::handshake`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    bot4_fuzz::tls::handshake(data);
+});
