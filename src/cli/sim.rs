@@ -31,6 +31,9 @@ pub struct SimArgs {
     /// Threads; all cores without it
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Worlds that shrinking a failing list of faults may cost; 0 leaves it as it is
+    #[arg(long, value_name = "N", default_value_t = seeds::SHRINK_RUNS)]
+    shrink: usize,
     /// The result as one JSON object on stdout
     #[arg(long)]
     json: bool,
@@ -150,7 +153,7 @@ fn many(args: &SimArgs, span: Nanos, threads: usize, begun: Instant) -> Result<R
             eprintln!("sim: {done} of {} seeds in {seconds:.0} s", args.seeds);
         }
     };
-    let summary = seeds::run_all(args.seed, args.seeds, span, threads, &told)?;
+    let summary = seeds::run_all(args.seed, args.seeds, span, threads, args.shrink, &told)?;
     let (broken, more) = (summary.broken, summary.broken_more);
     Ok(report(summary.seeds, &summary.total, broken, more, threads, begun))
 }

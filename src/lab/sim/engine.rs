@@ -79,6 +79,7 @@ pub struct Engine {
     clerk: Pin<Box<dyn Future<Output = ()>>>,
     clerk_endpoint: usize,
     clerk_due: Nanos,
+    clerk_polled: Nanos,
     clerk_stop: Arc<AtomicBool>,
     writer: Writer<SimDisk>,
     writer_due: Nanos,
@@ -149,6 +150,7 @@ impl Engine {
             clerk,
             clerk_endpoint,
             clerk_due: Nanos(0),
+            clerk_polled: Nanos(0),
             clerk_stop,
             writer,
             writer_due: Nanos(0),
@@ -166,7 +168,7 @@ impl Engine {
     #[must_use]
     pub fn next_time(&self, stalled: Stalled) -> Nanos {
         let lane = at_once(self.net.next_time(), self.clock.world(self.driver.due()));
-        let clerk = at_once(self.network.next_time(self.clerk_endpoint), self.clerk_due);
+        let clerk = self.clerk_next();
         let writer = at_once(self.disk.next_time(), self.writer_due);
         lane.min(clerk.max(stalled.clerk)).min(writer.max(stalled.writer))
     }
@@ -182,9 +184,9 @@ impl Engine {
             turn = self.driver.turn(&mut self.net, Wait::Busy, &self.controls)?;
             self.writer_due = self.writer_due.min(now);
         }
-        let clerk = at_once(self.network.next_time(self.clerk_endpoint), self.clerk_due);
-        if is_due(clerk.max(stalled.clerk)) {
+        if is_due(self.clerk_next().max(stalled.clerk)) {
             self.clerk_due = now.plus(CLERK_PERIOD);
+            self.clerk_polled = now;
             let mut context = Context::from_waker(Waker::noop());
             // It ends when it is told to stop; until then it is never ready.
             let _ = self.clerk.as_mut().poll(&mut context);
@@ -198,6 +200,13 @@ impl Engine {
             }
         }
         Ok(turn)
+    }
+
+    /// When the clerk gets the next turn. What it left unread when it was polled last, it does not wait
+    /// for: a clerk with nothing to do does not look at its sockets.
+    fn clerk_next(&self) -> Nanos {
+        let arrival = self.network.next_time(self.clerk_endpoint);
+        at_once(arrival.filter(|at| *at > self.clerk_polled), self.clerk_due)
     }
 
     /// Lets the writer do what it can.

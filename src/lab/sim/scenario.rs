@@ -105,7 +105,7 @@ impl Scenario {
                     1 => Durability::Each,
                     _ => Durability::Group(Nanos(500_000 + random.below(20_000_000))),
                 },
-                segment_len: (1 + random.below(8)) << 18,
+                segment_len: (3 + random.below(8)) << 18,
                 group_len: 1 << 17,
             },
             ring_words: RESERVE_WORDS + (1 << 14) + (random.below(1 << 15) as usize),

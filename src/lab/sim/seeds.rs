@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Worlds that shrinking one list may cost.
-const SHRINK_RUNS_MAX: usize = 400;
+/// Worlds that shrinking one list may cost, unless told otherwise.
+pub const SHRINK_RUNS: usize = 300;
 /// Violations that are kept and shrunk; further ones are counted.
 pub const VIOLATIONS_MAX: usize = 20;
 
@@ -141,6 +141,7 @@ pub fn run_all(
     count: u64,
     span: Nanos,
     threads: usize,
+    shrink_runs: usize,
     told: &(dyn Fn(u64, &Outcome) + Sync),
 ) -> Result<Summary, SeedError> {
     let next = AtomicU64::new(0);
@@ -158,7 +159,7 @@ pub fn run_all(
                     match run(seed, span, None) {
                         Ok(outcome) => {
                             told(seed, &outcome);
-                            enter(&summary, seed, span, &outcome);
+                            enter(&summary, seed, span, shrink_runs, &outcome);
                         }
                         Err(error) => {
                             next.store(count, Ordering::Relaxed);
@@ -179,13 +180,13 @@ pub fn run_all(
     Ok(summary)
 }
 
-fn enter(summary: &Mutex<Summary>, seed: u64, span: Nanos, outcome: &Outcome) {
+fn enter(summary: &Mutex<Summary>, seed: u64, span: Nanos, shrink_runs: usize, outcome: &Outcome) {
     let is_room = |of: &Mutex<Summary>| of.lock().is_ok_and(|of| of.broken.len() < VIOLATIONS_MAX);
     // Shrunk outside the lock: it takes long, and the other threads go on.
     let broken = outcome
         .violation
         .as_ref()
-        .map(|violation| is_room(summary).then(|| shrunk(seed, span, violation)));
+        .map(|violation| is_room(summary).then(|| shrunk(seed, span, shrink_runs, violation)));
     let Ok(mut summary) = summary.lock() else { return };
     summary.seeds += 1;
     summary.total.add(outcome);
@@ -214,7 +215,7 @@ impl Outcome {
 
 /// The breach of a seed with the shortest list of faults found that leads to the same.
 #[must_use]
-pub fn shrunk(seed: u64, span: Nanos, violation: &Violation) -> Broken {
+pub fn shrunk(seed: u64, span: Nanos, runs: usize, violation: &Violation) -> Broken {
     // What comes after the breach cannot have led to it.
     let end = Nanos::from_millis(violation.at_ms + 1);
     let mut all = FaultList::of(seed, span);
@@ -230,7 +231,7 @@ pub fn shrunk(seed: u64, span: Nanos, violation: &Violation) -> Broken {
         }
         false
     };
-    let least = minimise(&all, &mut breaks);
+    let least = minimise(&all, runs, &mut breaks);
     Broken {
         seed,
         invariant: seen.invariant,
@@ -243,7 +244,11 @@ pub fn shrunk(seed: u64, span: Nanos, violation: &Violation) -> Broken {
 }
 
 /// Delta debugging (Zeller and Hildebrandt 2002): leaves out ever smaller parts while it still breaks.
-fn minimise(all: &FaultList, breaks: &mut dyn FnMut(&FaultList) -> bool) -> FaultList {
+fn minimise(
+    all: &FaultList,
+    runs_max: usize,
+    breaks: &mut dyn FnMut(&FaultList) -> bool,
+) -> FaultList {
     let mut list = all.clone();
     let mut runs = 0;
     // Milliseconds are all that the text keeps: shrink what will be replayed.
@@ -251,7 +256,7 @@ fn minimise(all: &FaultList, breaks: &mut dyn FnMut(&FaultList) -> bool) -> Faul
         fault.at = Nanos::from_millis(fault.at.0 / 1_000_000);
     }
     let mut parts = 1;
-    while !list.0.is_empty() && runs < SHRINK_RUNS_MAX {
+    while !list.0.is_empty() && runs < runs_max {
         let size = list.0.len().div_ceil(parts);
         let mut smaller = None;
         for start in (0..list.0.len()).step_by(size) {
@@ -263,7 +268,7 @@ fn minimise(all: &FaultList, breaks: &mut dyn FnMut(&FaultList) -> bool) -> Faul
                 smaller = Some(without);
                 break;
             }
-            if runs >= SHRINK_RUNS_MAX {
+            if runs >= runs_max {
                 break;
             }
         }
@@ -293,14 +298,14 @@ mod tests {
             let has = |kind: Kind| list.0.iter().any(|fault| fault.kind == kind);
             needed.iter().all(|kind| has(*kind))
         });
-        let found = minimise(&all, &mut |list| {
+        let found = minimise(&all, SHRINK_RUNS, &mut |list| {
             runs += 1;
             least(list)
         });
         assert!(found.0.len() <= 2 && least(&found), "{found}");
-        assert!(runs < SHRINK_RUNS_MAX, "{runs}");
-        assert!(minimise(&all, &mut |_| true).0.is_empty(), "nothing is needed");
-        let kept = minimise(&all, &mut |list| list.0.len() == all.0.len());
+        assert!(runs < SHRINK_RUNS, "{runs}");
+        assert!(minimise(&all, SHRINK_RUNS, &mut |_| true).0.is_empty(), "nothing is needed");
+        let kept = minimise(&all, SHRINK_RUNS, &mut |list| list.0.len() == all.0.len());
         assert_eq!(kept.0.len(), all.0.len(), "everything is needed");
     }
 }

@@ -20,7 +20,7 @@ use crate::hot::drive::{DriveSettings, Endpoints, Turn};
 use crate::hot::lane::LaneConfig;
 use crate::lab::exchange::server::{House, ServerError, ServerSettings};
 use crate::lab::exchange::{ClientId, ExchangeSettings, FlowSettings, QueueModel};
-use crate::lab::stream::{self, From};
+use crate::lab::stream::{self, From, StreamError};
 use crate::record::{Command, Plan};
 use crate::units::{Currency, InstrumentId, LaneId, Money, Nanos, UnixNanos};
 use std::collections::BTreeMap;
@@ -48,6 +48,8 @@ const SETTLING: Nanos = Nanos(40 * 1_000_000_000);
 const OPERATOR_PERIOD: Nanos = Nanos(20 * 1_000_000_000);
 /// A start that failed for lack of space is tried again after this.
 const START_AGAIN: Nanos = Nanos(2 * 1_000_000_000);
+/// Starts that may fail one after the other for what the disk does.
+const STARTS_FAILED_MAX: u64 = 30;
 /// A lane that was told to stop has this long.
 const STOPPING_MAX: Nanos = Nanos(30 * 1_000_000_000);
 /// Whose account the engine's key is.
@@ -106,6 +108,7 @@ pub struct World {
     steps: u64,
     inputs: u64,
     lives: u64,
+    starts_failed: u64,
 }
 
 impl World {
@@ -161,6 +164,7 @@ impl World {
             steps: 0,
             inputs: 0,
             lives: 0,
+            starts_failed: 0,
         };
         for fault in &faults.0 {
             world.later(fault.at, Errand::Fault(*fault));
@@ -359,7 +363,11 @@ impl World {
             Ok(engine) => self.begin_life(engine, now),
             // Rotten bits are refused, as they must be; a copy of the files is restored.
             Err(_) if self.disk.restore() => self.later(now, Errand::Start),
-            Err(_) if now < self.disk_fails_until => {
+            // A disk that fails a start is looked at, and the start tried again.
+            Err(StreamError::Writer(_) | StreamError::NotDurable(_))
+                if self.starts_failed < STARTS_FAILED_MAX =>
+            {
+                self.starts_failed += 1;
                 self.later(now.plus(START_AGAIN), Errand::Start);
             }
             Err(error) => self.judge.breach(Invariant::Recovery, error.to_string()),
@@ -373,6 +381,7 @@ impl World {
             self.judge.breach(Invariant::Recovery, words);
         }
         self.lives += 1;
+        self.starts_failed = 0;
         self.written_at_kill = 0;
         self.engine = Some(engine);
         self.judge.published(now);
