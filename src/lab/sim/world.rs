@@ -52,6 +52,8 @@ const START_AGAIN: Nanos = Nanos(2 * 1_000_000_000);
 const STARTS_FAILED_MAX: u64 = 30;
 /// A lane that was told to stop has this long.
 const STOPPING_MAX: Nanos = Nanos(30 * 1_000_000_000);
+/// Steps at one instant: more, and something waits for itself.
+const STEPS_AT_ONCE_MAX: u64 = 100_000;
 /// Whose account the engine's key is.
 pub(super) const ACCOUNT: ClientId = ClientId(1);
 
@@ -109,6 +111,8 @@ pub struct World {
     inputs: u64,
     lives: u64,
     starts_failed: u64,
+    stood_at: Nanos,
+    steps_at_once: u64,
 }
 
 impl World {
@@ -165,6 +169,8 @@ impl World {
             inputs: 0,
             lives: 0,
             starts_failed: 0,
+            stood_at: Nanos(0),
+            steps_at_once: 0,
         };
         for fault in &faults.0 {
             world.later(fault.at, Errand::Fault(*fault));
@@ -220,6 +226,12 @@ impl World {
         self.time.set(now);
         self.network.set_time(now);
         self.steps += 1;
+        self.steps_at_once = if now > self.stood_at { 0 } else { self.steps_at_once + 1 };
+        self.stood_at = now;
+        if self.steps_at_once > STEPS_AT_ONCE_MAX {
+            let words = format!("{STEPS_AT_ONCE_MAX} steps and no time passes");
+            self.judge.breach(Invariant::Alive, words);
+        }
         (self.judge.now, self.judge.step) = (now, self.steps);
         while let Some(first) = self.errands.first_entry()
             && first.key().0 <= now

@@ -112,7 +112,8 @@ impl House {
         self.venue.pump_rest();
         self.venue.advance();
         self.venue.floor.send_late();
-        if now >= self.chores_at {
+        let fires = self.venue.floor.accounts.next_firing().is_some_and(|at| at <= now);
+        if now >= self.chores_at || fires {
             self.chores_at = now.plus(CHORES_PERIOD);
             self.venue.chores();
         }
