@@ -28,6 +28,9 @@ pub struct SimArgs {
     /// them; empty for none
     #[arg(long, value_name = "LIST")]
     faults: Option<String>,
+    /// With --faults: the tale of the last moments on stderr (inputs, verdicts, the venue, faults)
+    #[arg(long, requires = "faults")]
+    tell: bool,
     /// Threads; all cores without it
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -108,7 +111,7 @@ pub fn run(args: &SimArgs, out: &mut dyn Write) -> Result<(), SimError> {
     let begun = Instant::now();
     let report = match faults {
         Some(_) if args.seeds > 1 => return Err(SimError::ManySeeds),
-        Some(list) => one(args.seed, span, &list, begun)?,
+        Some(list) => one(args, span, &list, begun)?,
         None => many(args, span, threads, begun)?,
     };
     if args.json {
@@ -125,8 +128,16 @@ pub fn run(args: &SimArgs, out: &mut dyn Write) -> Result<(), SimError> {
     Ok(())
 }
 
-fn one(seed: u64, span: Nanos, faults: &FaultList, begun: Instant) -> Result<Report, SimError> {
-    let outcome = seeds::run(seed, span, Some(faults))?;
+fn one(
+    args: &SimArgs,
+    span: Nanos,
+    faults: &FaultList,
+    begun: Instant,
+) -> Result<Report, SimError> {
+    let seed = args.seed;
+    let mut tale = args.tell.then(Vec::new);
+    let outcome = seeds::run_telling(seed, span, Some(faults), &mut tale)?;
+    tale.iter().flatten().for_each(|line| eprintln!("{line}"));
     let broken = outcome.violation.as_ref().map(|of| Broken {
         seed,
         invariant: of.invariant,

@@ -7,6 +7,9 @@ use super::reader::Tail;
 use super::settings::SettingsError;
 use crate::host::disk::{Disk, DiskError, Done, FileId, Operation, complete, write_all};
 
+/// Bytes that are written again at a time.
+const PIECE: usize = 1 << 20;
+
 /// Makes a segment: room, header, sync, and only then its name.
 pub(super) fn begin<D: Disk>(disk: &mut D, header: &Header) -> Result<FileId, DiskError> {
     let name = unborn_name(header.segment);
@@ -19,6 +22,29 @@ pub(super) fn begin<D: Disk>(disk: &mut D, header: &Header) -> Result<FileId, Di
     complete(disk, Operation::Rename { from: name, to: segment_name(header.segment) })?;
     complete(disk, Operation::SyncFolder)?;
     Ok(file)
+}
+
+/// Writes the first `len` bytes of a file over themselves and syncs it. What a killed process left in the
+/// system's cache is read back, but need not be durable, and a sync alone does not make it so: where a
+/// sync failed before, the kernel has marked the pages clean and will not try them again.
+fn write_again<D: Disk>(
+    disk: &mut D,
+    file: FileId,
+    name: &str,
+    len: u64,
+) -> Result<(), DiskError> {
+    let mut piece = vec![0; PIECE];
+    let mut at = 0;
+    while at < len {
+        let most = PIECE.min((len - at) as usize);
+        let count = disk.read(file, at, &mut piece[..most])?;
+        if count == 0 {
+            break; // the reader, which came this far, says what is missing
+        }
+        write_all(disk, file, name, at, &piece[..count])?;
+        at += count as u64;
+    }
+    complete(disk, Operation::Sync(file)).map(drop)
 }
 
 /// Cuts the torn tail of the life before, makes what is kept durable, and removes files that were
@@ -38,8 +64,7 @@ pub(super) fn clear_way<D: Disk>(
     }
     let Some(tail) = tail else { return Ok(()) };
     let file = disk.open(&segment_name(tail.segment))?;
-    // What a killed process left in the system's cache is read back, but not yet durable.
-    complete(disk, Operation::Sync(file))?;
+    write_again(disk, file, &segment_name(tail.segment), tail.end)?;
     if disk.length(file)? != tail.end {
         complete(disk, Operation::SetLength { file, len: tail.end })?;
         complete(disk, Operation::Sync(file))?;

@@ -34,7 +34,8 @@ struct Inode {
     dirty: BTreeMap<usize, Vec<u8>>,
     /// Sectors that a failed sync dropped: they read as written until power is lost.
     dropped: BTreeMap<usize, Vec<u8>>,
-    synced_len: usize,
+    /// The same without the rotten bits, once there are any: what a restored copy holds.
+    sound: Option<Box<Inode>>,
 }
 
 /// A change of names that is not durable.
@@ -42,14 +43,6 @@ struct Inode {
 enum Naming {
     Put(String, u64),
     Take(String),
-}
-
-/// A flipped bit, so that it can be flipped back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Flip {
-    inode: u64,
-    byte: usize,
-    bit: u8,
 }
 
 #[derive(Debug)]
@@ -70,7 +63,6 @@ struct Platter {
     short_writes: u64,
     sync_errors: u64,
     slow: (Nanos, Nanos),
-    flips: Vec<Flip>,
 }
 
 /// One handle of the disk.
@@ -95,6 +87,52 @@ impl Inode {
         let len = self.bytes.len().max(end);
         self.bytes.resize(len, 0);
         self.bytes[at..end].copy_from_slice(bytes);
+        if let Some(sound) = &mut self.sound {
+            sound.write(at, bytes);
+        }
+    }
+
+    fn set_len(&mut self, len: usize) {
+        let before = self.bytes.len();
+        self.touch(len.min(before), before.max(len));
+        self.bytes.resize(len, 0);
+        if let Some(sound) = &mut self.sound {
+            sound.set_len(len);
+        }
+    }
+
+    /// A sync: what was written is durable, or dropped for good.
+    fn sync(&mut self, fails: bool) {
+        for (sector, old) in std::mem::take(&mut self.dirty) {
+            if fails {
+                self.dropped.entry(sector).or_insert(old);
+            }
+        }
+        if let Some(sound) = &mut self.sound {
+            sound.sync(fails);
+        }
+    }
+
+    /// Power is lost: these sectors, and those that a sync dropped, are as they were.
+    fn lose(&mut self, sectors: &[usize]) {
+        for (sector, old) in std::mem::take(&mut self.dropped) {
+            self.put_back(sector, &old);
+        }
+        for (sector, old) in std::mem::take(&mut self.dirty) {
+            if sectors.contains(&sector) {
+                self.put_back(sector, &old);
+            }
+        }
+        if let Some(sound) = &mut self.sound {
+            sound.lose(sectors);
+        }
+    }
+
+    fn rot(&mut self, byte: usize, bit: u8) {
+        if self.sound.is_none() {
+            self.sound = Some(Box::new(self.clone()));
+        }
+        self.bytes[byte] ^= 1 << bit;
     }
 
     fn put_back(&mut self, sector: usize, old: &[u8]) {
@@ -128,7 +166,6 @@ impl SimDisk {
             short_writes: 0,
             sync_errors: 0,
             slow: (Nanos(0), Nanos(0)),
-            flips: Vec::new(),
         })))
     }
 
@@ -166,18 +203,16 @@ impl SimDisk {
         self.0.borrow_mut().rot(pick, synced_too);
     }
 
-    /// Flips every rotten bit back, as restoring from a copy does; says whether there was one.
+    /// Undoes every rotten bit, as restoring from a copy does; says whether there was one.
     pub fn restore(&self) -> bool {
-        let mut platter = self.0.borrow_mut();
-        let flips = std::mem::take(&mut platter.flips);
-        for flip in flips.iter().rev() {
-            if let Some(byte) =
-                platter.inodes.get_mut(&flip.inode).and_then(|of| of.bytes.get_mut(flip.byte))
-            {
-                *byte ^= 1 << flip.bit;
+        let mut any = false;
+        for inode in self.0.borrow_mut().inodes.values_mut() {
+            if let Some(sound) = inode.sound.take() {
+                any |= sound.bytes != inode.bytes;
+                *inode = *sound;
             }
         }
-        !flips.is_empty()
+        any
     }
 
     /// The process is gone: of what was under way some is carried out, some in part, some not.
@@ -254,22 +289,14 @@ impl Platter {
             Operation::Sync(file) => {
                 let fails = self.sync_errors > 0;
                 self.sync_errors -= u64::from(fails);
-                let inode = self.inode(*file)?;
-                let dirty = std::mem::take(&mut inode.dirty);
+                self.inode(*file)?.sync(fails);
                 if fails {
-                    for (sector, old) in dirty {
-                        inode.dropped.entry(sector).or_insert(old);
-                    }
                     let (what, file) = ("sync", format!("{file:?}"));
                     return Err(DiskError::System { what, file, errno: libc::EIO });
                 }
-                inode.synced_len = inode.bytes.len();
             }
             Operation::SetLength { file, len } => {
-                let inode = self.inode(*file)?;
-                let (len, before) = (*len as usize, inode.bytes.len());
-                inode.touch(len.min(before), before.max(len));
-                inode.bytes.resize(len, 0);
+                self.inode(*file)?.set_len(*len as usize);
             }
             Operation::Rename { from, to } => {
                 let missing = DiskError::Missing { what: "rename", file: from.clone() };
@@ -319,15 +346,9 @@ impl Platter {
         self.durable_names = names.clone();
         self.names = names;
         for inode in self.inodes.values_mut() {
-            for (sector, old) in std::mem::take(&mut inode.dropped) {
-                inode.put_back(sector, &old);
-            }
-            for (sector, old) in std::mem::take(&mut inode.dirty) {
-                if random.below(2) == 0 {
-                    inode.put_back(sector, &old);
-                }
-            }
-            inode.synced_len = inode.bytes.len();
+            let mut lost = |_: &&usize| random.below(2) == 0;
+            let lost: Vec<usize> = inode.dirty.keys().filter(|of| lost(of)).copied().collect();
+            inode.lose(&lost);
         }
         let named: Vec<u64> = self.names.values().copied().collect();
         self.inodes.retain(|inode, _| named.contains(inode));
@@ -349,10 +370,9 @@ impl Platter {
         };
         let sector = sectors[random.below(sectors.len() as u64) as usize];
         let byte = sector * SECTOR + random.below(SECTOR as u64) as usize;
-        let flip = Flip { inode: *inode, byte, bit: random.below(8) as u8 };
-        if let Some(at) = self.inodes.get_mut(inode).and_then(|of| of.bytes.get_mut(byte)) {
-            *at ^= 1 << flip.bit;
-            self.flips.push(flip);
+        let bit = random.below(8) as u8;
+        if let Some(of) = self.inodes.get_mut(inode).filter(|of| byte < of.bytes.len()) {
+            of.rot(byte, bit);
         }
     }
 }
@@ -518,8 +538,7 @@ mod tests {
                 namings: self.namings.clone(),
                 open: BTreeMap::new(),
                 queue: BTreeMap::new(),
-                flips: Vec::new(),
-                ..*self
+                    ..*self
             }
         }
     }

@@ -100,6 +100,19 @@ pub struct Summary {
 /// # Errors
 /// See [`SeedError`].
 pub fn run(seed: u64, span: Nanos, faults: Option<&FaultList>) -> Result<Outcome, SeedError> {
+    run_telling(seed, span, faults, &mut None)
+}
+
+/// The same, with the tale of its last moments.
+///
+/// # Errors
+/// See [`SeedError`].
+pub fn run_telling(
+    seed: u64,
+    span: Nanos,
+    faults: Option<&FaultList>,
+    tale: &mut Option<Vec<String>>,
+) -> Result<Outcome, SeedError> {
     let scenario = Scenario::of(seed).map_err(|cause| SeedError::Scenario { seed, cause })?;
     let own;
     let faults = match faults {
@@ -111,7 +124,13 @@ pub fn run(seed: u64, span: Nanos, faults: Option<&FaultList>) -> Result<Outcome
     };
     let failed = |cause| SeedError::World { seed, cause };
     let mut world = World::new(scenario, faults).map_err(failed)?;
+    if tale.is_some() {
+        world.tale().listen();
+    }
     world.live(span).map_err(failed)?;
+    if let Some(lines) = tale {
+        *lines = world.tale().lines();
+    }
     let (orders, fills, compared) = world.judge().counts();
     let violation = world.judge().violation().cloned();
     let lived = match &violation {

@@ -4,7 +4,11 @@ use crate::hot::recorder::{Recorder, RingRecorder};
 use crate::record::{Digest, Input, Judgement, Stamp};
 use crate::units::Nanos;
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
+
+/// Lines of a tale that are kept.
+const TALE_MAX: usize = 4_000;
 
 /// What the gate said, and the number of the record that says so.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +21,35 @@ pub struct Said {
 
 /// What was said since somebody last looked; clones are the same.
 #[derive(Clone, Debug, Default)]
-pub struct Ear(Rc<RefCell<Vec<Said>>>);
+pub struct Ear(Rc<RefCell<Vec<Said>>>, Tale);
+
+/// What happened, in words, for who looks into a breach; silent unless asked to listen. Clones are the
+/// same.
+#[derive(Clone, Debug, Default)]
+pub struct Tale(Rc<RefCell<Option<VecDeque<String>>>>);
+
+impl Tale {
+    /// From now on lines are kept.
+    pub fn listen(&self) {
+        self.0.borrow_mut().get_or_insert_default();
+    }
+
+    /// Adds a line, if anybody listens.
+    pub fn add(&self, line: impl FnOnce() -> String) {
+        if let Some(lines) = self.0.borrow_mut().as_mut() {
+            if lines.len() == TALE_MAX {
+                lines.pop_front();
+            }
+            lines.push_back(line());
+        }
+    }
+
+    /// The last lines, oldest first.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.0.borrow().iter().flatten().cloned().collect()
+    }
+}
 
 /// The recorder.
 pub struct Tap {
@@ -26,6 +58,12 @@ pub struct Tap {
 }
 
 impl Ear {
+    /// What the engine's inputs, verdicts and notes are told to.
+    #[must_use]
+    pub fn tale(&self) -> &Tale {
+        &self.1
+    }
+
     /// Hands over everything that was said, in order.
     pub fn take(&self, on: &mut dyn FnMut(Said)) {
         self.0.borrow_mut().drain(..).for_each(on);
@@ -46,12 +84,19 @@ impl Recorder for Tap {
     }
 
     fn input(&mut self, stamp: Stamp, input: &Input<'_>) {
+        if !matches!(input, Input::Market(_) | Input::Timer) {
+            self.ear.1.add(|| format!("{:>14} input {input:?}", stamp.received.0));
+        }
         self.inner.input(stamp, input);
     }
 
     fn judgement(&mut self, stamp: Stamp, judgement: &Judgement) {
         self.inner.judgement(stamp, judgement);
         let record = self.inner.pushed();
+        self.ear.1.add(|| {
+            let (at, verdict) = (stamp.received.0, judgement.verdict);
+            format!("{at:>14} gate {verdict:?}: {:?}", judgement.intent)
+        });
         self.ear.0.borrow_mut().push(Said { judgement: *judgement, record });
     }
 
@@ -60,6 +105,7 @@ impl Recorder for Tap {
     }
 
     fn note(&mut self, at: Nanos, words: &str) {
+        self.ear.1.add(|| format!("{:>14} note {words}", at.0));
         self.inner.note(at, words);
     }
 

@@ -12,7 +12,7 @@ use super::faults::{CALM, Fault, FaultList};
 use super::judge::{Invariant, Judge};
 use super::net::{Machine, Network, SimNet};
 use super::scenario::Scenario;
-use super::tap::{Ear, Said};
+use super::tap::{Ear, Said, Tale};
 use crate::host::cpu::Simd;
 use crate::host::net::{Net, NetError, NetKind, NetSettings};
 use crate::hot::drive::wire::Endpoint;
@@ -261,12 +261,17 @@ impl World {
         let (judge, venue) = (&mut self.judge, &mut self.venue);
         let durable = self.engine.as_ref().map(|engine| engine.health().durable());
         self.ear.take(&mut |said: Said| judge.said(&said));
-        venue.take_witnessed(&mut |what| judge.witness(&what, durable));
+        let (tale, now) = (self.ear.tale(), self.time.now());
+        venue.take_witnessed(&mut |what| {
+            tale.add(|| format!("{:>14} venue {what:?}", now.0));
+            judge.witness(&what, durable);
+        });
     }
 
     fn run_errand(&mut self, errand: Errand, now: Nanos) {
         match errand {
             Errand::Fault(fault) => {
+                self.ear.tale().add(|| format!("{:>14} fault {fault}", now.0));
                 *self.counts.entry(fault.kind.name()).or_insert(0) += 1;
                 self.over_at = self.over_at.max(fault.over_at());
                 self.judge.calm_is_over();
@@ -359,6 +364,7 @@ impl World {
             schedule: None,
             warm_up: u64::MAX,
         };
+        self.ear.tale().add(|| format!("{:>14} the engine starts; its clock shows zero", now.0));
         let born = Engine::start(Birth {
             machine: ENGINE,
             network: &self.network,
@@ -526,6 +532,12 @@ impl World {
     #[must_use]
     pub fn faults(&self) -> &BTreeMap<&'static str, u64> {
         &self.counts
+    }
+
+    /// What happened, in words, from when it is told to listen.
+    #[must_use]
+    pub fn tale(&self) -> &Tale {
+        self.ear.tale()
     }
 
     /// The judge.
