@@ -7,7 +7,7 @@
 //! Deliberately absent: bytes (`pipeline`), sockets (`drive`).
 
 use super::book::{BookChange, Gap, SyncedBook};
-use super::breaker::{DeskBreakers, LaneBreakers};
+use super::breaker::{Breaker, DeskBreakers, LaneBreakers};
 use super::decide::Slots;
 use super::exposure::Exposures;
 use super::losses::Losses;
@@ -22,8 +22,8 @@ use crate::host::probe::{Probe, Stage};
 use crate::ledger::{Applied, Ledger, StateHash};
 use crate::market::book::{Book, Ladder};
 use crate::record::{
-    AdoptedOrder, ExecutionKind, ExecutionReport, Input, Instrument, Life, Link, LinkState,
-    MarketEvent, Mode, Plan, Stamp, Verdict,
+    AdoptedOrder, BreakerKind, ExecutionKind, ExecutionReport, Input, Instrument, Life, Link,
+    LinkState, MarketEvent, Mode, Plan, Stamp, Verdict,
 };
 use crate::units::{InstrumentId, LaneId, Lots, Nanos, OrderId, UnixNanos};
 use crate::venue::binance::Family;
@@ -196,10 +196,17 @@ impl<B: Book> Lane<B> {
         &self.losses
     }
 
-    /// What it has to tell.
-    #[inline]
-    pub fn notices(&mut self) -> &mut Notices {
-        &mut self.notices
+    /// What holds at least one of its instruments back, beside what holds the whole.
+    #[must_use]
+    pub fn instrument_holds(&self) -> Holds {
+        self.desks.iter().fold(Holds::NONE, |holds, desk| holds.union(desk.breakers.holds()))
+    }
+
+    /// A breaker of an instrument, or of the whole lane.
+    #[must_use]
+    pub fn breaker(&self, kind: BreakerKind, instrument: InstrumentId) -> Option<&Breaker> {
+        let desk = self.desks.get(instrument.0 as usize)?;
+        self.breakers.of(kind).or_else(|| desk.breakers.of(kind))
     }
 
     /// The book of an instrument.

@@ -8,6 +8,7 @@
 
 use super::book::Gap;
 use super::lane::{Lane, LaneConfig, Missing};
+use super::notice::Notice;
 use super::outbox::Outbox;
 use super::recorder::{Recorder, Unrecorded};
 use crate::host::cpu::Simd;
@@ -205,6 +206,19 @@ impl<R: Recorder> Pipeline<R> {
     #[inline]
     pub fn take_missing(&mut self) -> Option<Missing> {
         self.core.lane.take_missing()
+    }
+
+    /// Whether the lane has something to tell.
+    #[inline]
+    #[must_use]
+    pub fn has_notices(&self) -> bool {
+        !self.core.lane.notices.is_empty()
+    }
+
+    /// What it has to tell, oldest first, and how much found no place.
+    pub fn take_notices(&mut self) -> (Vec<Notice>, u64) {
+        let (notices, dropped) = self.core.lane.notices.drain();
+        (notices.collect(), dropped)
     }
 
     /// Frames that the fast decoder left to the general one.

@@ -7,8 +7,10 @@ use super::report::{DriveReport, Incident};
 use super::sessions::{Lines, SessionKind};
 use super::settings::DriveSettings;
 use super::timing::LaneTimes;
+use super::words;
 use crate::host::allocation;
 use crate::host::clock::Clock;
+use crate::host::histogram::Histogram;
 use crate::host::net::{ConnId, Net, NetError, NetEvent, NetSettings, Wait, open};
 use crate::host::probe::StageProbe;
 use crate::host::ring::{Consumer, Producer};
@@ -18,7 +20,7 @@ use crate::hot::guard::LastWord;
 use crate::hot::lane::Lane;
 use crate::hot::pipeline::Pipeline;
 use crate::hot::recorder::{Recorder, Unrecorded};
-use crate::record::{Command, Input, Intent, Life, Link, LinkState, Source};
+use crate::record::{Command, Input, Intent, Life, Link, LinkState, ServiceTime, Source};
 use crate::units::{Nanos, UnixNanos};
 use crate::venue::binance::orders::OrderMessage;
 use crate::venue::binance::session::Line;
@@ -28,6 +30,9 @@ use std::sync::atomic::Ordering;
 const TIMER_PERIOD: Nanos = Nanos::from_millis(10);
 const SESSION_PERIOD: Nanos = Nanos::from_millis(250);
 const KEEP_KEY_PERIOD: Nanos = Nanos(30 * 60 * 1_000_000_000);
+/// Between two measurements of the lane's own time, and the frames that one needs to tell of a hundredth.
+const SERVICE_PERIOD: Nanos = Nanos::SECOND;
+const SERVICE_FRAMES_MIN: u64 = 200;
 const INCIDENTS_MAX: usize = 256;
 /// How far back fills are asked for before the line was lost: clocks differ.
 const LOOK_BACK: u64 = 5_000_000_000;
@@ -61,6 +66,9 @@ pub struct Driver<C: Clock + Clone, R: Recorder = Unrecorded> {
     pub(super) asked_at_end: bool,
     /// What is recorded will not last, and the lane has halted for it.
     unsafe_to_trade: bool,
+    /// How long the frames of the running second took.
+    service: Histogram,
+    service_due: Nanos,
     first_frame: Option<Nanos>,
     warm: Option<u64>,
     incidents: Vec<Incident>,
@@ -147,6 +155,8 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
             stopping: None,
             asked_at_end: false,
             unsafe_to_trade: false,
+            service: Histogram::new(),
+            service_due: now.plus(SERVICE_PERIOD),
             first_frame: None,
             warm: None,
             incidents: Vec::with_capacity(INCIDENTS_MAX),
@@ -180,8 +190,9 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
         if now >= self.timer_due {
             self.timer_due = now.plus(TIMER_PERIOD);
             self.input(Input::Timer, now);
-            self.publish(&controls.status);
+            self.measure(now);
             self.obey(controls, now);
+            self.publish(&controls.status);
             self.hear_clerk(now);
             self.lines.check_answers(now);
             self.look_up(now);
@@ -195,6 +206,7 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
             self.ask(Ask::KeepListenKey);
         }
         self.wishes();
+        self.hear_lane();
         if !self.pipeline.recorder().is_fine() {
             self.on_trouble(now);
         }
@@ -309,6 +321,7 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
         if self.first_frame.is_none() {
             self.first_frame = Some(now);
         }
+        self.service.record(self.probe.spent().0);
         let counts = self.pipeline.counts();
         if self.warm.is_none()
             && counts.frames >= self.settings.warm_up
@@ -376,28 +389,63 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
         self.pipeline.on_input(input, now, &mut self.probe, &mut send)
     }
 
-    /// What the operator asks.
+    /// What others ask.
     fn obey(&mut self, controls: &Controls, now: Nanos) {
-        let command = match controls.command.swap(0, Ordering::Relaxed) {
-            1 => Command::Activate,
-            2 => Command::Reduce,
-            3 => Command::Halt,
-            _ => return,
-        };
-        if command == Command::Activate && self.unsafe_to_trade {
-            let why = self.pipeline.recorder().trouble();
-            return self.incident(now, format!("not activated: {why}"));
+        for (command, source) in controls.take() {
+            if command == Command::Activate && self.unsafe_to_trade {
+                let why = self.pipeline.recorder().trouble();
+                self.incident(now, format!("not activated: {why}"));
+                continue;
+            }
+            self.input(Input::Command(command, source), now);
         }
-        self.input(Input::Command(command, Source::Operator), now);
     }
 
     fn publish(&self, status: &Status) {
         let counts = self.pipeline.counts();
-        let orders = self.pipeline.lane().ledger().counts();
+        let lane = self.pipeline.lane();
+        let orders = lane.ledger().counts();
+        let equity = lane.exposures().equity().0;
+        let cut = equity.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+        status.tell(lane.holds(), lane.instrument_holds());
+        status.equity.store(cut, Ordering::Relaxed);
+        status.working.store(lane.ledger().working() as u64, Ordering::Relaxed);
         status.frames.store(counts.frames, Ordering::Relaxed);
         status.requests.store(self.times.requests(), Ordering::Relaxed);
         status.filled.store(orders.filled, Ordering::Relaxed);
         status.trading.store(self.market_up && self.orders_up, Ordering::Relaxed);
+    }
+
+    /// How long the lane itself took lately is an input like any other.
+    fn measure(&mut self, now: Nanos) {
+        if now < self.service_due {
+            return;
+        }
+        self.service_due = now.plus(SERVICE_PERIOD);
+        let frames = self.service.count();
+        if frames >= SERVICE_FRAMES_MIN {
+            let p99 = Nanos(self.service.quantile(0.99));
+            self.service.reset();
+            self.input(Input::Service(ServiceTime { p99, frames }), now);
+        }
+    }
+
+    /// What the lane tells of its standing becomes incidents.
+    #[inline]
+    fn hear_lane(&mut self) {
+        if self.pipeline.has_notices() {
+            self.note_standing();
+        }
+    }
+
+    #[cold]
+    fn note_standing(&mut self) {
+        let (notices, dropped) = self.pipeline.take_notices();
+        for notice in notices {
+            let what = words::of(&notice.what, self.pipeline.lane(), &self.settings.instruments);
+            self.incident(notice.at, what);
+        }
+        self.incidents_dropped += dropped;
     }
 
     /// What is recorded will not last: nothing may be risked on it.
