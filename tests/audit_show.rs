@@ -17,8 +17,7 @@ fn run() -> &'static (PathBuf, Value) {
             .join(format!("audit-show-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         let name = folder.to_str().expect("a plain path").to_owned();
-        let ended =
-            Ended::of(&["run", "--for", "6s", "--json", "--journal", &name]);
+        let ended = Ended::of(&["run", "--for", "6s", "--json", "--journal", &name]);
         assert_eq!(ended.code, Some(0), "{}", ended.errors);
         let report = serde_json::from_str(&ended.out).expect("one JSON object");
         (folder, report)
@@ -104,4 +103,54 @@ fn an_order_that_nobody_knows_is_said_so() {
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(words.contains("1:999999999") && words.contains("--order"), "{words}");
     assert_eq!(audit(&["show", "--order", "x"]).status.code(), Some(2), "a wrong flag");
+}
+
+#[test]
+#[cfg(not(feature = "parquet"))]
+fn without_the_feature_export_says_how_to_get_it() {
+    println!("SKIPPED (1): Parquet tables: cargo test --features parquet --test audit_show");
+    let output = audit(&["export", "--parquet", "tables"]);
+    assert_eq!(output.status.code(), Some(1));
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(words.contains("--features parquet"), "{words}");
+}
+
+#[cfg(feature = "parquet")]
+mod tables {
+    use super::{audit, json, run};
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::RowAccessor;
+    use std::fs::File;
+
+    #[test]
+    fn tables_hold_what_the_journal_says() {
+        let folder = run().0.with_extension("tables");
+        let output = audit(&["export", "--parquet", folder.to_str().expect("a plain path")]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let open = |name: &str| {
+            let file = File::open(folder.join(format!("{name}.parquet"))).expect("a table");
+            SerializedFileReader::new(file).expect("a Parquet file")
+        };
+        let rows = |name: &str| open(name).metadata().file_metadata().num_rows();
+        for name in ["levels", "judgements", "executions", "events"] {
+            assert!(rows(name) > 0, "{name}");
+        }
+        let listed = json(&["show", "--json"]);
+        let orders = listed["orders"].as_u64().expect("a number");
+        let executions = open("executions");
+        let mut known = std::collections::BTreeSet::new();
+        for row in executions.get_row_iter(None).expect("rows") {
+            let row = row.expect("a row");
+            let at = |wanted: &str| {
+                let place = row.get_column_iter().position(|(name, _)| name == wanted);
+                place.expect("a column")
+            };
+            known.insert(row.get_long(at("order")).expect("a number"));
+            let steps = row.get_long(at("price_ticks")).expect("ticks");
+            let price = row.get_double(at("price")).expect("a price");
+            assert!(steps >= 0 && (price == 0.0) == (steps == 0), "{row}");
+        }
+        assert!(known.len() as u64 <= orders && !known.is_empty(), "{} of {orders}", known.len());
+        let _ = std::fs::remove_dir_all(&folder);
+    }
 }

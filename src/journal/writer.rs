@@ -408,6 +408,9 @@ impl<D: Disk> Writer<D> {
 
     /// Goes on in the next segment once there is room for it.
     fn open_next(&mut self) -> bool {
+        if self.slot.is_some() {
+            return false; // it is of the segment that is about to be closed
+        }
         match &self.ahead {
             Ahead::Ready(file) => {
                 let file = *file;

@@ -2,7 +2,7 @@
 
 use super::entry::EntryKind;
 use super::entry_bytes::Scratch;
-use super::words::{BOOLS, head, EntryError, EntryProblem, In, LEVEL_WORDS, LINKS, Out, SIDES};
+use super::words::{BOOLS, EntryError, EntryProblem, In, LEVEL_WORDS, LINKS, Out, SIDES, head};
 use super::{
     Adjustment, AdoptedOrder, BookTicker, Command, DepthDiff, DepthSnapshot, ExecutionKind,
     ExecutionReport, Holding, Input, Level, Life, LinkState, MarketEvent, Plan, ServiceTime,

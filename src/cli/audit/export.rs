@@ -12,9 +12,7 @@
 //! sizes stand as steps (`price_ticks`, `lots`: exact) and as floating-point numbers in the venue's
 //! units. Behind the cargo feature `parquet`, as few need it and it is large.
 
-use super::AuditError;
 use clap::Args;
-use std::io::Write;
 use std::path::PathBuf;
 
 /// Arguments of `bot4 audit export`.
@@ -29,9 +27,12 @@ pub(super) struct ExportArgs {
 
 /// Says how to get what is not built in.
 #[cfg(not(feature = "parquet"))]
-pub(super) fn run(args: &ExportArgs, _out: &mut impl Write) -> Result<(), AuditError> {
+pub(super) fn run(
+    args: &ExportArgs,
+    _out: &mut impl std::io::Write,
+) -> Result<(), super::AuditError> {
     let (run, folder) = (args.run.display(), args.parquet.display());
-    Err(AuditError::NoParquet(format!(
+    Err(super::AuditError::NoParquet(format!(
         "cargo run --release --features parquet -- audit export {run} --parquet {folder}"
     )))
 }
@@ -81,8 +82,7 @@ mod writing {
         let mut tables = Tables::create(args)?;
         for folder in lane_folders(&args.run)? {
             let mut disk = disk::open(DiskKind::Plain, &folder, Access::Read)?;
-            let failed =
-                |cause: FollowError| AuditError::Stream { folder: folder.clone(), cause };
+            let failed = |cause: FollowError| AuditError::Stream { folder: folder.clone(), cause };
             let mut reader = Reader::open(&mut *disk, 1).map_err(|error| failed(error.into()))?;
             let mut scratch = Scratch::new();
             let mut instruments = BTreeMap::new();
@@ -222,7 +222,15 @@ mod writing {
                 }
                 MarketEvent::Snapshot(of) => {
                     let none = UnixNanos(0);
-                    self.levels(at, of.instrument, "snapshot", of.last_update, "bid", of.bids, none)?;
+                    self.levels(
+                        at,
+                        of.instrument,
+                        "snapshot",
+                        of.last_update,
+                        "bid",
+                        of.bids,
+                        none,
+                    )?;
                     self.levels(at, of.instrument, "snapshot", of.last_update, "ask", of.asks, none)
                 }
                 MarketEvent::Ticker(of) => {

@@ -5,8 +5,8 @@
 
 use super::wall::utc;
 use crate::record::{
-    Entry, ExecutionKind, ExecutionReport, Input, Instrument, Judgement, Level, Link,
-    OrderAction, Verdict,
+    Entry, ExecutionKind, ExecutionReport, Input, Instrument, Judgement, Level, Link, OrderAction,
+    Verdict,
 };
 use crate::units::{InstrumentId, Lots, Money, Nanos, OrderId, Side, Ticks, UnixNanos};
 use serde::Serialize;
@@ -230,8 +230,7 @@ impl Context {
         });
         let sent = of.verdict == Verdict::Pass && order == intent.order;
         let places = matches!(intent.action, OrderAction::Place | OrderAction::Replace);
-        let effect =
-            if sent && places { Effect::Sent(intent.lots) } else { Effect::Nothing };
+        let effect = if sent && places { Effect::Sent(intent.lots) } else { Effect::Nothing };
         let what = if of.verdict == Verdict::Pass { "passed" } else { "refused" };
         Event { at: at.clone(), what, text, detail, effect }
     }
@@ -266,7 +265,11 @@ impl Context {
                 ("kept", format!("cancel refused, code {}", report.reject_code), Effect::Nothing)
             }
             ExecutionKind::Replaced => {
-                let words = format!("now {} at {}", self.size(id, report.lots), self.price(id, report.price));
+                let words = format!(
+                    "now {} at {}",
+                    self.size(id, report.lots),
+                    self.price(id, report.price)
+                );
                 ("changed", words, Effect::Nothing)
             }
         };

@@ -50,8 +50,11 @@ impl FromStr for OrderName {
             let order = OrderId::new(epoch, counter);
             ((order.epoch(), order.counter()) == (epoch, counter)).then_some(order)
         });
-        let order = both.or_else(|| parse_client_id(text)).or_else(|| text.parse().map(OrderId).ok());
-        order.map(OrderName).ok_or("an order is b4_ and 16 hexadecimal digits, EPOCH:COUNTER or a number")
+        let order =
+            both.or_else(|| parse_client_id(text)).or_else(|| text.parse().map(OrderId).ok());
+        order
+            .map(OrderName)
+            .ok_or("an order is b4_ and 16 hexadecimal digits, EPOCH:COUNTER or a number")
     }
 }
 
@@ -130,7 +133,9 @@ fn follow(
                 lives.entry(order).or_default().push(event);
             }
         }
-        if wanted.is_some() && let Some(event) = context.surroundings(&at, &entry) {
+        if wanted.is_some()
+            && let Some(event) = context.surroundings(&at, &entry)
+        {
             // what happens to the lane happens to every order that works then
             lives.values_mut().filter(|life| life.works).for_each(|life| life.push(event.clone()));
         }

@@ -100,7 +100,8 @@ impl Table {
         let file = folder.join(format!("{name}.parquet"));
         let failed = |cause| TableError { file: file.clone(), cause };
         let fields: String = columns.iter().map(|(name, kind)| kind.schema(name)).collect();
-        let schema = parse_message_type(&format!("message {name} {{ {fields} }}")).map_err(failed)?;
+        let schema =
+            parse_message_type(&format!("message {name} {{ {fields} }}")).map_err(failed)?;
         let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
         let handle = File::create(&file).map_err(|error| failed(error.into()))?;
         let writer = SerializedFileWriter::new(handle, Arc::new(schema), Arc::new(properties));
@@ -171,7 +172,10 @@ impl Column {
         self.there.push(there);
     }
 
-    fn write(&mut self, group: &mut SerializedRowGroupWriter<'_, File>) -> Result<(), ParquetError> {
+    fn write(
+        &mut self,
+        group: &mut SerializedRowGroupWriter<'_, File>,
+    ) -> Result<(), ParquetError> {
         let there = std::mem::take(&mut self.there);
         match &mut self.values {
             Values::Whole(values) => batch::<Int64Type>(group, values, &there),
