@@ -207,7 +207,7 @@ fn print_lives(shown: &[Shown], json: bool, out: &mut impl Write) -> Result<(), 
             writeln!(out, "{record:>10}  {wall}  {:>12}  {what:<11} {text}", span(since))?;
         }
         let Life { sent_lots, filled_lots, fees, .. } = life;
-        writeln!(out, "            {sent_lots} asked for, {filled_lots} filled, fees {fees}")?;
+        writeln!(out, "            {sent_lots} lots asked for, {filled_lots} filled, fees {fees}")?;
     }
     Ok(())
 }
