@@ -94,6 +94,26 @@ fn it_reports_every_key_that_scripts_rely_on() {
     let hash = report["state_hash"].as_str().expect("a hash");
     assert!(hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()), "{hash}");
     assert!(report["arrival_rate"].as_f64() > Some(0.0) && incidents(&report).is_empty());
+    for lane in report["lanes"].as_array().expect("lanes") {
+        standing(lane);
+    }
+}
+
+/// How a lane stood, what it risked and what its breakers did, after a run in which nothing went wrong.
+fn standing(lane: &Value) {
+    assert!(lane["mode"] == "halted" && lane["held_by"] == serde_json::json!(["stop"]), "{lane}");
+    for name in ["volatility", "spread", "latency", "internal_latency", "rejects", "stale_data"] {
+        let of = &lane["breakers"][name];
+        assert!(count(&of["trips"]) == 0 && of["state"] == "closed", "{name}: {of}");
+    }
+    assert_eq!(lane["breakers"].as_object().expect("by name").len(), 6);
+    let risk = &lane["risk"];
+    let amount = |key: &str| risk[key].as_str().and_then(|of| of.parse::<f64>().ok());
+    assert_eq!(risk["currency"], "USDT");
+    let [equity, loss, drawdown] =
+        ["equity", "loss_of_day", "drawdown"].map(|key| amount(key).expect("an amount"));
+    // a lane's half of the capital; what is lost since the day began, with which the run began
+    assert!((equity + loss - 50_000.0).abs() < 1e-6 && drawdown >= loss, "{risk}");
 }
 
 #[test]

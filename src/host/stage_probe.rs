@@ -83,6 +83,14 @@ impl<C: Clock> StageProbe<C> {
         self.noted = 0;
     }
 
+    /// From `begin` to the last mark of the running input; nothing while it has none.
+    #[inline]
+    #[must_use]
+    pub fn spent(&self) -> Nanos {
+        let last = if self.noted > 0 { self.marks[self.noted - 1].0 } else { self.since };
+        last.since(self.began)
+    }
+
     /// Forgets what was measured so far (the warm-up).
     pub fn reset(&mut self) {
         self.stages.iter_mut().for_each(Histogram::reset);

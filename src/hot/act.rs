@@ -47,7 +47,9 @@ impl<B: Book> Lane<B> {
         let at = instrument.0 as usize;
         let Some(desk) = self.desks.get_mut(at) else { return };
         let own = desk.breakers.holds();
-        self.notices.changed(std::mem::replace(&mut desk.told, own), own, Some(instrument), now);
+        let (told, breakers) = (std::mem::replace(&mut desk.told, own), &desk.breakers);
+        let level = |cause| breakers.level_of(cause).unwrap_or_default();
+        self.notices.changed(told, own, Some(instrument), now, level);
         let holds = self.holds.union(own);
         let mode = holds.mode();
         if desk.slots.ids().is_empty() {

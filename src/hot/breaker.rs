@@ -17,7 +17,7 @@ use super::signal::{SAMPLE_PERIOD, Signal};
 use super::state::Holds;
 use crate::ledger::StateHash;
 use crate::market::book::Top;
-use crate::record::{BREAKERS, BreakerKind, BreakerRule, PlanBreakers, ServiceTime, Tape};
+use crate::record::{BREAKERS, BreakerKind, BreakerRule, Cause, PlanBreakers, ServiceTime, Tape};
 use crate::units::{Money, Nanos, UnixNanos};
 
 /// Answers of the venue that a lane remembers.
@@ -42,6 +42,16 @@ pub enum BreakerState {
 }
 
 impl BreakerState {
+    /// The one that holds back more.
+    #[must_use]
+    pub const fn worse(self, other: BreakerState) -> BreakerState {
+        match (self, other) {
+            (BreakerState::Open, _) | (_, BreakerState::Open) => BreakerState::Open,
+            (BreakerState::HalfOpen, _) | (_, BreakerState::HalfOpen) => BreakerState::HalfOpen,
+            _ => BreakerState::Closed,
+        }
+    }
+
     /// The stable name used in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -345,6 +355,16 @@ impl DeskBreakers {
         }
     }
 
+    /// The last level of the breaker behind a cause; none where there is none here.
+    #[must_use]
+    pub fn level_of(&self, cause: Cause) -> Option<i64> {
+        if cause == Cause::Spread {
+            return Some(self.spread_now); // what it is, not what it is to its own level
+        }
+        let kind = BreakerKind::ALL.into_iter().find(|kind| kind.cause() == cause)?;
+        self.of(kind).map(Breaker::level)
+    }
+
     /// Saves the breakers or brings them back.
     pub fn walk(&mut self, tape: &mut Tape<'_>) {
         tape.section("instrument's breakers");
@@ -493,6 +513,13 @@ impl LaneBreakers {
             BreakerKind::Rejects => Some(&self.rejects),
             _ => None,
         }
+    }
+
+    /// The last level of the breaker behind a cause; none where there is none here.
+    #[must_use]
+    pub fn level_of(&self, cause: Cause) -> Option<i64> {
+        let kind = BreakerKind::ALL.into_iter().find(|kind| kind.cause() == cause)?;
+        self.of(kind).map(Breaker::level)
     }
 
     /// Saves the breakers or brings them back.

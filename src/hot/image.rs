@@ -2,12 +2,13 @@
 //!
 //! Invariant: what `walk` leaves out, a lane brought back has not; the state hash tells the difference.
 
+use super::breaker::BreakerState;
 use super::lane::Lane;
-use super::report::LaneReport;
+use super::report::{BreakerReport, LaneReport, RiskReport, Standing};
 use super::sound;
 use crate::ledger::StateHash;
 use crate::market::book::Book;
-use crate::record::{Digest, Mode, Tape};
+use crate::record::{BreakerKind, Cause, Digest, Mode, Tape};
 
 impl<B: Book> Lane<B> {
     /// Hash of the whole state.
@@ -43,6 +44,7 @@ impl<B: Book> Lane<B> {
         self.breakers.mix_into(&mut hash);
         hash.word(self.exposed_at.0);
         hash.word(self.wall_at_zero.0);
+        hash.word(self.accounted_at.0);
         self.verdicts.iter().for_each(|count| hash.word(*count));
         self.ledger.mix_into(&mut hash);
         hash.finish()
@@ -60,6 +62,7 @@ impl<B: Book> Lane<B> {
             [&mut self.paced_until, &mut self.muted_until, &mut self.latest, &mut self.exposed_at];
         times.into_iter().for_each(|time| tape.pod(time));
         tape.pod(&mut self.wall_at_zero);
+        tape.pod(&mut self.accounted_at);
         tape.pods(&mut self.missing);
         tape.pod(&mut self.next_id);
         tape.pod(&mut self.sequence);
@@ -112,6 +115,7 @@ impl<B: Book> Lane<B> {
         self.ledger.take_over(&before.ledger, kept);
         self.sequence = before.sequence;
         self.latest = before.latest;
+        self.accounted_at = before.accounted_at;
         self.muted_until = before.muted_until;
         self.holds = before.holds;
         self.losses = before.losses;
@@ -127,6 +131,37 @@ impl<B: Book> Lane<B> {
     #[must_use]
     pub fn report(&self) -> LaneReport {
         let books = self.desks.iter().map(|desk| (&desk.instrument, &desk.book));
-        LaneReport::of(&self.ledger, books, &self.counts, &self.verdicts)
+        LaneReport::of(&self.ledger, books, &self.counts, self.standing(), &self.verdicts)
+    }
+
+    fn standing(&self) -> Standing {
+        let (equity, totals) = (self.exposures.equity(), self.exposures.totals());
+        let breakers =
+            BreakerKind::ALL.into_iter().map(|kind| (kind.name(), self.breakers_of(kind)));
+        Standing {
+            mode: self.mode().name(),
+            held_by: self.holds.union(self.instrument_holds()).causes().map(Cause::name).collect(),
+            risk: RiskReport {
+                currency: self.plan.limits.currency.to_string(),
+                equity: equity.to_string(),
+                gross: totals.gross.to_string(),
+                net: [totals.up, totals.down].map(|net| net.to_string()),
+                loss_of_day: self.losses.of_day(equity).to_string(),
+                drawdown: self.losses.from_peak(equity).to_string(),
+            },
+            breakers: breakers.collect(),
+        }
+    }
+
+    /// A breaker of the lane, or those of all its instruments.
+    fn breakers_of(&self, kind: BreakerKind) -> BreakerReport {
+        let own = self.breakers.of(kind).into_iter();
+        let all = own.chain(self.desks.iter().filter_map(|desk| desk.breakers.of(kind)));
+        let (mut trips, mut worst) = (0, BreakerState::Closed);
+        for breaker in all {
+            trips += breaker.trips();
+            worst = worst.worse(breaker.state());
+        }
+        BreakerReport { trips, state: worst.name() }
     }
 }

@@ -7,7 +7,7 @@
 //! Deliberately absent: bytes (`pipeline`), sockets (`drive`).
 
 use super::book::{BookChange, Gap, SyncedBook};
-use super::breaker::{DeskBreakers, LaneBreakers};
+use super::breaker::{Breaker, DeskBreakers, LaneBreakers};
 use super::decide::Slots;
 use super::exposure::Exposures;
 use super::losses::Losses;
@@ -22,8 +22,8 @@ use crate::host::probe::{Probe, Stage};
 use crate::ledger::{Applied, Ledger, StateHash};
 use crate::market::book::{Book, Ladder};
 use crate::record::{
-    AdoptedOrder, ExecutionKind, ExecutionReport, Input, Instrument, Life, Link, LinkState,
-    MarketEvent, Mode, Plan, Stamp, Verdict,
+    AdoptedOrder, BreakerKind, ExecutionKind, ExecutionReport, Input, Instrument, Life, Link,
+    LinkState, MarketEvent, Mode, Plan, Stamp, Verdict,
 };
 use crate::units::{InstrumentId, LaneId, Lots, Nanos, OrderId, UnixNanos};
 use crate::venue::binance::Family;
@@ -89,6 +89,8 @@ pub struct Lane<B: Book = Ladder> {
     pub(super) exposed_at: Nanos,
     /// Wall time at the monotonic zero of this life.
     pub(super) wall_at_zero: UnixNanos,
+    /// Until then (wall time) everything that happened to its orders was told: the order link was up.
+    pub(super) accounted_at: UnixNanos,
     pub(super) notices: Notices,
     pub(super) market_up: bool,
     pub(super) orders_up: bool,
@@ -141,6 +143,7 @@ impl<B: Book + Default> Lane<B> {
             breakers: LaneBreakers::default(),
             exposed_at: Nanos(0),
             wall_at_zero: UnixNanos(0),
+            accounted_at: UnixNanos(0),
             notices: Notices::new(),
             market_up: false,
             orders_up: false,
@@ -164,6 +167,20 @@ impl<B: Book> Lane<B> {
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// Until when everything that happened to its orders was told: the order link was up, or there was
+    /// nothing of this lane's before.
+    #[must_use]
+    pub fn accounted_at(&self) -> UnixNanos {
+        self.accounted_at
+    }
+
+    /// Nothing happened before `at`, unless more is known already.
+    pub(super) fn account_from(&mut self, at: UnixNanos) {
+        if self.accounted_at == UnixNanos(0) {
+            self.accounted_at = at;
+        }
     }
 
     /// Sequence of the last input.
@@ -202,10 +219,17 @@ impl<B: Book> Lane<B> {
         &self.losses
     }
 
-    /// What it has to tell.
-    #[inline]
-    pub fn notices(&mut self) -> &mut Notices {
-        &mut self.notices
+    /// What holds at least one of its instruments back, beside what holds the whole.
+    #[must_use]
+    pub fn instrument_holds(&self) -> Holds {
+        self.desks.iter().fold(Holds::NONE, |holds, desk| holds.union(desk.breakers.holds()))
+    }
+
+    /// A breaker of an instrument, or of the whole lane.
+    #[must_use]
+    pub fn breaker(&self, kind: BreakerKind, instrument: InstrumentId) -> Option<&Breaker> {
+        let desk = self.desks.get(instrument.0 as usize)?;
+        self.breakers.of(kind).or_else(|| desk.breakers.of(kind))
     }
 
     /// The book of an instrument.
@@ -258,6 +282,9 @@ impl<B: Book> Lane<B> {
         if !matches!(input, Input::Life(_)) {
             self.latest = now;
         }
+        if self.orders_up {
+            self.accounted_at = UnixNanos(self.wall_at_zero.0.saturating_add(now.0));
+        }
         let mode = self.holds.mode();
         match input {
             Input::Market(event) => self.on_market(&event, now, probe, outbox),
@@ -309,6 +336,7 @@ impl<B: Book> Lane<B> {
         let instruments = self.desks.iter().map(|desk| &desk.instrument);
         self.exposures.adopt(&self.plan, instruments, &self.ledger);
         self.wall_at_zero = life.wall_at_zero;
+        self.account_from(life.wall_at_zero);
         self.exposed_at = now;
         self.breakers.restart(now);
         self.rate.begin(now);

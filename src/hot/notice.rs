@@ -14,8 +14,9 @@ const NOTICES_MAX: usize = 128;
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
-    /// A cause holds the lane, or one instrument of it, back from now on.
-    Held(Cause, Option<InstrumentId>),
+    /// A cause holds the lane, or one instrument of it, back from now on; the level that a breaker
+    /// measured, or the equity in minor units that a loss left.
+    Held(Cause, Option<InstrumentId>, i64),
     /// It does no more.
     Lifted(Cause, Option<InstrumentId>),
     /// The limit that an exposure was found above.
@@ -75,9 +76,10 @@ impl Notices {
         after: Holds,
         instrument: Option<InstrumentId>,
         at: Nanos,
+        level: impl Fn(Cause) -> i64,
     ) {
         if before != after {
-            self.add_changes(before, after, instrument, at);
+            self.add_changes(before, after, instrument, at, &level);
         }
     }
 
@@ -88,15 +90,24 @@ impl Notices {
         after: Holds,
         instrument: Option<InstrumentId>,
         at: Nanos,
+        level: &dyn Fn(Cause) -> i64,
     ) {
-        for cause in Cause::ALL {
+        // that a lane begins and ends in order is no news
+        let news = |cause: &Cause| !matches!(cause, Cause::Start | Cause::Stop);
+        for cause in Cause::ALL.into_iter().filter(news) {
             let what = match (before.has(cause), after.has(cause)) {
-                (false, true) => What::Held(cause, instrument),
+                (false, true) => What::Held(cause, instrument, level(cause)),
                 (true, false) => What::Lifted(cause, instrument),
                 _ => continue,
             };
             self.push(Notice { at, what });
         }
+    }
+
+    /// Forgets what nobody took: it is of an earlier life.
+    pub fn clear(&mut self) {
+        self.waiting.clear();
+        self.dropped = 0;
     }
 
     /// Hands out all of them, oldest first, and how many found no place.

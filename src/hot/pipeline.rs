@@ -8,6 +8,7 @@
 
 use super::book::Gap;
 use super::lane::{Lane, LaneConfig, Missing};
+use super::notice::Notice;
 use super::outbox::Outbox;
 use super::recorder::{Recorder, Unrecorded};
 use crate::host::cpu::Simd;
@@ -144,6 +145,11 @@ impl Pipeline {
 }
 
 impl<R: Recorder> Pipeline<R> {
+    /// Wall time at monotonic zero as the venue has it: what requests carry from now on.
+    pub fn set_wall(&mut self, at_zero: UnixNanos) {
+        self.core.wall_offset = at_zero.0;
+    }
+
     /// The same with a signature on every request, for keys that cannot log a session on.
     #[must_use]
     pub fn signing(mut self, signer: Signer, instruments: &[Instrument]) -> Pipeline<R> {
@@ -205,6 +211,19 @@ impl<R: Recorder> Pipeline<R> {
     #[inline]
     pub fn take_missing(&mut self) -> Option<Missing> {
         self.core.lane.take_missing()
+    }
+
+    /// Whether the lane has something to tell.
+    #[inline]
+    #[must_use]
+    pub fn has_notices(&self) -> bool {
+        !self.core.lane.notices.is_empty()
+    }
+
+    /// What it has to tell, oldest first, and how much found no place.
+    pub fn take_notices(&mut self) -> (Vec<Notice>, u64) {
+        let (notices, dropped) = self.core.lane.notices.drain();
+        (notices.collect(), dropped)
     }
 
     /// Frames that the fast decoder left to the general one.

@@ -122,7 +122,10 @@ impl<B: Book> Lane<B> {
     pub(super) fn moves(&mut self, event: StateEvent, now: Nanos) -> bool {
         let Ok(holds) = transition(self.holds, event) else { return false };
         let before = std::mem::replace(&mut self.holds, holds);
-        self.notices.changed(before, holds, None, now);
+        let (breakers, equity) = (&self.breakers, self.exposures.equity().0);
+        let equity = equity.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+        let level = |cause| breakers.level_of(cause).unwrap_or(equity);
+        self.notices.changed(before, holds, None, now, level);
         true
     }
 

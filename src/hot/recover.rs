@@ -119,6 +119,8 @@ pub struct Replica {
     /// Judgements of the last input that were compared.
     compared: usize,
     wall_at_zero: UnixNanos,
+    /// Wall time at the beginning of the first life read.
+    begun_at: UnixNanos,
     latest: Nanos,
     recorded: Option<Digest>,
     at_digest: u64,
@@ -159,6 +161,7 @@ impl Replica {
             outbox,
             compared: 0,
             wall_at_zero: UnixNanos(0),
+            begun_at: UnixNanos(0),
             latest: Nanos(0),
             recorded: None,
             at_digest: 0,
@@ -203,6 +206,9 @@ impl Replica {
         }
         self.config = LaneConfig { lane: begin.lane, family, epoch: begin.epoch };
         self.wall_at_zero = begin.wall_at_zero;
+        if self.begun_at == UnixNanos(0) {
+            self.begun_at = begin.wall_at_zero;
+        }
         self.coming = Some(Vec::new());
         // the last input of a killed life may have lost its judgements with the process
         self.outbox.clear();
@@ -241,7 +247,11 @@ impl Replica {
                     .map_err(|symbol| RecoverError::Instrument { symbol })?;
                 *lane = next;
             }
-            None => self.lane = Some(Lane::new(self.config, &coming)),
+            None => {
+                let mut lane = Lane::new(self.config, &coming);
+                lane.account_from(self.begun_at);
+                self.lane = Some(lane);
+            }
         }
         self.instruments = coming;
         Ok(())
@@ -295,6 +305,12 @@ impl Replica {
         self.lane.as_ref()
     }
 
+    /// Whether there was a life, even one of which nothing but its beginning is left.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.counts.lives > 0
+    }
+
     /// The lane for its next life; none where there was no life before.
     ///
     /// # Errors
@@ -304,7 +320,7 @@ impl Replica {
         config: LaneConfig,
         instruments: &[Instrument],
     ) -> Result<Option<Lane>, RecoverError> {
-        if self.lane.is_some()
+        if self.has_begun()
             && (config.lane, config.family) != (self.config.lane, self.config.family)
         {
             let (found, expected) = (self.config.lane.0, config.lane.0);
@@ -313,7 +329,8 @@ impl Replica {
         let mut next = Replica { config, ..Replica::new() };
         next.lane.clone_from(&self.lane);
         next.instruments.clone_from(&self.instruments);
-        if next.lane.is_some() {
+        next.begun_at = self.begun_at;
+        if self.has_begun() {
             next.enter(instruments.to_vec())?;
         }
         Ok(next.lane)

@@ -115,11 +115,53 @@ pub struct InstrumentReport {
     pub gaps: u64,
 }
 
+/// What a lane risks, owns and has lost, in one currency.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RiskReport {
+    /// The currency; empty before the first plan.
+    pub currency: String,
+    /// Capital plus profit at the marks, fees paid.
+    pub equity: String,
+    /// Sum of exposures.
+    pub gross: String,
+    /// Sum of signed exposures with every working buy filled, and with every working sell filled.
+    pub net: [String; 2],
+    /// Loss since the UTC day began; negative for a profit.
+    pub loss_of_day: String,
+    /// Loss from the highest equity.
+    pub drawdown: String,
+}
+
+/// One circuit breaker; of those that every instrument has, all of them together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct BreakerReport {
+    /// How often it has opened.
+    pub trips: u64,
+    /// `closed`, `half_open` or `open`, the worst of all instruments.
+    pub state: &'static str,
+}
+
+/// How a lane stands and what it risks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Standing {
+    /// `active`, `reducing` or `halted`.
+    pub mode: &'static str,
+    /// What holds it back, by name.
+    pub held_by: Vec<&'static str>,
+    /// In money.
+    pub risk: RiskReport,
+    /// By name.
+    pub breakers: BTreeMap<&'static str, BreakerReport>,
+}
+
 /// One lane.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LaneReport {
     /// Inputs by kind.
     pub inputs: InputCounts,
+    /// How it stands.
+    #[serde(flatten)]
+    pub standing: Standing,
     /// Orders by fate.
     pub orders: OrderReport,
     /// By instrument.
@@ -134,6 +176,7 @@ impl LaneReport {
         ledger: &Ledger,
         books: impl Iterator<Item = (&'a Instrument, &'a SyncedBook<B>)>,
         inputs: &InputCounts,
+        standing: Standing,
         verdicts: &[u64; Verdict::ALL.len()],
     ) -> LaneReport {
         let counts = ledger.counts();
@@ -155,6 +198,7 @@ impl LaneReport {
         };
         LaneReport {
             inputs: *inputs,
+            standing,
             orders,
             instruments: books.map(|(i, book)| instrument(ledger, i, book)).collect(),
             fees: by_currency(&ledger.fees()),

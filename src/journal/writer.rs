@@ -189,6 +189,11 @@ impl<D: Disk> Writer<D> {
         self
     }
 
+    /// From now on promises this.
+    pub fn promise(&mut self, durability: Durability) {
+        self.settings.durability = durability;
+    }
+
     /// What the lane reads.
     #[must_use]
     pub fn health(&self) -> Arc<Health> {
@@ -408,6 +413,9 @@ impl<D: Disk> Writer<D> {
 
     /// Goes on in the next segment once there is room for it.
     fn open_next(&mut self) -> bool {
+        if self.slot.is_some() {
+            return false; // it is of the segment that is about to be closed
+        }
         match &self.ahead {
             Ahead::Ready(file) => {
                 let file = *file;

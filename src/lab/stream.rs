@@ -157,7 +157,13 @@ pub fn begin<D: Disk>(
 ) -> Result<(Writer<D>, RingRecorder), StreamError> {
     let (producer, consumer) = byte_ring(of.ring_words, RESERVE_WORDS);
     let stream = Stream { run: tail.map_or(of.run, |tail| tail.stream.run), lane: of.lane.lane.0 };
-    let mut writer = Writer::start(disk, consumer, of.settings, stream, tail)?;
+    // A life's epoch is durable before it sends anything, whatever is promised of the rest.
+    let durability = match of.settings.durability {
+        Durability::None => Durability::Group(Nanos::SECOND),
+        other => other,
+    };
+    let settings = Settings { durability, ..of.settings };
+    let mut writer = Writer::start(disk, consumer, settings, stream, tail)?;
     let health = writer.health();
     let waits = of.settings.durability == Durability::Each;
     let keeper: std::sync::Arc<dyn Keeper> = health.clone();
@@ -179,19 +185,16 @@ pub fn begin<D: Disk>(
         recorder.push(now, &entry, Urgency::Ordinary)?;
         replica.apply(now, &entry)?;
     }
-    let reached = || match of.settings.durability {
-        Durability::None => health.written(),
-        Durability::Group(_) | Durability::Each => health.durable(),
-    };
     // A group is due when its bound is over: here nobody gains by waiting for it, so time runs fast.
     let mut due = now;
-    while reached() < recorder.pushed() {
+    while health.durable() < recorder.pushed() {
         due = due.plus(Nanos::SECOND);
         if writer.turn(due) == Progress::Failed {
             return Err(StreamError::NotDurable(health.trouble()));
         }
         writer.rest(Nanos::from_millis(1), due);
     }
+    writer.promise(of.settings.durability);
     Ok((writer, recorder))
 }
 

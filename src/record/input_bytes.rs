@@ -2,7 +2,7 @@
 
 use super::entry::EntryKind;
 use super::entry_bytes::Scratch;
-use super::words::{BOOLS, EntryError, EntryProblem, In, LEVEL_WORDS, LINKS, Out, SIDES};
+use super::words::{BOOLS, EntryError, EntryProblem, In, LEVEL_WORDS, LINKS, Out, SIDES, head};
 use super::{
     Adjustment, AdoptedOrder, BookTicker, Command, DepthDiff, DepthSnapshot, ExecutionKind,
     ExecutionReport, Holding, Input, Level, Life, LinkState, MarketEvent, Plan, ServiceTime,
@@ -111,35 +111,41 @@ pub(super) fn write_input(to: &mut Out<'_>, input: &Input<'_>) {
 fn write_market(to: &mut Out<'_>, event: &MarketEvent<'_>) {
     match event {
         MarketEvent::Depth(diff) => {
-            to.head(diff.instrument.0, [u8::from(diff.previous_update.is_some()), 0, 0, 0]);
-            to.put(diff.first_update);
-            to.put(diff.last_update);
-            to.put(diff.previous_update.unwrap_or(0));
-            to.put(diff.event_time.0);
-            to.put(diff.transaction_time.0);
+            let has_previous = [u8::from(diff.previous_update.is_some()), 0, 0, 0];
+            to.words(&[
+                head(diff.instrument.0, has_previous),
+                diff.first_update,
+                diff.last_update,
+                diff.previous_update.unwrap_or(0),
+                diff.event_time.0,
+                diff.transaction_time.0,
+            ]);
             to.levels(diff.bids, diff.asks);
         }
         MarketEvent::Snapshot(snapshot) => {
-            to.head(snapshot.instrument.0, [0; 4]);
-            to.put(snapshot.last_update);
+            to.words(&[head(snapshot.instrument.0, [0; 4]), snapshot.last_update]);
             to.levels(snapshot.bids, snapshot.asks);
         }
-        MarketEvent::Ticker(ticker) => {
-            to.head(ticker.instrument.0, [0; 4]);
-            to.put(ticker.update);
-            to.level(ticker.bid);
-            to.level(ticker.ask);
-            to.put(ticker.event_time.0);
-            to.put(ticker.transaction_time.0);
-        }
+        MarketEvent::Ticker(ticker) => to.words(&[
+            head(ticker.instrument.0, [0; 4]),
+            ticker.update,
+            ticker.bid.price.0 as u64,
+            ticker.bid.lots.0 as u64,
+            ticker.ask.price.0 as u64,
+            ticker.ask.lots.0 as u64,
+            ticker.event_time.0,
+            ticker.transaction_time.0,
+        ]),
         MarketEvent::Trade(trade) => {
             let flags = [u8::from(trade.aggregated), u8::from(trade.on_book)];
-            to.head(trade.instrument.0, [trade.aggressor as u8, flags[0], flags[1], 0]);
-            to.put(trade.id);
-            to.put(trade.price.0 as u64);
-            to.put(trade.lots.0 as u64);
-            to.put(trade.event_time.0);
-            to.put(trade.transaction_time.0);
+            to.words(&[
+                head(trade.instrument.0, [trade.aggressor as u8, flags[0], flags[1], 0]),
+                trade.id,
+                trade.price.0 as u64,
+                trade.lots.0 as u64,
+                trade.event_time.0,
+                trade.transaction_time.0,
+            ]);
         }
         MarketEvent::Other => {}
     }

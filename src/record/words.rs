@@ -48,6 +48,12 @@ pub struct EntryError {
     pub problem: EntryProblem,
 }
 
+/// A number and four small codes in one word.
+#[inline(always)]
+pub(super) fn head(number: u32, codes: [u8; 4]) -> u64 {
+    u64::from(number) | u64::from(u32::from_le_bytes(codes)) << 32
+}
+
 /// The words not yet written.
 pub(super) struct Out<'o> {
     rest: &'o mut [u64],
@@ -72,7 +78,7 @@ impl<'o> Out<'o> {
     /// A number and four small codes in one word.
     #[inline(always)]
     pub(super) fn head(&mut self, number: u32, codes: [u8; 4]) {
-        self.put(u64::from(number) | u64::from(u32::from_le_bytes(codes)) << 32);
+        self.put(head(number, codes));
     }
 
     /// Sixteen bytes, low word first.

@@ -3,10 +3,17 @@
 //! A run is a folder with one sub-folder per lane (`RUN/lane-0/00000000.log`); a lane's folder alone
 //! will do.
 
+mod export;
+mod life;
+mod show;
+#[cfg(feature = "parquet")]
+mod table;
 mod verify;
+mod wall;
 
 use crate::host::disk::DiskError;
 use clap::{Args, Subcommand};
+pub use show::FollowError;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -21,6 +28,10 @@ pub struct AuditArgs {
 enum Question {
     /// Check every record against its checksum and the chain; name the first that is not as written
     Verify(verify::VerifyArgs),
+    /// Tell one order's whole life: which Plan, which book, which verdict, what the venue reported
+    Show(show::ShowArgs),
+    /// Write the journal as Parquet tables
+    Export(export::ExportArgs),
 }
 
 /// Why a question has no (good) answer.
@@ -54,6 +65,30 @@ pub enum AuditError {
         /// Of how many.
         lanes: usize,
     },
+    /// A lane's journal cannot be read to its end.
+    #[error("{folder}: {cause}")]
+    Stream {
+        /// The lane's folder.
+        folder: PathBuf,
+        /// What is wrong.
+        cause: FollowError,
+    },
+    /// No lane knows the order.
+    #[error("{run}: no record is about order {order}; without --order the last orders are listed")]
+    NoOrder {
+        /// As given.
+        run: PathBuf,
+        /// As given, in both its forms.
+        order: String,
+    },
+    /// Tables are a feature that this binary was built without.
+    #[cfg(not(feature = "parquet"))]
+    #[error("this bot4 was built without Parquet; build and run it with: {0}")]
+    NoParquet(String),
+    /// A table.
+    #[cfg(feature = "parquet")]
+    #[error(transparent)]
+    Table(#[from] table::TableError),
     /// The report.
     #[error("cannot write the report as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -69,6 +104,8 @@ pub enum AuditError {
 pub fn run(args: &AuditArgs, out: &mut impl Write) -> Result<(), AuditError> {
     match &args.question {
         Question::Verify(args) => verify::run(args, out),
+        Question::Show(args) => show::run(args, out),
+        Question::Export(args) => export::run(args, out),
     }
 }
 

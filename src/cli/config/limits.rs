@@ -251,8 +251,8 @@ impl Default for Limits {
 impl Default for VolatilityBreaker {
     fn default() -> VolatilityBreaker {
         VolatilityBreaker {
-            trip_percent: Amount::new(100, 0),
-            rearm_percent: Amount::new(80, 0),
+            trip_percent: Amount::new(200, 0),
+            rearm_percent: Amount::new(150, 0),
             samples: 300,
             cool_down: seconds(60),
         }

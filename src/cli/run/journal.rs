@@ -136,7 +136,7 @@ impl Folder {
         let mut disk = opened.map_err(|error| failed(error.into()))?;
         let begun = Instant::now();
         let mut left = stream::recover(&mut disk, From::Snapshot, None).map_err(spoilt)?;
-        let before = left.replica.lane().is_some();
+        let before = left.replica.has_begun();
         let epoch = if before { left.replica.next_epoch() } else { of.first_epoch };
         let lane = LaneConfig { lane: of.lane, family: of.family, epoch };
         let words = if before {

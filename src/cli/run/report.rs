@@ -4,7 +4,7 @@ use super::journal::JournalReport;
 use super::lanes::{Outcome, Seats};
 use crate::host::histogram::{Histogram, Summary};
 use crate::host::probe::SPAN_NAMES;
-use crate::hot::report::{InputCounts, InstrumentReport, LaneReport, OrderReport};
+use crate::hot::report::{InputCounts, InstrumentReport, LaneReport, OrderReport, Standing};
 use crate::lab::exchange::server::ServerReport;
 use crate::ledger::StateHash;
 use crate::units::Nanos;
@@ -95,6 +95,9 @@ pub struct LaneRun {
     pub orders_hash: Option<String>,
     /// Inputs by kind.
     pub inputs: InputCounts,
+    /// How it stood at the end, what it risked, what its breakers did.
+    #[serde(flatten)]
+    pub standing: Standing,
     /// Orders by fate.
     pub orders: OrderReport,
     /// By instrument.
@@ -170,7 +173,7 @@ pub fn build(frame: Frame, outcomes: &[Outcome]) -> RunReport {
         for (currency, fee) in lane.ledger().fees().entries() {
             *fees.entry(currency.to_string()).or_default() += fee.0;
         }
-        let LaneReport { inputs, orders, instruments, .. } = lane.report();
+        let LaneReport { inputs, standing, orders, instruments, .. } = lane.report();
         lanes.push(LaneRun {
             name: of.name.clone(),
             cpu,
@@ -179,6 +182,7 @@ pub fn build(frame: Frame, outcomes: &[Outcome]) -> RunReport {
             state_hash: Some(format!("{:016x}", lane.state_hash())),
             orders_hash: Some(format!("{:016x}", lane.orders_hash())),
             inputs,
+            standing,
             orders,
             instruments,
             frames_refused: report.counts.frames_refused,
@@ -251,6 +255,7 @@ impl LaneRun {
             state_hash: None,
             orders_hash: None,
             inputs: InputCounts::default(),
+            standing: Standing::default(),
             orders: OrderReport::default(),
             instruments: Vec::new(),
             frames_refused: 0,
@@ -306,6 +311,7 @@ pub fn print(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
                 of.symbol, of.position, of.cash, of.pnl, of.currency, of.traded, of.gaps
             )?;
         }
+        print_standing(&lane.standing, out)?;
         for (at, what) in &lane.incidents {
             writeln!(out, "  {at:>10.3} s  {what}")?;
         }
@@ -365,4 +371,28 @@ pub fn print(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "given up   {given_up}")?;
     }
     writeln!(out, "state      {}", report.state_hash)
+}
+
+fn print_standing(of: &Standing, out: &mut dyn Write) -> io::Result<()> {
+    let risk = &of.risk;
+    if risk.currency.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "  {:<12} equity {} {}, exposure {}, loss of the day {}, drawdown {}",
+        "risk", risk.equity, risk.currency, risk.gross, risk.loss_of_day, risk.drawdown
+    )?;
+    let tripped = of.breakers.iter().filter(|(_, breaker)| breaker.trips > 0);
+    let tripped: Vec<String> = tripped
+        .map(|(name, breaker)| format!("{name} {} times, now {}", breaker.trips, breaker.state))
+        .collect();
+    if !tripped.is_empty() {
+        writeln!(out, "  {:<12} {}", "breakers", tripped.join("; "))?;
+    }
+    let held: Vec<&str> = of.held_by.iter().copied().filter(|cause| *cause != "stop").collect();
+    if !held.is_empty() {
+        writeln!(out, "  {:<12} by {}", of.mode, held.join(", "))?;
+    }
+    Ok(())
 }

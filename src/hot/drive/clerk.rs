@@ -38,6 +38,8 @@ pub enum Ask {
     Order(InstrumentId, OrderId),
     /// That every order be cancelled, and what the venue's books say then.
     Reconcile(Inquiry),
+    /// What the venue's clock shows.
+    Clock,
     /// A body back, to be freed here.
     Recycle(Vec<u8>),
 }
@@ -80,6 +82,8 @@ pub enum Answer {
     Order(OrderId, Option<VenueOrder>, Vec<AccountTrade>),
     /// Nothing of ours works at the venue any more.
     Reconciled(Findings),
+    /// The venue's clock minus ours, in nanoseconds.
+    Clock(i64),
     /// Something failed and will be tried again.
     Trouble(String),
 }
@@ -119,6 +123,8 @@ pub(super) enum Trouble {
 pub(super) const NOTHING_OPEN: i32 = -2011;
 /// The venue's code for an order that it does not know.
 const NO_SUCH_ORDER: i32 = -2013;
+/// The venue's code for a request whose time lies outside its window.
+const OFF_TIME: i32 = -1021;
 const RETRY_MIN: Nanos = Nanos::from_millis(100);
 const RETRY_MAX: Nanos = Nanos::from_millis(5_000);
 
@@ -127,6 +133,8 @@ pub(super) struct Clerk<C: Clock> {
     rest: Rest,
     budget: Budget,
     clock: C,
+    /// The venue's clock minus ours.
+    venue_ahead: i64,
 }
 
 /// Works until `stop`, waiting as `rest` does.
@@ -144,7 +152,7 @@ pub async fn work<C: Clock>(
     let limit = if settings.family == Family::Spot { 6_000 } else { 2_400 };
     let weight = RateCount { kind: RateKind::RequestWeight, interval_s: 60, limit, count: 0 };
     let budget = Budget::new(settings.family, &[weight], 25);
-    let mut clerk = Clerk { settings, rest, budget, clock };
+    let mut clerk = Clerk { settings, rest, budget, clock, venue_ahead: 0 };
     let mut armed: Option<(Nanos, u64)> = None;
     while !stop.load(Ordering::Acquire) {
         armed = clerk.arm(armed, pulse).await;
@@ -206,6 +214,12 @@ impl<C: Clock> Clerk<C> {
             match self.attempt(ask, stop).await {
                 Ok(answer) => return answer,
                 Err(trouble) => {
+                    if trouble.is_clock()
+                        && let Ok(ahead) = self.measure(stop).await
+                    {
+                        // A lane that is not listening must not stop the clerk from trying.
+                        let _ = answers.push(Answer::Clock(ahead));
+                    }
                     // A lane that is not listening must not stop the clerk from trying.
                     let _ = answers.push(Answer::Trouble(format!("{}: {trouble}", name(ask))));
                 }
@@ -264,8 +278,21 @@ impl<C: Clock> Clerk<C> {
             Ask::Reconcile(inquiry) => {
                 Some(Answer::Reconciled(self.reconcile(inquiry, stop).await?))
             }
+            Ask::Clock => Some(Answer::Clock(self.measure(stop).await?)),
             Ask::Recycle(_) => None,
         })
+    }
+
+    /// Measures the venue's clock against ours, half of the way there and back apart.
+    async fn measure(&mut self, stop: &AtomicBool) -> Result<i64, Trouble> {
+        let asked = self.clock.now();
+        let response = self.call(&rest::time(self.settings.family), stop).await?;
+        let answered = self.clock.now();
+        let theirs = answer::time(&response.body)?;
+        let middle = asked.plus(Nanos(answered.since(asked).0 / 2));
+        let ours = self.settings.wall_at_zero.0.saturating_add(middle.0);
+        self.venue_ahead = theirs.0.cast_signed().saturating_sub(ours.cast_signed());
+        Ok(self.venue_ahead)
     }
 
     pub(super) async fn look_up(
@@ -379,7 +406,15 @@ impl<C: Clock> Clerk<C> {
     }
 
     pub(super) fn wall(&self) -> UnixNanos {
-        UnixNanos(self.settings.wall_at_zero.0.saturating_add(self.clock.now().0))
+        let zero = self.settings.wall_at_zero.0.saturating_add_signed(self.venue_ahead);
+        UnixNanos(zero.saturating_add(self.clock.now().0))
+    }
+}
+
+impl Trouble {
+    /// Whether the venue refused the request for its time.
+    fn is_clock(&self) -> bool {
+        matches!(self, Trouble::Answer(refused) if refused.code() == Some(OFF_TIME))
     }
 }
 
@@ -402,6 +437,7 @@ fn name(ask: &Ask) -> &'static str {
         Ask::KeepListenKey => "keeping the listen key",
         Ask::Order(..) => "looking an order up",
         Ask::Reconcile(_) => "reconciling",
+        Ask::Clock => "the venue's clock",
         Ask::Recycle(_) => "recycling",
     }
 }
@@ -470,6 +506,7 @@ mod tests {
             rest: Rest::new(endpoint),
             budget: Budget::new(Family::UsdM, &[], 25),
             clock: TscClock::calibrate(),
+            venue_ahead: 0,
         };
         let unnamed = vec![(InstrumentId(0), LATE)];
         let since = Some(UnixNanos(0));

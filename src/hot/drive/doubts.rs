@@ -8,14 +8,18 @@
 use crate::ledger::{Ledger, Order};
 use crate::record::OrderState;
 use crate::units::{Lots, Nanos, OrderId};
+use crate::venue::binance::orders::ORDER_WINDOW_MS;
 use std::collections::VecDeque;
 
 /// Requests whose answers are awaited.
 const SENT_MAX: usize = 1_024;
 /// Orders in doubt at a time.
 const DOUBTS_MAX: usize = 64;
-/// How long the venue may leave one request unanswered.
-const SILENCE: Nanos = Nanos(1_000_000_000);
+/// A request that left so long ago has taken effect or never will: its window (`ORDER_WINDOW_MS`), and
+/// as much again and half for what the clocks differ by.
+pub const SETTLED: Nanos = Nanos::from_millis(ORDER_WINDOW_MS * 5 / 2);
+/// How long the venue may leave one request unanswered: looked up earlier, it might still be under way.
+const SILENCE: Nanos = SETTLED;
 /// How long the user-data stream may be behind the answer that raised a doubt.
 const STREAM_LAG: Nanos = Nanos::from_millis(300);
 /// From a look-up that found no order to the next: the venue's own books may lag behind each other.
@@ -29,6 +33,7 @@ const AGAIN: Nanos = Nanos(6_000_000_000);
 #[derive(Debug)]
 pub struct Doubts {
     sent: VecDeque<(Nanos, OrderId)>,
+    last_sent: Nanos,
     doubted: Vec<Doubt>,
 }
 
@@ -48,7 +53,11 @@ struct Doubt {
 impl Doubts {
     /// No doubt.
     pub fn new() -> Doubts {
-        Doubts { sent: VecDeque::with_capacity(SENT_MAX), doubted: Vec::with_capacity(DOUBTS_MAX) }
+        Doubts {
+            sent: VecDeque::with_capacity(SENT_MAX),
+            last_sent: Nanos(0),
+            doubted: Vec::with_capacity(DOUBTS_MAX),
+        }
     }
 
     /// A request about an order has left.
@@ -59,7 +68,14 @@ impl Doubts {
         {
             self.raise(oldest, now);
         }
+        self.last_sent = now;
         self.sent.push_back((now, order));
+    }
+
+    /// When the last request left.
+    #[must_use]
+    pub fn last_sent(&self) -> Nanos {
+        self.last_sent
     }
 
     /// The venue's answer leaves the fate of an order open.

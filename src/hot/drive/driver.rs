@@ -2,13 +2,15 @@
 
 use super::clerk::{Answer, Ask};
 use super::controls::{Controls, Status};
-use super::doubts::Doubts;
+use super::doubts::{Doubts, SETTLED};
 use super::report::{DriveReport, Incident};
 use super::sessions::{Lines, SessionKind};
 use super::settings::DriveSettings;
 use super::timing::LaneTimes;
+use super::words;
 use crate::host::allocation;
 use crate::host::clock::Clock;
+use crate::host::histogram::Histogram;
 use crate::host::net::{ConnId, Net, NetError, NetEvent, NetSettings, Wait, open};
 use crate::host::probe::StageProbe;
 use crate::host::ring::{Consumer, Producer};
@@ -18,9 +20,11 @@ use crate::hot::guard::LastWord;
 use crate::hot::lane::Lane;
 use crate::hot::pipeline::Pipeline;
 use crate::hot::recorder::{Recorder, Unrecorded};
-use crate::record::{Command, Input, Intent, Life, Link, LinkState, Plan, Source};
+use crate::record::{
+    Command, Input, Intent, Life, Link, LinkState, Plan, ServiceTime, Source,
+};
 use crate::units::{Nanos, UnixNanos};
-use crate::venue::binance::orders::OrderMessage;
+use crate::venue::binance::orders::{ErrorClass, OrderMessage};
 use crate::venue::binance::session::Line;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -29,9 +33,15 @@ use std::sync::atomic::Ordering;
 pub const TIMER_PERIOD: Nanos = Nanos::from_millis(10);
 const SESSION_PERIOD: Nanos = Nanos::from_millis(250);
 const KEEP_KEY_PERIOD: Nanos = Nanos(30 * 60 * 1_000_000_000);
+/// Between two measurements of the lane's own time, and the frames that one needs to tell of a hundredth.
+const SERVICE_PERIOD: Nanos = Nanos::SECOND;
+const SERVICE_FRAMES_MIN: u64 = 200;
 const INCIDENTS_MAX: usize = 256;
-/// How far back fills are asked for before the line was lost: clocks differ.
-const LOOK_BACK: u64 = 5_000_000_000;
+/// How far back fills are asked for before the line was lost: it may have been silent for as long as a
+/// session bears before anybody noticed, and clocks differ.
+const LOOK_BACK: u64 = 300_000_000_000;
+/// Between two measurements of the venue's clock that refusals ask for.
+const CLOCK_PERIOD: Nanos = Nanos(2_000_000_000);
 
 /// A lane at work: a state machine over its sockets, turned by a thread or by a simulator.
 pub struct Driver<C: Clock + Clone, R: Recorder = Unrecorded> {
@@ -51,6 +61,11 @@ pub struct Driver<C: Clock + Clone, R: Recorder = Unrecorded> {
     pub(super) reconciling: bool,
     /// Wall time at which the order link was lost, or an earlier life ended; none on a first life.
     lost_at: Option<UnixNanos>,
+    /// The venue's clock minus ours.
+    venue_ahead: i64,
+    clock_asked_at: Option<Nanos>,
+    /// Requests of an earlier life or line may take effect until then.
+    settled_at: Nanos,
     /// Nothing was reconciled yet in this life.
     pub(super) is_new: bool,
     pub(super) began: Nanos,
@@ -62,6 +77,9 @@ pub struct Driver<C: Clock + Clone, R: Recorder = Unrecorded> {
     pub(super) asked_at_end: bool,
     /// What is recorded will not last, and the lane has halted for it.
     unsafe_to_trade: bool,
+    /// How long the frames of the running second took.
+    service: Histogram,
+    service_due: Nanos,
     first_frame: Option<Nanos>,
     warm: Option<u64>,
     incidents: Vec<Incident>,
@@ -117,8 +135,11 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
     ) -> Driver<C, R> {
         let (family, simd, zero) = (settings.family, settings.simd, settings.wall_at_zero);
         let listed = &settings.instruments;
-        let (lane, ended_at) = match settings.resumed.take() {
-            Some(of) => (of.lane, Some(of.ended_at)),
+        let (lane, past) = match settings.resumed.take() {
+            Some(of) => {
+                let since = of.lane.accounted_at();
+                (of.lane, Some((since, of.ended_at)))
+            }
             None => (Lane::new(settings.lane, listed), None),
         };
         let pipeline = Pipeline::with(lane, family, listed, simd, zero).recording(recorder);
@@ -139,7 +160,14 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
             market_up: false,
             orders_up: false,
             reconciling: false,
-            lost_at: ended_at,
+            lost_at: past.map(|(since, _)| since),
+            venue_ahead: 0,
+            clock_asked_at: None,
+            settled_at: past.map_or(now, |(_, ended_at)| {
+                let wall = zero.0.saturating_add(now.0);
+                let left = ended_at.0.saturating_add(SETTLED.0).saturating_sub(wall);
+                now.plus(Nanos(left.min(SETTLED.0)))
+            }),
             is_new: true,
             began: now,
             timer_due: now.plus(settings.timer),
@@ -148,6 +176,8 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
             stopping: None,
             asked_at_end: false,
             unsafe_to_trade: false,
+            service: Histogram::new(),
+            service_due: now.plus(SERVICE_PERIOD),
             first_frame: None,
             warm: None,
             incidents: Vec::with_capacity(INCIDENTS_MAX),
@@ -181,8 +211,9 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
         if now >= self.timer_due {
             self.timer_due = now.plus(self.settings.timer);
             self.input(Input::Timer, now);
-            self.publish(&controls.status);
+            self.measure(now);
             self.obey(controls, now);
+            self.publish(&controls.status);
             self.hear_clerk(now);
             self.lines.check_answers(now);
             self.look_up(now);
@@ -196,6 +227,7 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
             self.ask(Ask::KeepListenKey);
         }
         self.wishes();
+        self.hear_lane();
         if !self.pipeline.recorder().is_fine() {
             self.on_trouble(now);
         }
@@ -316,6 +348,7 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
         if self.first_frame.is_none() {
             self.first_frame = Some(now);
         }
+        self.service.record(self.probe.spent().0);
         let counts = self.pipeline.counts();
         if self.warm.is_none()
             && counts.frames >= self.settings.warm_up
@@ -344,6 +377,9 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
         drop(send);
         if let Some(message) = heard {
             if let OrderMessage::Response(answer) = &message {
+                if answer.outcome.is_err_and(|error| error.class() == ErrorClass::ClockSkew) {
+                    self.doubt_clock(now);
+                }
                 answer.in_doubt().into_iter().flatten().for_each(|of| self.doubts.raise(of, now));
             }
             self.lines.answered(kind, line, message);
@@ -383,28 +419,63 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
         self.pipeline.on_input(input, now, &mut self.probe, &mut send)
     }
 
-    /// What the operator asks.
+    /// What others ask.
     fn obey(&mut self, controls: &Controls, now: Nanos) {
-        let command = match controls.command.swap(0, Ordering::Relaxed) {
-            1 => Command::Activate,
-            2 => Command::Reduce,
-            3 => Command::Halt,
-            _ => return,
-        };
-        if command == Command::Activate && self.unsafe_to_trade {
-            let why = self.pipeline.recorder().trouble();
-            return self.incident(now, format!("not activated: {why}"));
+        for (command, source) in controls.take() {
+            if command == Command::Activate && self.unsafe_to_trade {
+                let why = self.pipeline.recorder().trouble();
+                self.incident(now, format!("not activated: {why}"));
+                continue;
+            }
+            self.input(Input::Command(command, source), now);
         }
-        self.input(Input::Command(command, Source::Operator), now);
     }
 
     fn publish(&self, status: &Status) {
         let counts = self.pipeline.counts();
-        let orders = self.pipeline.lane().ledger().counts();
+        let lane = self.pipeline.lane();
+        let orders = lane.ledger().counts();
+        let equity = lane.exposures().equity().0;
+        let cut = equity.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+        status.tell(lane.holds(), lane.instrument_holds());
+        status.equity.store(cut, Ordering::Relaxed);
+        status.working.store(lane.ledger().working() as u64, Ordering::Relaxed);
         status.frames.store(counts.frames, Ordering::Relaxed);
         status.requests.store(self.times.requests(), Ordering::Relaxed);
         status.filled.store(orders.filled, Ordering::Relaxed);
         status.trading.store(self.market_up && self.orders_up, Ordering::Relaxed);
+    }
+
+    /// How long the lane itself took lately is an input like any other.
+    fn measure(&mut self, now: Nanos) {
+        if now < self.service_due {
+            return;
+        }
+        self.service_due = now.plus(SERVICE_PERIOD);
+        let frames = self.service.count();
+        if frames >= SERVICE_FRAMES_MIN {
+            let p99 = Nanos(self.service.quantile(0.99));
+            self.service.reset();
+            self.input(Input::Service(ServiceTime { p99, frames }), now);
+        }
+    }
+
+    /// What the lane tells of its standing becomes incidents.
+    #[inline]
+    fn hear_lane(&mut self) {
+        if self.pipeline.has_notices() {
+            self.note_standing();
+        }
+    }
+
+    #[cold]
+    fn note_standing(&mut self) {
+        let (notices, dropped) = self.pipeline.take_notices();
+        for notice in notices {
+            let what = words::of(&notice.what, self.pipeline.lane(), &self.settings.instruments);
+            self.incident(notice.at, what);
+        }
+        self.incidents_dropped += dropped;
     }
 
     /// What is recorded will not last: nothing may be risked on it.
@@ -428,11 +499,39 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
         }
     }
 
+    /// The venue refuses what we send for its time: asks for the venue's, once in a while.
+    #[cold]
+    fn doubt_clock(&mut self, now: Nanos) {
+        if self.clock_asked_at.is_none_or(|at| now.since(at) >= CLOCK_PERIOD) {
+            self.clock_asked_at = Some(now);
+            self.ask(Ask::Clock);
+        }
+    }
+
+    /// The venue's clock was measured: what we sign from now on carries its time.
+    #[cold]
+    fn on_venue_clock(&mut self, ahead: i64, now: Nanos) {
+        self.venue_ahead = ahead;
+        let zero = self.settings.wall_at_zero;
+        self.pipeline.set_wall(UnixNanos(zero.0.saturating_add_signed(ahead)));
+        let millis = ahead as f64 * 1e-6;
+        self.incident(now, format!("the venue's clock is {millis:+.0} ms off ours; we go by it"));
+    }
+
+    /// Wall time as the venue has it.
+    pub(super) fn venue_wall(&self, now: Nanos) -> UnixNanos {
+        let zero = self.settings.wall_at_zero.0.saturating_add_signed(self.venue_ahead);
+        UnixNanos(zero.saturating_add(now.0))
+    }
+
     /// Lets the sessions act, and tells the lane what became of its links.
     #[cold]
     fn sessions(&mut self, net: &mut dyn Net, now: Nanos) {
-        let wall = UnixNanos(self.settings.wall_at_zero.0.saturating_add(now.0));
+        let wall = self.venue_wall(now);
         let needs = self.lines.run(net, now, wall);
+        if needs.clock {
+            self.doubt_clock(now);
+        }
         for what in self.lines.take_incidents() {
             self.incident(now, what);
         }
@@ -449,10 +548,11 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
         let orders = self.lines.orders_ready();
         if self.orders_up && (!orders || needs.orders_lost) {
             self.lost_at = Some(wall);
+            self.settled_at = self.doubts.last_sent().plus(SETTLED);
             self.doubts.clear(); // reconciliation settles them with all others
             self.orders_up = !self.input(Input::Link(Link::Orders, LinkState::Down), now);
         }
-        if orders && !self.orders_up && !self.reconciling {
+        if orders && !self.orders_up && !self.reconciling && now >= self.settled_at {
             self.reconciling = true;
             let since = self.lost_at.map(|at| UnixNanos(at.0.saturating_sub(LOOK_BACK)));
             self.reconcile(since);
@@ -471,6 +571,7 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
                 Answer::ListenKey(key) => self.lines.use_listen_key(key),
                 Answer::Order(id, found, fills) => self.looked_up(id, found, &fills, now),
                 Answer::Reconciled(found) => self.reconciled(&found, now),
+                Answer::Clock(ahead) => self.on_venue_clock(ahead, now),
                 Answer::Trouble(what) => self.incident(now, what),
             }
         }

@@ -26,6 +26,7 @@ mod settings;
 mod settle;
 mod timing;
 pub mod wire;
+mod words;
 
 pub use controls::{Controls, Status};
 pub use driver::{Driver, TIMER_PERIOD, Turn, drive};

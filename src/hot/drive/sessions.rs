@@ -11,7 +11,7 @@ use crate::host::schedule::MessageName;
 use crate::net::websocket;
 use crate::units::{Nanos, UnixNanos};
 use crate::venue::binance::Family;
-use crate::venue::binance::orders::{EventKind, OrderMessage, RequestId, Response};
+use crate::venue::binance::orders::{ErrorClass, EventKind, OrderMessage, RequestId, Response};
 use crate::venue::binance::session::{Event, Line, Output, Session, Settings, paths};
 
 /// Which session a connection belongs to.
@@ -98,6 +98,8 @@ pub struct Needs {
     pub listen_key: bool,
     /// The order link was down in between, even if it is up again.
     pub orders_lost: bool,
+    /// The venue's time: it refuses ours.
+    pub clock: bool,
 }
 
 /// All connections of a lane.
@@ -344,7 +346,7 @@ impl Lines {
     /// Tells the sessions what happened and does what they want.
     pub fn run(&mut self, net: &mut dyn Net, now: Nanos, wall: UnixNanos) -> Needs {
         self.news = false;
-        let mut needs = Needs { orders_lost: std::mem::take(&mut self.unsent), listen_key: false };
+        let mut needs = Needs { orders_lost: std::mem::take(&mut self.unsent), ..Needs::default() };
         for (kind, line) in std::mem::take(&mut self.closed) {
             self.tell(kind, Event::Closed(line), now, wall);
         }
@@ -352,6 +354,8 @@ impl Lines {
             self.tell(kind, Event::Ending(line), now, wall);
         }
         for (kind, line, response) in std::mem::take(&mut self.answers) {
+            needs.clock |=
+                response.outcome.is_err_and(|error| error.class() == ErrorClass::ClockSkew);
             self.tell(kind, Event::Answer(line, &response), now, wall);
         }
         for at in 0..self.slots.len() {

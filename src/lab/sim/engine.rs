@@ -21,7 +21,7 @@ use crate::hot::drive::{Controls, DriveSettings, Driver, Resumed, Turn};
 use crate::hot::lane::Lane;
 use crate::journal::{Durability, Health, Progress, Settings, Writer};
 use crate::lab::stream::{self, Beginning, From, StreamError};
-use crate::record::{Command, Plan};
+use crate::record::{Command, Plan, Source};
 use crate::units::{Nanos, UnixNanos};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -101,7 +101,7 @@ impl Engine {
         let Birth { network, clock, mut settings, rest, .. } = of;
         let mut disk = of.disk.clone();
         let mut left = stream::recover(&mut disk, From::Snapshot, None)?;
-        if left.replica.lane().is_some() {
+        if left.replica.has_begun() {
             settings.lane.epoch = left.replica.next_epoch();
         }
         let recovered = left.records;
@@ -249,7 +249,7 @@ impl Engine {
 
     /// An operator's command.
     pub fn command(&self, command: Command) {
-        self.controls.command.store(command as u8 + 1, Ordering::Release);
+        self.controls.ask(command, Source::Operator);
     }
 
     /// A plan is published.

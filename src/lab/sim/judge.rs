@@ -323,9 +323,13 @@ impl Judge {
 
     fn reported(&mut self, report: &ExecutionReport) {
         let Some(known) = self.orders.get_mut(&report.order) else {
-            let refused =
-                matches!(report.kind, ExecutionKind::CancelRejected | ExecutionKind::Rejected);
-            if !(refused && self.over.contains(&report.order)) {
+            // A cancel may follow an order that never came: lost on the way, or refused at the door.
+            let late = match report.kind {
+                ExecutionKind::CancelRejected => true,
+                ExecutionKind::Rejected => self.over.contains(&report.order),
+                _ => false,
+            };
+            if !late {
                 self.breach(Invariant::Money, format!("the venue reports on {report:?}"));
             }
             return;

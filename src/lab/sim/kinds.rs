@@ -186,6 +186,8 @@ pub const REJECT_CODES: [i64; 40] = [
 ];
 /// How long the venue bans.
 const BAN: i64 = 120_000;
+/// How long a fault waits for something to strike.
+const AWAITED: i64 = 10_000;
 /// How long a silent line may go unnoticed: the longest silence a session bears, and its ping.
 const UNNOTICED: i64 = 215_000;
 
@@ -266,6 +268,7 @@ impl Kind {
             Kind::HalfOpen => UNNOTICED,
             Kind::Banned => BAN,
             Kind::UsedUp => 60_000,
+            Kind::Refused => 30_000,
             Kind::Stall | Kind::Narrow => args[2],
             Kind::Refuse
             | Kind::CutOff
@@ -282,7 +285,24 @@ impl Kind {
             | Kind::LateEvent
             | Kind::Halt
             | Kind::SlowDisk
-            | Kind::Command => args[1],
+            | Kind::Command => args[1].max(AWAITED),
+            Kind::LostFrame
+            | Kind::RepeatedFrame
+            | Kind::Garbage
+            | Kind::TornFrame
+            | Kind::Gap
+            | Kind::Swap
+            | Kind::Reject
+            | Kind::Mute
+            | Kind::Unsure
+            | Kind::Lost
+            | Kind::DropRequest
+            | Kind::LostAnswer
+            | Kind::RepeatedAnswer
+            | Kind::SwappedAnswer
+            | Kind::LostEvent
+            | Kind::RepeatedEvent
+            | Kind::SwappedEvent => AWAITED,
             _ => 0,
         };
         Nanos::from_millis(millis.max(0).unsigned_abs())

@@ -18,7 +18,7 @@ use crate::host::net::{Net, NetError, NetKind, NetSettings};
 use crate::hot::drive::wire::Endpoint;
 use crate::hot::drive::{DriveSettings, Endpoints, Turn};
 use crate::hot::lane::LaneConfig;
-use crate::lab::exchange::server::{House, ServerError, ServerSettings};
+use crate::lab::exchange::server::{House, ServerError, ServerSettings, Strike};
 use crate::lab::exchange::{ClientId, ExchangeSettings, FlowSettings, QueueModel};
 use crate::lab::stream::{self, From, StreamError};
 use crate::record::{Command, Plan};
@@ -77,6 +77,7 @@ pub(super) enum Errand {
     Compare,
     Operator,
     Activate,
+    Mend,
 }
 
 /// Engine, venue and what lies between.
@@ -274,9 +275,12 @@ impl World {
                 self.ear.tale().add(|| format!("{:>14} fault {fault}", now.0));
                 *self.counts.entry(fault.kind.name()).or_insert(0) += 1;
                 self.over_at = self.over_at.max(fault.over_at());
+                self.later(self.over_at, Errand::Mend);
                 self.judge.calm_is_over();
                 self.strike(&fault, now);
             }
+            Errand::Mend if now >= self.over_at => self.venue.strike(Strike::Mend),
+            Errand::Mend => {}
             Errand::Start => self.start_engine(now),
             Errand::Publish => {
                 self.later(now.plus(PLAN_PERIOD), Errand::Publish);

@@ -213,6 +213,15 @@ impl Faults {
         arm(&mut self.armed_answers, fault, count);
     }
 
+    /// Forgets what is armed and has not struck.
+    pub(super) fn disarm(&mut self) {
+        self.armed_frames.clear();
+        self.armed_diffs.clear();
+        self.armed_requests.clear();
+        self.armed_events.clear();
+        self.armed_answers.clear();
+    }
+
     /// Whether an event of a user-data stream is struck.
     pub(super) fn event(&mut self) -> Option<MessageFault> {
         self.armed_events.pop_front()

@@ -292,6 +292,16 @@ impl Floor {
         }
     }
 
+    /// Sends the event and the answer that wait for a successor.
+    pub(super) fn release_held(&mut self) {
+        if let Some((client, event)) = self.held_event.take() {
+            self.send_event(client, &event);
+        }
+        if let Some((conn, answer)) = self.held_answer.take() {
+            self.send_answer(conn, &answer);
+        }
+    }
+
     /// An event of a user-data stream, in the wrapping of each connection.
     pub(super) fn send_event(&mut self, client: ClientId, event: &[u8]) {
         for link in self.links.iter_mut().flatten().filter(|of| of.user == Some(client)) {

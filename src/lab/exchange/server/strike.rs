@@ -25,6 +25,8 @@ pub enum Strike {
     Market(InstrumentId, Disturbance),
     /// Every WebSocket is closed in good order, as before maintenance.
     CloseAll,
+    /// What was to strike and found nothing to strike is over, and what waits for a successor leaves.
+    Mend,
 }
 
 impl House {
@@ -40,6 +42,10 @@ impl House {
             Strike::Answers(fault, count) => faults.arm_answers(fault, count),
             Strike::UsedUp(full) => venue.floor.meter.use_up(full, venue.now),
             Strike::Market(instrument, what) => venue.disturb(instrument, what),
+            Strike::Mend => {
+                faults.disarm();
+                venue.floor.release_held();
+            }
             Strike::CloseAll => self.close_all("maintenance"),
         }
     }

@@ -20,6 +20,9 @@ use crate::venue::binance::orders::template::{Hole, Scale, Scales, Template, Val
 use crate::venue::binance::session::Signer;
 use std::fmt;
 
+/// An order request that reaches the venue later than this after its time is refused (`recvWindow`):
+/// what was stuck on the way must not come to work when the lane has long counted it lost.
+pub const ORDER_WINDOW_MS: u64 = 1_000;
 /// Bytes that every request fits into: about 420 of text and numbers, 64 of API key and at most 88
 /// of signature, with room to spare.
 pub const REQUEST_LEN_MAX: usize = 1_024;
@@ -370,6 +373,7 @@ impl Shape<'_> {
         mut params: Vec<(&'static str, String)>,
     ) -> Template {
         params.push(("symbol", quoted(instrument.symbol.as_str())));
+        params.push(("recvWindow", ORDER_WINDOW_MS.to_string()));
         params.push(("timestamp", Hole::Millis.mark().to_string()));
         params.extend(self.key.map(|key| ("apiKey", quoted(key))));
         params.sort_unstable();

@@ -6,6 +6,7 @@
 use crate::record::{Instrument, Intent, OrderAction, OrderType, TimeInForce};
 use crate::units::{Side, UnixNanos};
 use crate::venue::binance::Family;
+use crate::venue::binance::orders::ORDER_WINDOW_MS;
 use serde_json::{Map, Value, json};
 
 /// The request of an intent; `None` where the venue has none over WebSocket, or the intent is one
@@ -20,6 +21,7 @@ pub fn request(
     let futures = family.is_futures();
     let mut params = Map::new();
     params.insert("symbol".into(), json!(instrument.symbol.as_str()));
+    params.insert("recvWindow".into(), json!(ORDER_WINDOW_MS));
     params.insert("timestamp".into(), json!(now.0 / 1_000_000));
     let (letter, method) = match intent.action {
         OrderAction::CancelAll if futures => return None,

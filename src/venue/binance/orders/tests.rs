@@ -48,8 +48,8 @@ fn a_spot_order_reads_as_the_venue_documents_it() {
         encoded(Family::Spot, &intent()).unwrap(),
         r#"{"id":"p000000007000000002a","method":"order.place","params":{"#.to_owned()
             + r#""newClientOrderId":"b4_000007000000002a","newOrderRespType":"ACK","#
-            + r#""price":"61800.20","quantity":"0.01500","side":"BUY","symbol":"BTCUSDT","#
-            + r#""timeInForce":"GTC","timestamp":1700000000123,"type":"LIMIT"}}"#
+            + r#""price":"61800.20","quantity":"0.01500","recvWindow":1000,"side":"BUY","#
+            + r#""symbol":"BTCUSDT","timeInForce":"GTC","timestamp":1700000000123,"type":"LIMIT"}}"#
     );
 }
 

@@ -141,6 +141,20 @@ impl AnswerError {
     }
 }
 
+/// The venue's clock.
+///
+/// # Errors
+/// When the body holds no time.
+pub fn time(body: &[u8]) -> Result<UnixNanos, AnswerError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Time {
+        server_time: u64,
+    }
+    let time: Time = serde_json::from_slice(body)?;
+    Ok(UnixNanos(time.server_time.saturating_mul(1_000_000)))
+}
+
 /// The seconds of a `Retry-After` header.
 #[must_use]
 pub fn retry_after(value: Option<&str>) -> Option<Nanos> {

@@ -58,6 +58,12 @@ pub fn exchange_info(family: Family) -> RestRequest {
     public(Method::Get, format!("{}/exchangeInfo", prefix(family)), weight)
 }
 
+/// What the venue's clock shows; `answer::time`.
+#[must_use]
+pub fn time(family: Family) -> RestRequest {
+    public(Method::Get, format!("{}/time", prefix(family)), 1)
+}
+
 /// The deepest depth snapshot that the venue gives: 5 000 levels on spot, 1 000 on futures.
 #[must_use]
 pub fn depth(family: Family, symbol: &Symbol) -> RestRequest {

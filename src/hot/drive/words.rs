@@ -1,0 +1,81 @@
+//! What a lane tells of its standing, in words for its report.
+
+use crate::hot::lane::Lane;
+use crate::hot::notice::What;
+use crate::record::{BreakerKind, Cause, Instrument, Mode};
+use crate::units::{InstrumentId, Money};
+
+/// A notice as an incident: what happened, of what, at which level, and what it leads to.
+#[must_use]
+pub fn of(what: &What, lane: &Lane, instruments: &[Instrument]) -> String {
+    let name = |id: InstrumentId| {
+        instruments.iter().find(|of| of.id == id).map_or("?", |of| of.symbol.as_str())
+    };
+    match *what {
+        What::Held(cause, instrument, level) => {
+            let whose = instrument.map_or(String::new(), |id| format!("{}: ", name(id)));
+            let now = match instrument {
+                Some(id) => lane.mode_of(id),
+                None => lane.mode(),
+            };
+            format!("{whose}{}; {}", reason(cause, level), consequence(cause, now))
+        }
+        What::Lifted(cause, instrument) => {
+            let whose = instrument.map_or(String::new(), |id| format!("{}: ", name(id)));
+            format!("{whose}`{}` is over; {}", cause.name(), standing(lane.mode()))
+        }
+        What::Exposed(limit) => {
+            format!("prices or the plan have moved an exposure above its limit: {}", limit.name())
+        }
+        What::CommandRefused(command, source) => {
+            format!("`{}` by {} changes nothing", command.name(), source.name())
+        }
+        What::PlanRefused(fault) => format!("a plan was refused, the one before stays: {fault}"),
+        What::Closing(id) => format!("{}: an order left that closes the position", name(id)),
+    }
+}
+
+fn reason(cause: Cause, level: i64) -> String {
+    let name = cause.name();
+    if let Some(kind) = BreakerKind::ALL.into_iter().find(|kind| kind.cause() == cause) {
+        let hundredths = level as f64 / 100.0;
+        return match kind {
+            BreakerKind::Volatility => format!("breaker {name} opened at {hundredths:.1} % a year"),
+            BreakerKind::Spread => format!("breaker {name} opened at {hundredths:.2} bps"),
+            BreakerKind::Rejects => format!("breaker {name} opened at {hundredths:.0} %"),
+            BreakerKind::InternalLatency => {
+                format!("breaker {name} opened at {:.1} us", level as f64 * 1e-3)
+            }
+            BreakerKind::Latency | BreakerKind::StaleData => {
+                format!("breaker {name} opened at {:.1} ms", level as f64 * 1e-6)
+            }
+        };
+    }
+    match cause {
+        Cause::DailyLoss | Cause::WeeklyLoss | Cause::MonthlyLoss | Cause::Drawdown => {
+            format!("limit {name} reached at an equity of {}", Money(i128::from(level)))
+        }
+        _ => format!("`{name}`"),
+    }
+}
+
+fn standing(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Active => "the lane trades",
+        Mode::Reducing => "the lane only shrinks positions",
+        Mode::Halted => "the lane is halted",
+    }
+}
+
+fn consequence(cause: Cause, mode: Mode) -> &'static str {
+    match (mode, cause) {
+        (Mode::Active, _) => "over already",
+        (Mode::Reducing, Cause::DailyLoss) => "no new risk until the next UTC day",
+        (Mode::Reducing, Cause::WeeklyLoss | Cause::OperatorReduce | Cause::SignalReduce) => {
+            "orders cancelled, no new risk until `bot4 resume`"
+        }
+        (Mode::Reducing, _) => "orders cancelled, positions only shrink until it is over",
+        (Mode::Halted, Cause::Rejects) => "orders cancelled until the cool-down is over",
+        (Mode::Halted, _) => "orders cancelled, halted until `bot4 resume`",
+    }
+}
