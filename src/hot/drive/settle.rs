@@ -12,7 +12,7 @@ use crate::record::{
     Adjustment, AdoptedOrder, ExecutionKind, ExecutionReport, Holding, Input, Instrument,
     InstrumentKind, Link, LinkState, OrderState,
 };
-use crate::units::{Lots, Money, Nanos, OrderId, Ticks, UnixNanos};
+use crate::units::{InstrumentId, Lots, Money, Nanos, OrderId, Ticks, UnixNanos};
 use crate::venue::binance::orders::client_id;
 use crate::venue::binance::session::answer::{Account as Holdings, AccountTrade, VenueOrder};
 
@@ -136,19 +136,15 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
     /// Nothing of ours works at the venue: adopt what the lane does not remember, book what filled, end
     /// the rest, take the venue's word on positions, and only then trade.
     pub(super) fn reconciled(&mut self, found: &Findings, now: Nanos) {
-        let adopted = self.adopt(&found.orders, now);
-        let strangers = self.book_fills(found, now);
+        let unknown = self.unremembered(&found.orders);
+        let strangers = self.book_fills(found, &unknown, now);
         let all = self.pipeline.lane().ledger().orders();
         let open: Vec<Order> = all.filter(|of| of.state.is_working()).copied().collect();
         for order in &open {
             let known = found.orders.iter().find(|of| of.order == Some(order.id));
-            let kind = match known.map(|of| of.state) {
-                Some(OrderState::Expired) => ExecutionKind::Expired,
-                Some(OrderState::Rejected) => ExecutionKind::Rejected,
-                _ => ExecutionKind::Cancelled,
-            };
-            self.input(Input::Execution(told(kind, order)), now);
+            self.end_as(order.id, known.map(|of| of.state), now);
         }
+        let adopted = unknown.iter().filter(|of| self.adopt(of, &found.fills, now)).count();
         let differences = self.settle_positions(&found.account, now);
         let mut words = Vec::new();
         if !self.is_first_life() {
@@ -175,42 +171,64 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
         }
     }
 
-    /// Orders of this lane that left after the last record of an earlier life; how many.
-    fn adopt(&mut self, orders: &[VenueOrder], now: Nanos) -> usize {
+    /// Orders of this lane that left after the last record of an earlier life, oldest first.
+    fn unremembered(&self, orders: &[VenueOrder]) -> Vec<VenueOrder> {
         let last = self.pipeline.lane().ledger().orders().map(|of| of.id).max();
         let lane = |id: OrderId| id.epoch() % LANES_MAX;
         let own = self.settings.lane.epoch % LANES_MAX;
-        let mut adopted = 0;
-        for order in orders {
-            let Some(id) = order.order.filter(|id| Some(*id) > last && lane(*id) == own) else {
-                continue;
-            };
-            let found = AdoptedOrder {
-                order: id,
-                venue_order: order.venue_order,
-                instrument: order.instrument,
-                side: order.side,
-                price: order.price,
-                lots: order.lots,
-            };
-            adopted += usize::from(self.input(Input::Adopted(found), now));
-        }
-        adopted
+        let is = |of: &&VenueOrder| of.order.is_some_and(|id| Some(id) > last && lane(id) == own);
+        let mut all: Vec<VenueOrder> = orders.iter().filter(is).copied().collect();
+        all.sort_by_key(|of| of.order);
+        all
     }
 
-    /// Books fills of orders that are remembered; how many belong to none.
-    fn book_fills(&mut self, found: &Findings, now: Nanos) -> usize {
+    /// One of them enters the books, fills, and ends: one by one, since lives number their orders alike
+    /// and share places in the table. Whether the lane could take it.
+    fn adopt(&mut self, order: &VenueOrder, fills: &[AccountTrade], now: Nanos) -> bool {
+        let Some(id) = order.order else { return false };
+        let found = AdoptedOrder {
+            order: id,
+            venue_order: order.venue_order,
+            instrument: order.instrument,
+            side: order.side,
+            price: order.price,
+            lots: order.lots,
+        };
+        let taken = self.input(Input::Adopted(found), now);
+        for fill in fills.iter().filter(|of| is_of(of, order.instrument, order.venue_order)) {
+            if let Some(known) = self.pipeline.lane().ledger().order(id).copied() {
+                self.input(Input::Execution(filled(&known, fill)), now);
+            }
+        }
+        self.end_as(id, Some(order.state), now);
+        taken
+    }
+
+    /// An order that no longer works at the venue ends, unless its fills have ended it.
+    fn end_as(&mut self, id: OrderId, state: Option<OrderState>, now: Nanos) {
+        let Some(order) = self.working(id) else { return };
+        let kind = match state {
+            Some(OrderState::Expired) => ExecutionKind::Expired,
+            Some(OrderState::Rejected) => ExecutionKind::Rejected,
+            _ => ExecutionKind::Cancelled,
+        };
+        self.input(Input::Execution(told(kind, &order)), now);
+    }
+
+    /// Books fills of orders that are remembered; how many belong to none, nor to those of `unknown`.
+    fn book_fills(&mut self, found: &Findings, unknown: &[VenueOrder], now: Nanos) -> usize {
         let mut strangers = 0;
         for fill in &found.fills {
             let name = found.orders.iter().find(|of| of.venue_order == fill.venue_order);
             let is = |of: &&Order| {
-                of.instrument == fill.instrument
-                    && (of.venue_order == fill.venue_order
-                        || name.is_some_and(|name| name.order == Some(of.id)))
+                is_of(fill, of.instrument, of.venue_order)
+                    || (of.instrument == fill.instrument
+                        && name.is_some_and(|name| name.order == Some(of.id)))
             };
             let order = self.pipeline.lane().ledger().orders().find(is).copied();
             match order {
                 Some(order) => _ = self.input(Input::Execution(filled(&order, fill)), now),
+                None if unknown.iter().any(|of| is_of(fill, of.instrument, of.venue_order)) => {}
                 None => strangers += 1,
             }
         }
@@ -329,6 +347,10 @@ fn told(kind: ExecutionKind, order: &Order) -> ExecutionReport {
         filled_lots: order.filled,
         ..ExecutionReport::bare(kind, order.instrument, order.id)
     }
+}
+
+fn is_of(fill: &AccountTrade, instrument: InstrumentId, venue_order: u64) -> bool {
+    (fill.instrument, fill.venue_order) == (instrument, venue_order)
 }
 
 /// A fill of an order as the venue's books have it.

@@ -100,7 +100,10 @@ impl World {
             Kind::SlowDisk => {
                 self.disk.slow_down(Nanos::from_millis(a.unsigned_abs()), after(b));
             }
-            Kind::BitRot => self.disk.rot(a.unsigned_abs(), false),
+            Kind::BitRot => {
+                self.rotten = true;
+                self.disk.rot(a.unsigned_abs(), false);
+            }
             Kind::SyncedRot => self.disk.rot(a.unsigned_abs(), true),
 
             Kind::Kill => self.kill_engine(None, after(a)),

@@ -114,6 +114,8 @@ pub struct World {
     starts_failed: u64,
     stood_at: Nanos,
     steps_at_once: u64,
+    /// A bit of what this life wrote and had not synced flipped.
+    pub(super) rotten: bool,
 }
 
 impl World {
@@ -172,6 +174,7 @@ impl World {
             starts_failed: 0,
             stood_at: Nanos(0),
             steps_at_once: 0,
+            rotten: false,
         };
         for fault in &faults.0 {
             world.later(fault.at, Errand::Fault(*fault));
@@ -405,6 +408,7 @@ impl World {
         self.lives += 1;
         self.starts_failed = 0;
         self.written_at_kill = 0;
+        self.rotten = false;
         self.engine = Some(engine);
         self.judge.published(now);
         self.over_at = self.over_at.max(now);
@@ -450,7 +454,9 @@ impl World {
                 self.disk.lose_power(pick);
             }
             None => {
-                self.written_at_kill = engine.health().written();
+                // A bit that flips before the sync makes a torn tail of all that comes behind it.
+                let health = engine.health();
+                self.written_at_kill = if self.rotten { health.durable() } else { health.written() };
                 drop(engine);
                 self.network.kill(ENGINE);
                 self.disk.kill();
