@@ -45,6 +45,9 @@ pub struct Missing {
 
 /// Orders with missing fills that may wait for the driver, which asks after every message.
 const MISSING_MAX: usize = 8;
+/// For how long the venue's word can silence a lane, and how much later it speaks up: clocks differ.
+const MUTED_MAX: Nanos = Nanos(600 * 1_000_000_000);
+const MUTED_MORE: Nanos = Nanos::from_millis(250);
 
 /// What a lane is told at start.
 #[derive(Clone, Copy, Debug)]
@@ -463,7 +466,7 @@ impl<B: Book> Lane<B> {
                 *free = Missing { order: report.order, filled: report.filled_lots };
             }
         }
-        self.heed(report.reject_code, now);
+        self.heed(report, now);
         if matches!(applied, Applied::Moved(_)) {
             self.on_answer(report, now);
         }
@@ -484,11 +487,15 @@ impl<B: Book> Lane<B> {
     }
 
     /// The venue says that the account sends too much: less of it, or nothing, for a while.
-    fn heed(&mut self, reject_code: i32, now: Nanos) {
-        match Backoff::of(reject_code) {
-            Some(Backoff::Orders(span)) => self.paced_until = self.paced_until.max(now.plus(span)),
+    /// How long, the venue may tell; who goes on earlier is banned for longer.
+    fn heed(&mut self, report: &ExecutionReport, now: Nanos) {
+        let told = Nanos(report.venue_time.0.saturating_sub(self.wall(now).0)).min(MUTED_MAX);
+        let until =
+            |span: Nanos| now.plus(if told > Nanos(0) { told.plus(MUTED_MORE) } else { span });
+        match Backoff::of(report.reject_code) {
+            Some(Backoff::Orders(span)) => self.paced_until = self.paced_until.max(until(span)),
             Some(Backoff::Everything(span)) => {
-                self.muted_until = self.muted_until.max(now.plus(span));
+                self.muted_until = self.muted_until.max(until(span));
             }
             None => {}
         }

@@ -27,12 +27,7 @@ pub(super) fn begin<D: Disk>(disk: &mut D, header: &Header) -> Result<FileId, Di
 /// Writes the first `len` bytes of a file over themselves and syncs it. What a killed process left in the
 /// system's cache is read back, but need not be durable, and a sync alone does not make it so: where a
 /// sync failed before, the kernel has marked the pages clean and will not try them again.
-fn write_again<D: Disk>(
-    disk: &mut D,
-    file: FileId,
-    name: &str,
-    len: u64,
-) -> Result<(), DiskError> {
+fn write_again<D: Disk>(disk: &mut D, file: FileId, name: &str, len: u64) -> Result<(), DiskError> {
     let mut piece = vec![0; PIECE];
     let mut at = 0;
     while at < len {

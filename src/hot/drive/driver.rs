@@ -20,9 +20,7 @@ use crate::hot::guard::LastWord;
 use crate::hot::lane::Lane;
 use crate::hot::pipeline::Pipeline;
 use crate::hot::recorder::{Recorder, Unrecorded};
-use crate::record::{
-    Command, Input, Intent, Life, Link, LinkState, Plan, ServiceTime, Source,
-};
+use crate::record::{Command, Input, Intent, Life, Link, LinkState, Plan, ServiceTime, Source};
 use crate::units::{Nanos, UnixNanos};
 use crate::venue::binance::orders::{ErrorClass, OrderMessage};
 use crate::venue::binance::session::Line;

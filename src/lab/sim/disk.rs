@@ -538,7 +538,7 @@ mod tests {
                 namings: self.namings.clone(),
                 open: BTreeMap::new(),
                 queue: BTreeMap::new(),
-                    ..*self
+                ..*self
             }
         }
     }

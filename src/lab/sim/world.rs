@@ -456,7 +456,8 @@ impl World {
             None => {
                 // A bit that flips before the sync makes a torn tail of all that comes behind it.
                 let health = engine.health();
-                self.written_at_kill = if self.rotten { health.durable() } else { health.written() };
+                self.written_at_kill =
+                    if self.rotten { health.durable() } else { health.written() };
                 drop(engine);
                 self.network.kill(ENGINE);
                 self.disk.kill();

@@ -15,7 +15,9 @@ mod tests;
 pub(in crate::venue::binance) use fields::money;
 pub(in crate::venue::binance) use report::rate_limits;
 
-pub use encode::{EncodeError, ORDER_WINDOW_MS, REQUEST_LEN_MAX, RequestEncoder, SelfTradePrevention};
+pub use encode::{
+    EncodeError, ORDER_WINDOW_MS, REQUEST_LEN_MAX, RequestEncoder, SelfTradePrevention,
+};
 pub use error::{Backoff, ErrorClass, ErrorText, VenueError, WOULD_TAKE};
 pub use id::{CLIENT_ID_LEN, OrderRequest, RequestId, client_id, parse_client_id};
 pub use report::{

@@ -218,7 +218,8 @@ impl Response {
     /// A refusal as execution reports, so that the ledger sees it.
     ///
     /// Success gives none: the user-data stream reports what happened, with sizes and prices. Neither
-    /// do orders in doubt. These reports carry no side, price or size: the ledger knows them.
+    /// do orders in doubt. These reports carry no side, price or size: the ledger knows them. For a
+    /// refusal that names the time when the venue listens again, that is the report's.
     #[must_use]
     pub fn reports(&self) -> Reports {
         let none = Reports { reports: [None, None] };
@@ -232,7 +233,11 @@ impl Response {
         };
         let of = |kind, order| {
             let certain = !doubted.contains(&Some(order));
-            certain.then(|| refusal(kind, &request, order, code))
+            let listens_at = self.retry_after.filter(|_| error.class() == ErrorClass::RateLimited);
+            certain.then(|| ExecutionReport {
+                venue_time: listens_at.unwrap_or_default(),
+                ..refusal(kind, &request, order, code)
+            })
         };
         let rejected = of(ExecutionKind::Rejected, request.order);
         let unmoved = |order| of(ExecutionKind::CancelRejected, order);
