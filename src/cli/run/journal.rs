@@ -50,6 +50,7 @@ pub struct Folder {
     kind: DiskKind,
     settings: Settings,
     snapshot_records: u64,
+    raw_frames: bool,
 }
 
 /// What a new life is told of its lane.
@@ -110,8 +111,9 @@ impl Folder {
         let settings = Settings { durability, segment_len, ..Settings::default() };
         let boot = System::default().boot_id().unwrap_or_default();
         let run = u128::from(wall.0) << 64 | u128::from(std::process::id());
-        let snapshot_records = journal.snapshot_records;
-        Some(Folder { path, run, boot, kind: DiskKind::Uring, settings, snapshot_records })
+        let (snapshot_records, raw_frames) = (journal.snapshot_records, journal.raw_frames);
+        let kind = DiskKind::Uring;
+        Some(Folder { path, run, boot, kind, settings, snapshot_records, raw_frames })
     }
 
     /// Recovers a lane's stream and opens a new life behind it.
@@ -173,6 +175,7 @@ impl Folder {
         let (writer, recorder) =
             stream::begin(disk, &beginning, left.tail.as_ref(), &mut left.replica, clock.now())
                 .map_err(spoilt)?;
+        let recorder = recorder.keeping_frames(self.raw_frames);
         let health = writer.health();
         let follower = Follower::new(left.replica, left.records, self.snapshot_records);
         let thread = Builder::new()

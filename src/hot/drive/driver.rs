@@ -252,6 +252,7 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
         let ended = self.clock.now();
         let allocations = self.warm.map(|before| allocation::thread_allocations() - before);
         self.note_left_behind(ended);
+        self.note_frames_left_out(ended);
         self.lines.close_all(net);
         self.probe.finish();
         self.pipeline.end(ended);
@@ -367,6 +368,15 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
     fn note_fault(&mut self, now: Nanos) {
         let what = self.pipeline.fault().map(ToString::to_string).unwrap_or_default();
         self.incident(now, what);
+    }
+
+    fn note_frames_left_out(&mut self, now: Nanos) {
+        let left_out = self.pipeline.counts().frames_left_out;
+        if left_out > 0 {
+            let words = "frames were not kept as they came, for the journal's ring was half full; what \
+                         they said is recorded";
+            self.incident(now, format!("{left_out} {words}"));
+        }
     }
 
     #[cold]
