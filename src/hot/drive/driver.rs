@@ -407,7 +407,9 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
                 self.incident(now, format!("not activated: {why}"));
                 continue;
             }
-            self.input(Input::Command(command, source), now);
+            if !self.input(Input::Command(command, source), now) {
+                controls.ask(command, source); // no room to record it: the next turn tries again
+            }
         }
     }
 
