@@ -8,7 +8,7 @@ use crate::host::system::System;
 use crate::hot::drive::Resumed;
 use crate::hot::lane::LaneConfig;
 use crate::hot::recorder::RingRecorder;
-use crate::journal::{Durability, Health, Settings, Writer, thread};
+use crate::journal::{Durability, Health, SealKey, Settings, Writer, thread};
 use crate::lab::stream::{self, Beginning, Follower, From, StreamError};
 use crate::record::Instrument;
 use crate::units::{LaneId, Nanos, UnixNanos};
@@ -116,13 +116,14 @@ impl Folder {
         Some(Folder { path, run, boot, kind, settings, snapshot_records, raw_frames })
     }
 
-    /// Recovers a lane's stream and opens a new life behind it.
+    /// Recovers a lane's stream and opens a new life behind it, whose finished segments the key signs.
     ///
     /// # Errors
     /// When the folder is in use or cannot be written, or something durable in it is damaged.
     pub fn open(
         &self,
         of: &LaneSettings<'_>,
+        seal_key: Option<SealKey>,
         clock: impl Clock + Send + 'static,
     ) -> Result<Opened, RunError> {
         let folder = self.path.join(format!("lane-{}", of.lane.0));
@@ -176,6 +177,10 @@ impl Folder {
             stream::begin(disk, &beginning, left.tail.as_ref(), &mut left.replica, clock.now())
                 .map_err(spoilt)?;
         let recorder = recorder.keeping_frames(self.raw_frames);
+        let writer = match seal_key {
+            Some(key) => writer.signing(key),
+            None => writer,
+        };
         let health = writer.health();
         let follower = Follower::new(left.replica, left.records, self.snapshot_records);
         let thread = Builder::new()

@@ -21,6 +21,7 @@ use crate::hot::drive::{Controls, DriveReport, DriveSettings, drive};
 use crate::hot::guard::{self, Death};
 use crate::hot::lane::{LANES_MAX, LaneConfig};
 use crate::hot::recorder::{RingRecorder, Unrecorded};
+use crate::journal::SealKey;
 use crate::record::{Command, Source};
 use crate::units::{Currency, LaneId, Nanos, UnixNanos};
 use std::fmt::Write as _;
@@ -82,11 +83,16 @@ pub struct Lanes {
     control: Control,
 }
 
-/// Starts every lane with its clerk and its guard.
+/// Starts every lane with its clerk and its guard; each takes one of the keys that sign its journal.
 ///
 /// # Errors
 /// When a configured core is not to be had, or a thread cannot be started.
-pub fn start(config: &Config, arena: &Arena, clock: TscClock) -> Result<Lanes, RunError> {
+pub fn start(
+    config: &Config,
+    arena: &Arena,
+    mut seal_keys: Vec<SealKey>,
+    clock: TscClock,
+) -> Result<Lanes, RunError> {
     let allowed = pin::allowed();
     for trader in &arena.traders {
         if let Some(cpu) = trader.core.filter(|cpu| !allowed.contains(cpu)) {
@@ -134,7 +140,7 @@ pub fn start(config: &Config, arena: &Arena, clock: TscClock) -> Result<Lanes, R
                     first_epoch,
                     wall_at_zero,
                 };
-                Some(folder.open(&told, clock)?)
+                Some(folder.open(&told, seal_keys.pop(), clock)?)
             }
             None => None,
         };

@@ -221,11 +221,15 @@ fn trade(args: &RunArgs) -> Result<Finished, RunError> {
         }
     };
     drop(environment);
+    let seal_keys = match config.journal.key_file.as_ref().filter(|_| config.journal.keep) {
+        Some(file) => keys::seal_keys(file, config.lanes.len(), &args.unlocking.or(&config.venue))?,
+        None => Vec::new(),
+    };
     let clock = TscClock::calibrate(); // of all lanes, and of the embedded venue's schedule
     let arena = market::open(&mut config, args.config.is_some(), signer, clock)?;
     let steal_before = Steal::read().ok();
     eprintln!("bot4: {}; Ctrl-C cancels all orders and reports", arena.words);
-    let lanes = lanes::start(&config, &arena, clock)?;
+    let lanes = lanes::start(&config, &arena, seal_keys, clock)?;
     eprintln!("bot4: `bot4 halt {}`, SIGUSR1 or the kill file stop trading", lanes.handle());
     let begun = Instant::now();
     let limit = config.run.limit().map(|span| Duration::from_nanos(span.0));
