@@ -3,8 +3,7 @@
 
 mod bot4_process;
 
-use bot4_process::{Ended, Folder, Temporary};
-use std::process::Command;
+use bot4_process::{Ended, Small, Temporary};
 
 /// Two lanes' first segments and half of what the next ones would want.
 const SIZE: &str = "size=50m";
@@ -20,35 +19,14 @@ rate = 4000
 status_ms = 0
 "#;
 
-/// A small file system, unmounted when dropped.
-struct Small(Folder);
-
-impl Small {
-    fn mount() -> Option<Small> {
-        let folder = Folder::new();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", SIZE, "tmpfs", folder.path()])
-            .output()
-            .is_ok_and(|of| of.status.success());
-        mounted.then_some(Small(folder))
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        // A mount that stays is found by whoever cleans the temporary folder.
-        let _ = Command::new("umount").arg(self.0.path()).status();
-    }
-}
-
 #[test]
 fn a_full_disk_halts_trading_and_leaves_no_order() {
-    let Some(small) = Small::mount() else {
+    let Some(small) = Small::mount(SIZE) else {
         eprintln!("SKIPPED (1): a full disk: this user may not mount a file system");
         return;
     };
     let config = Temporary::holding("full_disk.toml", CONFIG.as_bytes());
-    let journal = format!("{}/journal", small.0.path());
+    let journal = format!("{}/journal", small.path());
     let arguments = ["run", "--config", config.path(), "--journal", &journal, "--json"];
     let ended = Ended::of(&[&arguments[..], &["--for", "12s"]].concat());
     assert_eq!(ended.code, Some(0), "{}", ended.errors);

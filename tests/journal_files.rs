@@ -196,6 +196,33 @@ fn lives_are_written_by_a_thread_and_read_back() {
     }
 }
 
+/// The entries of a segment: number, place, kind.
+fn entries(bytes: &[u8]) -> Vec<(u64, std::ops::Range<usize>, u16)> {
+    let number = |at: usize, len: usize| {
+        bytes[at..at + len].iter().rev().fold(0u64, |sum, byte| sum << 8 | u64::from(*byte))
+    };
+    let (mut at, mut entries) = (4_096, Vec::new());
+    while at + 40 <= bytes.len() && number(at + 4, 4) > 0 {
+        let (len, kind) = (number(at + 4, 4) as usize, number(at + 32, 2) as u16);
+        if kind < bot4::journal::format::OWN_KINDS {
+            entries.push((number(at + 16, 8), at..at + len, kind));
+        }
+        at += len;
+    }
+    entries
+}
+
+/// Puts a harmed segment in place and checks that `verify` names the record.
+fn named(run: &Run, file: &Path, harmed: &[u8], record: u64, word: &str) {
+    std::fs::write(file, harmed).expect("written");
+    let verdict = json(&audit(&["--json"], &run.0));
+    let expected = (Value::from(false), Value::from(record), Value::from(record - 1));
+    let found = (&verdict["ok"], &verdict["first_bad"], &verdict["records"]);
+    assert_eq!(found, (&expected.0, &expected.1, &expected.2), "{word}: {verdict}");
+    let fault = verdict["lanes"][0]["fault"].as_str().expect("words");
+    assert!(fault.contains(word) && fault.contains(&format!("record {record} ")), "{fault}");
+}
+
 #[test]
 fn audit_verify_names_what_was_changed() {
     let run = Run::new();
@@ -230,6 +257,28 @@ fn audit_verify_names_what_was_changed() {
     assert_eq!(verdict["records"], first - 1);
     let words = verdict["lanes"][0]["fault"].as_str().expect("words").to_owned();
     assert!(words.contains("00000001.log") && words.contains("checksum"), "{words}");
+
+    // by somebody who knows the layout and makes the checksum good again
+    let entries = entries(&bytes);
+    let (_, of, _) = entries[9].clone();
+    let mut changed = bytes.clone();
+    changed[of.start + 60] ^= 0x20;
+    let crc = crc32c::crc32c(&changed[of.start + 4..of.end]);
+    changed[of.start..of.start + 4].copy_from_slice(&crc.to_le_bytes());
+    named(&run, &file, &changed, entries[9].0, "changed");
+    let mut left_out = bytes.clone();
+    left_out.drain(of.clone());
+    left_out.extend(std::iter::repeat_n(0, of.len()));
+    named(&run, &file, &left_out, entries[9].0, "chain");
+    let pair =
+        entries.windows(2).find(|pair| pair[0].1.end == pair[1].1.start && pair[0].2 == pair[1].2);
+    let [(first_number, one, _), (_, other, _)] = pair.expect("two entries of one kind") else {
+        unreachable!("a window of two");
+    };
+    let mut exchanged = bytes.clone();
+    exchanged[one.start..one.start + other.len()].copy_from_slice(&bytes[other.clone()]);
+    exchanged[one.start + other.len()..other.end].copy_from_slice(&bytes[one.clone()]);
+    named(&run, &file, &exchanged, *first_number, "exchanged");
 
     std::fs::remove_file(&file).expect("removed");
     let missing = audit(&[], &run.0);

@@ -10,9 +10,10 @@ use crate::cli::config::Venue;
 use crate::host::dump::{self, DumpError};
 use crate::host::keyring::{self, KeyringError};
 use crate::host::{environment, terminal, vault};
+use crate::journal::{SealKey, SealKeyError};
 use crate::secret::{Identity, IdentityError, Lock, PLAIN_MAX, Sealed, SealedError};
 use crate::secret::{identities, looks_sealed};
-use crate::venue::binance::session::{KeyError, KeyText, Material, Signer};
+use crate::venue::binance::session::{KeyError, KeyText, Material, Signer, private_document};
 use clap::Args;
 use std::fs::File;
 use std::io::{self, Read};
@@ -44,6 +45,15 @@ pub struct Unlocking {
     /// Read the passphrase of sealed files from this descriptor instead of the terminal
     #[arg(long, value_name = "N")]
     pub passphrase_fd: Option<i32>,
+}
+
+impl Unlocking {
+    /// With the configuration's identities where the command line names none.
+    #[must_use]
+    pub fn or(&self, venue: &Venue) -> Unlocking {
+        let identity = self.identity.as_ref().or(venue.identity_file.as_ref()).cloned();
+        Unlocking { identity, ..self.clone() }
+    }
 }
 
 /// What the environment says of the key. Taken out of it, so that no child and no `/proc` shows it.
@@ -159,6 +169,14 @@ pub enum KeysError {
     /// The key itself.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// What signs journals is no key for that.
+    #[error("{}: {source}", path.display())]
+    SealKey {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: SealKeyError,
+    },
 }
 
 impl Environment {
@@ -201,8 +219,7 @@ pub fn signer(
         return Ok(None);
     }
     dump::forbid()?;
-    let identity = unlocking.identity.as_ref().or(venue.identity_file.as_ref()).cloned();
-    let unlocking = Unlocking { identity, ..unlocking.clone() };
+    let unlocking = unlocking.or(venue);
     let signer = match (&venue.key_file, &venue.keyring) {
         (Some(file), _) => from_file(file, &unlocking),
         (None, Some(description)) => from_keyring(description, &unlocking),
@@ -281,6 +298,39 @@ fn finished(
     let place = path.display().to_string();
     let pem = Material::Pem(text_of(&place, &plain)?);
     Ok(KeyText { material: pem, api_key: key.api_key, secret_line: None }.signer(&place)?)
+}
+
+/// The key that signs journals, once for each lane: a private key in PEM, alone in a sealed file.
+///
+/// # Errors
+/// As `signer`.
+pub fn seal_keys(
+    path: &Path,
+    lanes: usize,
+    unlocking: &Unlocking,
+) -> Result<Vec<SealKey>, KeysError> {
+    dump::forbid()?;
+    let keys = seal_keys_of(path, lanes, unlocking);
+    vault::bleach_stack();
+    keys
+}
+
+#[inline(never)]
+fn seal_keys_of(
+    path: &Path,
+    lanes: usize,
+    unlocking: &Unlocking,
+) -> Result<Vec<SealKey>, KeysError> {
+    let bytes = read("journal's key", path)?;
+    if !looks_sealed(&bytes) {
+        return Err(KeysError::Plain { path: path.to_owned(), line: 1 });
+    }
+    let plain = open(path, &bytes, unlocking)?;
+    let place = path.display().to_string();
+    let document = private_document(&place, text_of(&place, &plain)?)?;
+    let key = |_| SealKey::from_pkcs8(&document);
+    let keys: Result<Vec<_>, _> = (0..lanes).map(key).collect();
+    keys.map_err(|source| KeysError::SealKey { path: path.to_owned(), source })
 }
 
 /// The plaintext of a sealed file.

@@ -7,6 +7,7 @@ pub mod bench;
 pub mod book;
 pub mod captures;
 pub mod config;
+pub mod control;
 pub mod doctor;
 pub mod key;
 pub mod keys;
@@ -16,6 +17,7 @@ pub mod run;
 pub mod sim;
 pub mod venue;
 
+use crate::record;
 use clap::{Parser, Subcommand};
 use std::io::Write;
 use std::process::ExitCode;
@@ -32,6 +34,16 @@ struct Arguments {
 enum Command {
     /// Trade on a venue until told to stop, and report where every nanosecond went
     Run(run::RunArgs),
+    /// Cancel every order of a run and stop it from trading, until `resume`
+    Halt(control::ControlArgs),
+    /// Let a run only shrink its positions, until `resume`
+    Reduce(control::ControlArgs),
+    /// Let a halted or reducing run trade again
+    Resume(control::ControlArgs),
+    /// Halt a run and close its positions, a bounded order at a time
+    Flatten(control::ControlArgs),
+    /// Show how a run's lanes stand
+    Status(control::ControlArgs),
     /// Rebuild the books of captured streams and print what they hold
     Book(book::BookArgs),
     /// Execute a run's journal again and compare every verdict and state with what was recorded
@@ -57,7 +69,14 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let stdout = std::io::stdout();
     let mut out = std::io::BufWriter::new(stdout.lock());
+    let mut ask =
+        |command, args| control::run(command, args, &mut out).map_err(anyhow::Error::from);
     let outcome = match &arguments.command {
+        Command::Halt(args) => ask(Some(record::Command::Halt), args),
+        Command::Reduce(args) => ask(Some(record::Command::Reduce), args),
+        Command::Resume(args) => ask(Some(record::Command::Activate), args),
+        Command::Flatten(args) => ask(Some(record::Command::Flatten), args),
+        Command::Status(args) => ask(None, args),
         Command::Book(args) => book::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Run(args) => run::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Replay(args) => replay::run(args, &mut out).map_err(anyhow::Error::from),

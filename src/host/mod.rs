@@ -14,6 +14,7 @@ pub mod histogram;
 pub mod keeper;
 pub mod kernel;
 pub mod keyring;
+pub mod local;
 pub mod memory;
 pub mod net;
 pub mod pin;

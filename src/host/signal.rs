@@ -1,9 +1,10 @@
-//! Ctrl-C and SIGTERM as a flag that loops look at.
+//! Signals as flags that loops look at: Ctrl-C and SIGTERM end the program, SIGUSR1 halts trading and
+//! SIGUSR2 reduces it.
 //!
-//! The first signal sets the flag, so that a lane can cancel its orders and print its report. The
+//! The first signal to end sets its flag, so that a lane can cancel its orders and print its report. The
 //! second one, of either kind, has its default action: a program that hangs can still be ended.
 //! Blocking calls are interrupted (no SA_RESTART), so that a waiting loop looks at the flag at
-//! once.
+//! once. The two others may come any number of times, and restart what they interrupt.
 #![allow(unsafe_code, reason = "sigaction has no safe wrapper in std")]
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const SIGNALS: [libc::c_int; 2] = [libc::SIGINT, libc::SIGTERM];
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
+static HALT: AtomicBool = AtomicBool::new(false);
+static REDUCE: AtomicBool = AtomicBool::new(false);
 
 /// The kernel refused a handler.
 #[derive(Debug, thiserror::Error)]
@@ -32,14 +35,24 @@ pub struct SignalError {
 /// When the kernel refuses.
 pub fn install() -> Result<(), SignalError> {
     for signal in SIGNALS {
-        // SAFETY: an all-zero sigaction is valid: no flags, no masked signal, default action.
-        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-        action.sa_sigaction = on_signal as extern "C" fn(libc::c_int) as usize;
-        // SAFETY: `action` lives through the call, and the handler only does what is allowed in
-        // one.
-        if unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) } != 0 {
-            return Err(SignalError { signal, source: std::io::Error::last_os_error() });
-        }
+        handle(signal, on_signal, 0)?;
+    }
+    handle(libc::SIGUSR1, on_halt, libc::SA_RESTART)?;
+    handle(libc::SIGUSR2, on_reduce, libc::SA_RESTART)
+}
+
+fn handle(
+    signal: libc::c_int,
+    handler: extern "C" fn(libc::c_int),
+    flags: libc::c_int,
+) -> Result<(), SignalError> {
+    // SAFETY: an all-zero sigaction is valid: no flags, no masked signal, default action.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = handler as usize;
+    action.sa_flags = flags;
+    // SAFETY: `action` lives through the call, and the handler only does what is allowed in one.
+    if unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) } != 0 {
+        return Err(SignalError { signal, source: std::io::Error::last_os_error() });
     }
     Ok(())
 }
@@ -49,6 +62,26 @@ pub fn install() -> Result<(), SignalError> {
 #[must_use]
 pub fn requested() -> bool {
     REQUESTED.load(Ordering::Relaxed)
+}
+
+/// Whether SIGUSR1 came since the last call.
+#[must_use]
+pub fn take_halt() -> bool {
+    HALT.swap(false, Ordering::Relaxed)
+}
+
+/// Whether SIGUSR2 came since the last call.
+#[must_use]
+pub fn take_reduce() -> bool {
+    REDUCE.swap(false, Ordering::Relaxed)
+}
+
+extern "C" fn on_halt(_signal: libc::c_int) {
+    HALT.store(true, Ordering::Relaxed);
+}
+
+extern "C" fn on_reduce(_signal: libc::c_int) {
+    REDUCE.store(true, Ordering::Relaxed);
 }
 
 extern "C" fn on_signal(_signal: libc::c_int) {

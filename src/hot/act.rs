@@ -178,6 +178,9 @@ impl<B: Book> Lane<B> {
             probe.mark(Stage::Commit);
         }
         self.verdicts[verdict as usize] += 1;
+        if self.holds.mode() == Mode::Halted && intent.action == OrderAction::Place {
+            self.notices.closing(instrument, verdict, now);
+        }
         verdict
     }
 

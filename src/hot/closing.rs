@@ -6,7 +6,6 @@
 
 use super::decide::{Slots, Wanted};
 use super::lane::Lane;
-use super::notice::{Notice, What};
 use crate::market::book::Book;
 use crate::record::{Intent, Level, OrderAction, OrderType, PlanEntry, PlanLimits, TimeInForce};
 use crate::units::{Lots, Money, Nanos, OrderId, Rate, Side, Ticks};
@@ -23,8 +22,6 @@ impl<B: Book> Lane<B> {
         let desk = &mut self.desks[at];
         desk.closed_at = now;
         self.next_id += 1;
-        let what = What::Closing(intent.instrument);
-        self.notices.push(Notice { at: now, what });
         Wanted::one(intent, Slots::slot_of(intent.side, 0))
     }
 

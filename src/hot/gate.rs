@@ -8,7 +8,7 @@
 //! Deliberately absent: logging (the report counts verdicts by code), what a breach leads to (`reckon`).
 
 use super::exposure::Exposures;
-use super::rate::RateWindow;
+use super::rate::{RateWindow, Use};
 use super::state::Holds;
 use super::trades::Trades;
 use crate::ledger::{Account, Ledger};
@@ -87,7 +87,7 @@ fn check_cancel_all(view: &GateView<'_>) -> Verdict {
 fn check_cancel_rate(view: &GateView<'_>) -> Verdict {
     let limits = &view.plan.limits;
     let planned = limits.rate_window > Nanos(0);
-    if planned && !view.rate.allows(OrderAction::Cancel, limits, view.now) {
+    if planned && !view.rate.allows(Use::Cancel, limits, view.now) {
         return Verdict::OrderRate;
     }
     Verdict::Pass
@@ -134,7 +134,9 @@ fn check_order(intent: &Intent, view: &GateView<'_>) -> Verdict {
     if !verdict.passes() {
         return verdict;
     }
-    if !view.rate.allows(intent.action, &view.plan.limits, view.now) {
+    // what leaves a halted lane closes, or had been refused above
+    let wants = if view.holds.mode() == Mode::Halted { Use::Close } else { Use::Order };
+    if !view.rate.allows(wants, &view.plan.limits, view.now) {
         return Verdict::OrderRate;
     }
     Verdict::Pass

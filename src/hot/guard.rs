@@ -2,7 +2,8 @@
 //!
 //! A lane that panicked cannot cancel its own orders. It beats while it lives; the guard watches the
 //! beat and, when it stops for longer than the bound or the lane says that it is dying, calls
-//! `cancel_all` over a connection the lane does not own. It acts once per death.
+//! `cancel_all` over a connection the lane does not own. It acts once per death; a lane that beats again
+//! after a stall is watched again.
 //! Deliberately absent: how to cancel (the caller injects it), restarting the lane.
 
 use crate::units::Nanos;
@@ -41,6 +42,12 @@ impl Pulse {
         self.beats.load(Ordering::Relaxed)
     }
 
+    /// Whether the lane has neither ended nor said that it dies.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        !self.dying.load(Ordering::Acquire) && !self.finished.load(Ordering::Acquire)
+    }
+
     /// The lane ends without having cancelled its orders.
     pub fn die(&self) {
         self.dying.store(true, Ordering::Release);
@@ -70,13 +77,15 @@ pub struct Watch {
     bound: Nanos,
     beats: u64,
     changed_at: Nanos,
+    /// The silence that lasts was found already.
+    found: bool,
 }
 
 impl Watch {
     /// Watches from `now`; silence longer than `bound` is death.
     #[must_use]
     pub const fn new(bound: Nanos, now: Nanos) -> Watch {
-        Watch { bound, beats: 0, changed_at: now }
+        Watch { bound, beats: 0, changed_at: now, found: false }
     }
 
     /// Looks at the pulse.
@@ -88,13 +97,19 @@ impl Watch {
         if beats != self.beats {
             self.beats = beats;
             self.changed_at = now;
+            self.found = false;
             return None;
         }
-        (now.since(self.changed_at) > self.bound).then_some(Death::Stalled)
+        if self.found || now.since(self.changed_at) <= self.bound {
+            return None;
+        }
+        self.found = true;
+        Some(Death::Stalled)
     }
 }
 
-/// Watches `pulse` until the lane has finished or died; on death calls `cancel_all` and returns why.
+/// Watches `pulse` until the lane has finished or panicked; at each death calls `cancel_all`. Returns the
+/// last one.
 pub fn watch(
     pulse: &Pulse,
     bound: Nanos,
@@ -103,14 +118,18 @@ pub fn watch(
 ) -> Option<Death> {
     let mut watch = Watch::new(bound, now());
     let pause = Duration::from_nanos((bound.0 / 8).max(100_000));
+    let mut last = None;
     while !pulse.finished.load(Ordering::Acquire) {
         if let Some(death) = watch.look(pulse, now()) {
             cancel_all(death);
-            return Some(death);
+            last = Some(death);
+            if death == Death::Panicked {
+                break;
+            }
         }
         thread::sleep(pause);
     }
-    None
+    last
 }
 
 #[cfg(test)]
@@ -127,6 +146,10 @@ mod tests {
         assert_eq!(watch.look(&pulse, Nanos(150)), None);
         assert_eq!(watch.look(&pulse, Nanos(250)), None);
         assert_eq!(watch.look(&pulse, Nanos(251)), Some(Death::Stalled));
+        assert_eq!(watch.look(&pulse, Nanos(900)), None, "once per silence");
+        pulse.beat();
+        assert_eq!(watch.look(&pulse, Nanos(950)), None);
+        assert_eq!(watch.look(&pulse, Nanos(1_051)), Some(Death::Stalled), "and again after it");
     }
 
     #[test]

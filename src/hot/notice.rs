@@ -5,7 +5,7 @@
 
 use super::sound::PlanFault;
 use super::state::Holds;
-use crate::record::{Cause, Command, Source, Verdict};
+use crate::record::{Cause, Command, PLAN_INSTRUMENTS_MAX, Source, Verdict};
 use crate::units::{InstrumentId, Nanos};
 
 /// Notices that wait to be taken: more than one input can lead to.
@@ -25,8 +25,8 @@ pub enum What {
     CommandRefused(Command, Source),
     /// A plan that cannot be lived by.
     PlanRefused(PlanFault),
-    /// An order left that closes a position.
-    Closing(InstrumentId),
+    /// An order that closes a position left; or what refused to let it.
+    Closing(InstrumentId, Verdict),
 }
 
 /// What happened, and when.
@@ -43,13 +43,19 @@ pub struct Notice {
 pub struct Notices {
     waiting: Vec<Notice>,
     dropped: u64,
+    /// What refused the last closing order of an instrument, told already.
+    refused: [Option<Verdict>; PLAN_INSTRUMENTS_MAX],
 }
 
 impl Notices {
     /// None, with room for all of an input.
     #[must_use]
     pub fn new() -> Notices {
-        Notices { waiting: Vec::with_capacity(NOTICES_MAX), dropped: 0 }
+        Notices {
+            waiting: Vec::with_capacity(NOTICES_MAX),
+            dropped: 0,
+            refused: [None; PLAN_INSTRUMENTS_MAX],
+        }
     }
 
     /// Whether somebody should look.
@@ -65,6 +71,17 @@ impl Notices {
             self.waiting.push(notice);
         } else {
             self.dropped += 1;
+        }
+    }
+
+    /// Adds that a closing order left; that one is refused, which is tried again and again, once.
+    #[cold]
+    pub fn closing(&mut self, instrument: InstrumentId, verdict: Verdict, at: Nanos) {
+        let Some(told) = self.refused.get_mut(instrument.0 as usize) else { return };
+        let known = *told == Some(verdict);
+        *told = (!verdict.passes()).then_some(verdict);
+        if !known {
+            self.push(Notice { at, what: What::Closing(instrument, verdict) });
         }
     }
 
@@ -108,6 +125,7 @@ impl Notices {
     pub fn clear(&mut self) {
         self.waiting.clear();
         self.dropped = 0;
+        self.refused.fill(None);
     }
 
     /// Hands out all of them, oldest first, and how many found no place.

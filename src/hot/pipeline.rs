@@ -13,12 +13,13 @@ use super::outbox::Outbox;
 use super::recorder::{Recorder, Unrecorded};
 use crate::host::cpu::Simd;
 use crate::host::probe::{Probe, Stage};
-use crate::record::{Command, Input, Instrument, Intent, Mode, Source, Stamp};
+use crate::record::{Command, Input, Instrument, Intent, Link, Mode, Source, Stamp};
 use crate::units::{InstrumentId, Nanos, UnixNanos};
 use crate::venue::binance::Family;
 use crate::venue::binance::decode::{DecodeError, Decoder};
 use crate::venue::binance::orders::{
-    EncodeError, OrderMessage, REQUEST_LEN_MAX, ReportDecoder, ReportError, RequestEncoder,
+    EncodeError, EventKind, OrderMessage, REQUEST_LEN_MAX, ReportDecoder, ReportError,
+    RequestEncoder, RequestId,
 };
 use crate::venue::binance::session::Signer;
 
@@ -37,6 +38,8 @@ pub struct PipelineCounts {
     pub requests_refused: u64,
     /// Inputs that the recorder had no room for: not consumed.
     pub unrecorded: u64,
+    /// Frames that were to be kept as they came and found no room; what they said was recorded.
+    pub frames_left_out: u64,
 }
 
 /// The last thing that could not be read or written; the report shows it.
@@ -254,6 +257,8 @@ impl<R: Recorder> Pipeline<R> {
     ) {
         probe.begin();
         self.core.counts.frames += 1;
+        // Before it is decoded: the frame that a decoder dies of is there to be looked at.
+        self.core.keep(Link::Market, frame, now);
         let decoded = self.decoder.decode(frame);
         probe.mark(Stage::Decode);
         match decoded {
@@ -292,7 +297,11 @@ impl<R: Recorder> Pipeline<R> {
     ) -> Option<OrderMessage> {
         probe.begin();
         self.core.counts.reports += 1;
-        match self.reports.decode(text) {
+        let decoded = self.reports.decode(text);
+        if !may_name_key(text, &decoded) {
+            self.core.keep(Link::Orders, text, now);
+        }
+        match decoded {
             Ok(OrderMessage::Report(report)) => {
                 self.core.take(Input::Execution(report), now, probe, send);
                 None
@@ -326,7 +335,28 @@ impl<R: Recorder> Pipeline<R> {
     }
 }
 
+/// Whether a message may name the key of the session, which no file of ours does: answers to requests
+/// of the session itself, and what cannot be read and speaks of one.
+fn may_name_key(text: &[u8], decoded: &Result<OrderMessage, ReportError>) -> bool {
+    match decoded {
+        Ok(OrderMessage::Response(answer)) => !matches!(answer.request, RequestId::Order(_)),
+        Ok(OrderMessage::Other(kind)) => {
+            matches!(kind, EventKind::ListenKeyExpired | EventKind::Unknown)
+        }
+        Ok(OrderMessage::Report(_) | OrderMessage::Foreign) => false,
+        Err(_) => [&b"apiKey"[..], b"listenKey", b"signature"]
+            .iter()
+            .any(|word| text.windows(word.len()).any(|piece| piece.eq_ignore_ascii_case(word))),
+    }
+}
+
 impl<R: Recorder> Core<R> {
+    /// Keeps a frame as it came, where that is asked for.
+    #[inline]
+    fn keep(&mut self, link: Link, bytes: &[u8], now: Nanos) {
+        self.counts.frames_left_out += u64::from(!self.recorder.frame(now, link, bytes));
+    }
+
     #[cold]
     fn unreadable(
         &mut self,

@@ -1,7 +1,9 @@
 //! Requests per window, without a clock: the send times of the last ones, asked with the time of now.
 //!
-//! Orders use their own part of a lane's budget and its share of the venue's; cancels use that and a
-//! part reserved for them. Deliberately absent: waiting (`act` paces itself by `room_at`).
+//! Orders use their own part of a lane's budget and most of its share of the venue's; orders that close
+//! positions use the part reserved for cancels and the rest of that share too, since a lane that traded
+//! up to its limits must still get out; cancels, which the venue does not count, use the lane's whole
+//! budget. Deliberately absent: waiting (`act` paces itself by `room_at`).
 
 use crate::record::{OrderAction, PlanLimits, Tape};
 use crate::units::Nanos;
@@ -9,6 +11,25 @@ use crate::units::Nanos;
 /// Sends a rate window can hold; limits above it are cut to it. Small enough that both rings stay in
 /// the cache.
 pub const RATE_WINDOW_MAX: usize = 2_048;
+
+/// The part of a lane's share of the venue's windows that only closing orders use: a tenth.
+const CLOSING_PART: u64 = 10;
+
+/// What a request may use of the budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// A cancel.
+    Cancel,
+    /// An order of a halted lane that closes a position.
+    Close,
+    /// Any other order or change.
+    Order,
+}
+
+/// Orders of a share of the venue's window that are not kept for closing.
+const fn open_part(orders: u64) -> u64 {
+    orders - orders / CLOSING_PART
+}
 
 /// Send times of the last requests: a sliding window without a clock of its own.
 #[derive(Clone, Debug)]
@@ -96,20 +117,24 @@ impl RateWindow {
         let all = self.all.room_at(total.into(), limits.rate_window);
         let own = self.orders.room_at(limits.orders_per_window.into(), limits.rate_window);
         let venue = limits.venue.iter().filter(|rate| rate.orders > 0);
-        venue.fold(all.max(own), |at, rate| at.max(self.orders.room_at(rate.orders, rate.window)))
+        venue.fold(all.max(own), |at, rate| {
+            at.max(self.orders.room_at(open_part(rate.orders), rate.window))
+        })
     }
 
-    /// Orders may use their own part only; cancels may use that and the part reserved for them.
+    /// Whether there is room in every window that counts for it.
     #[inline]
     #[must_use]
-    pub fn allows(&self, action: OrderAction, limits: &PlanLimits, now: Nanos) -> bool {
+    pub fn allows(&self, wants: Use, limits: &PlanLimits, now: Nanos) -> bool {
         let total = limits.orders_per_window.saturating_add(limits.cancels_reserved_per_window);
-        let is_cancel = matches!(action, OrderAction::Cancel | OrderAction::CancelAll);
+        let (cancels, closes) = (wants == Use::Cancel, wants == Use::Close);
         let own = self.orders.has_room(limits.orders_per_window.into(), limits.rate_window, now);
         let venue = limits.venue.iter().fold(true, |room, rate| {
-            room & ((rate.orders == 0) | self.orders.has_room(rate.orders, rate.window, now))
+            let orders = if closes { rate.orders } else { open_part(rate.orders) };
+            room & ((rate.orders == 0) | self.orders.has_room(orders, rate.window, now))
         });
-        self.all.has_room(total.into(), limits.rate_window, now) & (is_cancel | (own & venue))
+        let all = self.all.has_room(total.into(), limits.rate_window, now);
+        all & (cancels | ((own | closes) & venue))
     }
 }
 

@@ -8,7 +8,7 @@
 use super::outbox::OUTBOX_MAX;
 use crate::host::byte_ring::{self, ByteProducer, Refused};
 use crate::host::keeper::Keeper;
-use crate::record::{Command, Digest, Entry, Input, Judgement, Stamp};
+use crate::record::{Command, Digest, Entry, Input, Judgement, Link, Stamp};
 use crate::units::Nanos;
 use std::sync::Arc;
 
@@ -45,6 +45,11 @@ pub trait Recorder {
     fn judgement(&mut self, stamp: Stamp, judgement: &Judgement);
     /// Takes the lane's hashes after an input; where there is no room, the next ones will do.
     fn digest(&mut self, stamp: Stamp, digest: &Digest);
+    /// Takes a frame as it came, where frames are kept; false when it was left out for want of room.
+    #[inline]
+    fn frame(&mut self, _at: Nanos, _link: Link, _bytes: &[u8]) -> bool {
+        true
+    }
     /// Takes an incident in words; where there is no room, the report still has it.
     fn note(&mut self, at: Nanos, words: &str);
     /// Takes the end of a life that has nothing left to do.
@@ -117,6 +122,8 @@ pub struct RingRecorder {
     pushed: u64,
     /// Whether orders wait until what led to them is durable.
     waits: bool,
+    /// Whether frames are kept as they came.
+    keeps_frames: bool,
     /// Entries that found no room although room had been made sure of: a bug, and counted.
     dropped: u64,
 }
@@ -131,7 +138,14 @@ impl RingRecorder {
         next: u64,
         waits: bool,
     ) -> RingRecorder {
-        RingRecorder { ring, keeper, pushed: next - 1, waits, dropped: 0 }
+        RingRecorder { ring, keeper, pushed: next - 1, waits, keeps_frames: false, dropped: 0 }
+    }
+
+    /// The same, and frames are kept as they came if `keeps`.
+    #[must_use]
+    pub fn keeping_frames(mut self, keeps: bool) -> RingRecorder {
+        self.keeps_frames = keeps;
+        self
     }
 
     /// Number of the last entry pushed.
@@ -198,6 +212,17 @@ impl Recorder for RingRecorder {
         let entry = Entry::Digest(*digest);
         // Left out where it does not fit: only a comparison is lost.
         let _ = self.push(stamp.received, &entry, byte_ring::Urgency::Ordinary);
+    }
+
+    #[inline]
+    fn frame(&mut self, at: Nanos, link: Link, bytes: &[u8]) -> bool {
+        if !self.keeps_frames {
+            return true;
+        }
+        // Frames are evidence, inputs are what the lane lives by: half of the ring stays theirs.
+        let is_roomy = self.ring.has_room(self.ring.words_max(), byte_ring::Urgency::Ordinary);
+        let entry = Entry::RawFrame { link, bytes };
+        is_roomy && self.push(at, &entry, byte_ring::Urgency::Ordinary).is_ok()
     }
 
     fn end(&mut self, at: Nanos) {

@@ -182,6 +182,32 @@ impl Drop for Folder {
     }
 }
 
+/// A small file system, unmounted when dropped.
+pub struct Small(Folder);
+
+impl Small {
+    /// An empty one of this `size`; none where this user may not mount.
+    pub fn mount(size: &str) -> Option<Small> {
+        let folder = Folder::new();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", size, "tmpfs", folder.path()])
+            .output()
+            .is_ok_and(|of| of.status.success());
+        mounted.then_some(Small(folder))
+    }
+
+    pub fn path(&self) -> &str {
+        self.0.path()
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        // A mount that stays is found by whoever cleans the temporary folder.
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
 /// A file for one test, removed when dropped.
 pub struct Temporary(PathBuf);
 

@@ -7,6 +7,7 @@
 //! | judgements | a question to the gate, with the book and the Plan it was answered on |
 //! | executions | a report of the venue on an order |
 //! | events | anything else but timers: lives, instruments, plans, commands, links, notes, hashes |
+//! | frames | a frame as it came, where the run was told to keep them |
 //!
 //! Every row has the lane, the record's number and its time, monotonic and of the wall. Prices and
 //! sizes stand as steps (`price_ticks`, `lots`: exact) and as floating-point numbers in the venue's
@@ -48,7 +49,7 @@ mod writing {
     use crate::host::disk::{self, Access, DiskKind};
     use crate::journal::Reader;
     use crate::record::{
-        Entry, ExecutionReport, Input, Instrument, Judgement, Level, MarketEvent, Scratch,
+        Entry, ExecutionReport, Input, Instrument, Judgement, Level, Link, MarketEvent, Scratch,
     };
     use crate::units::{InstrumentId, Lots, Ticks, UnixNanos};
     use std::collections::BTreeMap;
@@ -68,6 +69,7 @@ mod writing {
         judgements: Table,
         executions: Table,
         events: Table,
+        frames: Table,
     }
 
     /// What a row needs to know besides its entry.
@@ -114,7 +116,7 @@ mod writing {
 
     impl Tables {
         fn create(args: &ExportArgs) -> Result<Tables, TableError> {
-            use Kind::{Flag, Real, Text, Time, Whole};
+            use Kind::{Flag, Id, Real, Text, Time, Whole};
             let table = |name, columns: &[(&'static str, Kind)]| {
                 Table::create(&args.parquet, name, &[&WHERE[..], columns].concat())
             };
@@ -126,14 +128,14 @@ mod writing {
                 levels: table(
                     "levels",
                     &with_quote(
-                        &[("symbol", Text), ("change", Text), ("update", Whole), ("side", Text)],
+                        &[("symbol", Text), ("change", Text), ("update", Id), ("side", Text)],
                         &[("event_time", Time)],
                     ),
                 )?,
                 trades: table(
                     "trades",
                     &with_quote(
-                        &[("symbol", Text), ("trade", Whole), ("aggressor", Text)],
+                        &[("symbol", Text), ("trade", Id), ("aggressor", Text)],
                         &[("aggregated", Flag), ("on_book", Flag), ("event_time", Time)],
                     ),
                 )?,
@@ -143,8 +145,8 @@ mod writing {
                         &[
                             ("symbol", Text),
                             ("input", Whole),
-                            ("order", Whole),
-                            ("replaces", Whole),
+                            ("order", Id),
+                            ("replaces", Id),
                             ("action", Text),
                             ("side", Text),
                             ("order_type", Text),
@@ -169,12 +171,12 @@ mod writing {
                         &[
                             ("symbol", Text),
                             ("kind", Text),
-                            ("order", Whole),
-                            ("venue_order", Whole),
+                            ("order", Id),
+                            ("venue_order", Id),
                             ("side", Text),
                         ],
                         &[
-                            ("trade", Whole),
+                            ("trade", Id),
                             ("last_price_ticks", Whole),
                             ("last_lots", Whole),
                             ("last_price", Real),
@@ -189,6 +191,7 @@ mod writing {
                     ),
                 )?,
                 events: table("events", &[("kind", Text), ("text", Text)])?,
+                frames: table("frames", &[("link", Text), ("text", Text)])?,
             })
         }
 
@@ -197,9 +200,18 @@ mod writing {
                 Entry::Judgement { input, judgement } => self.judgement(at, *input, judgement),
                 Entry::Input { input: Input::Execution(report), .. } => self.execution(at, report),
                 Entry::Input { input: Input::Market(event), .. } => self.market(at, event),
-                Entry::Input { input: Input::Timer, .. } | Entry::RawFrame { .. } => Ok(()),
+                Entry::Input { input: Input::Timer, .. } => Ok(()),
+                Entry::RawFrame { link, bytes } => {
+                    let link = if *link == Link::Market { "market" } else { "orders" };
+                    let text = String::from_utf8_lossy(bytes);
+                    self.frames.row(&at.head, &[Cell::Text(link), Cell::Text(&text)])
+                }
                 other => {
                     let text = match other {
+                        // its limits and rules would fill pages; `audit show --record` tells them
+                        Entry::Input { input: Input::Plan(plan), .. } => {
+                            format!("version {}, {} instruments", plan.version, plan.entries_len)
+                        }
                         Entry::Input { input, .. } => format!("{input:?}"),
                         Entry::Note(words) => (*words).to_owned(),
                         other => format!("{other:?}"),
@@ -361,8 +373,9 @@ mod writing {
         }
 
         fn close(self) -> Result<Vec<(String, u64)>, TableError> {
-            let Tables { levels, trades, judgements, executions, events } = self;
-            [levels, trades, judgements, executions, events].into_iter().map(Table::close).collect()
+            let Tables { levels, trades, judgements, executions, events, frames } = self;
+            let all = [levels, trades, judgements, executions, events, frames];
+            all.into_iter().map(Table::close).collect()
         }
     }
 

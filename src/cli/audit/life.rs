@@ -92,8 +92,21 @@ pub(super) struct Context {
     wall_at_zero: UnixNanos,
     instruments: BTreeMap<InstrumentId, Instrument>,
     plan: Option<(u64, Moment)>,
-    /// The last input: its number among inputs, its record, what it was.
-    input: Option<(u64, u64, &'static str)>,
+    input: Option<LastInput>,
+    /// Record and time of the last frame kept as it came: the inputs it leads to have its time.
+    frame: Option<(u64, Nanos)>,
+}
+
+/// The last input.
+#[derive(Clone, Copy, Debug)]
+struct LastInput {
+    /// Its number among inputs.
+    sequence: u64,
+    record: u64,
+    /// What it was.
+    kind: &'static str,
+    /// The record of its frame as it came, where frames are kept.
+    frame: Option<u64>,
 }
 
 impl Context {
@@ -105,11 +118,14 @@ impl Context {
                 self.instruments.insert(instrument.id, *instrument);
             }
             Entry::Input { sequence, input } => {
-                self.input = Some((*sequence, record, entry.kind().name()));
+                let of_it = self.frame.filter(|(_, at)| *at == time);
+                let (kind, frame) = (entry.kind().name(), of_it.map(|(record, _)| record));
+                self.input = Some(LastInput { sequence: *sequence, record, kind, frame });
                 if let Input::Life(life) = input {
                     self.wall_at_zero = life.wall_at_zero;
                 }
             }
+            Entry::RawFrame { .. } => self.frame = Some((record, time)),
             _ => {}
         }
         let wall = UnixNanos(self.wall_at_zero.0.saturating_add(time.0));
@@ -183,8 +199,8 @@ impl Context {
             }
             OrderAction::Replace => format!("give way to order {}: {what}", intent.order.counter()),
         };
-        let led = self.input.filter(|(sequence, ..)| *sequence == input);
-        let because = led.map_or(format!("input {input}"), |(_, record, kind)| {
+        let led = self.input.filter(|of| of.sequence == input);
+        let because = led.map_or(format!("input {input}"), |LastInput { record, kind, .. }| {
             format!("input {input} ({kind}, record {record})")
         });
         let now = Nanos(at.time_ns);
@@ -219,8 +235,9 @@ impl Context {
             "verdict": verdict,
             "level": of.level,
             "input": input,
-            "input_record": led.map(|(_, record, _)| record),
-            "input_kind": led.map(|(_, _, kind)| kind),
+            "input_record": led.map(|of| of.record),
+            "input_kind": led.map(|of| of.kind),
+            "input_frame_record": led.and_then(|of| of.frame),
             "received_ns": of.at.0,
             "plan": of.plan,
             "plan_record": self.plan.as_ref().map(|(_, since)| since.record),
@@ -291,6 +308,7 @@ impl Context {
             "maker": report.maker,
             "reject_code": report.reject_code,
             "venue_time_ns": report.venue_time.0,
+            "frame_record": self.input.and_then(|of| of.frame),
         });
         Event { at: at.clone(), what, text, detail, effect }
     }

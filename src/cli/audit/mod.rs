@@ -81,6 +81,14 @@ pub enum AuditError {
         /// As given, in both its forms.
         order: String,
     },
+    /// No lane has come so far.
+    #[error("{run}: no lane has a record {record}")]
+    NoRecord {
+        /// As given.
+        run: PathBuf,
+        /// Asked for.
+        record: u64,
+    },
     /// Tables are a feature that this binary was built without.
     #[cfg(not(feature = "parquet"))]
     #[error("this bot4 was built without Parquet; build and run it with: {0}")]

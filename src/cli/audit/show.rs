@@ -4,7 +4,7 @@
 //! For each question to the gate: the input that led to it, the Plan in force and since when, the book
 //! it saw and how old that was, the answer. Then what the venue reported, and what else happened to the
 //! lane while the order worked: commands, lost links, lives that ended. Nothing is inferred: every line
-//! names the record it is from.
+//! names the record it is from, and `--record` tells that one in full.
 
 use super::life::{Context, Event, Life, Moment};
 use super::{AuditError, lane_folders};
@@ -32,6 +32,9 @@ pub(super) struct ShowArgs {
     /// left out, the last orders are listed
     #[arg(long, value_name = "ID")]
     order: Option<OrderName>,
+    /// One record in full, of each lane that has it: a frame as it came, a Plan with its limits
+    #[arg(long, value_name = "N", conflicts_with = "order")]
+    record: Option<u64>,
     /// One JSON object on stdout
     #[arg(long)]
     json: bool,
@@ -78,7 +81,20 @@ struct Listed {
     last: String,
 }
 
+/// One record in full; keys are stable.
+#[derive(Debug, Serialize)]
+struct Told {
+    lane: String,
+    #[serde(flatten)]
+    at: Moment,
+    kind: &'static str,
+    text: String,
+}
+
 pub(super) fn run(args: &ShowArgs, out: &mut impl Write) -> Result<(), AuditError> {
+    if let Some(number) = args.record {
+        return tell(args, number, out);
+    }
     let mut shown = Vec::new();
     let mut listed = Vec::new();
     for folder in lane_folders(&args.run)? {
@@ -112,6 +128,59 @@ pub enum FollowError {
     /// A record of another version.
     #[error("record {0}: {1}")]
     Entry(u64, crate::record::EntryError),
+}
+
+/// Prints record `number` of each lane.
+fn tell(args: &ShowArgs, number: u64, out: &mut impl Write) -> Result<(), AuditError> {
+    let mut told = Vec::new();
+    for folder in lane_folders(&args.run)? {
+        let mut disk = disk::open(DiskKind::Plain, &folder, Access::Read)?;
+        let found = find_record(&mut *disk, number);
+        let found = found.map_err(|cause| AuditError::Stream { folder: folder.clone(), cause })?;
+        told.extend(found.map(|(at, kind, text)| Told {
+            lane: lane_name(&folder),
+            at,
+            kind,
+            text,
+        }));
+    }
+    if told.is_empty() {
+        return Err(AuditError::NoRecord { run: args.run.clone(), record: number });
+    }
+    if args.json {
+        serde_json::to_writer_pretty(&mut *out, &serde_json::json!({ "records": told }))?;
+        writeln!(out)?;
+        return Ok(());
+    }
+    for Told { lane, at, kind, text } in &told {
+        writeln!(out, "{lane} record {}  {}  {kind}\n{text}", at.record, at.wall)?;
+    }
+    Ok(())
+}
+
+/// When record `number` was written, its kind and all that it says.
+fn find_record(
+    disk: &mut dyn Disk,
+    number: u64,
+) -> Result<Option<(Moment, &'static str, String)>, FollowError> {
+    // from the first one on: its wall time is known from the life it belongs to
+    let mut reader = Reader::open(disk, 1)?;
+    let mut scratch = Scratch::new();
+    let mut context = Context::default();
+    while let Some(record) = reader.next()? {
+        let entry = Entry::read(record.kind, record.words, &mut scratch)
+            .map_err(|error| FollowError::Entry(record.sequence, error))?;
+        let at = context.moment(record.sequence, record.time, &entry);
+        if record.sequence == number {
+            let text = match &entry {
+                Entry::RawFrame { bytes, .. } => String::from_utf8_lossy(bytes).into_owned(),
+                Entry::Note(words) => (*words).to_owned(),
+                other => format!("{other:#?}"),
+            };
+            return Ok(Some((at, entry.kind().name(), text)));
+        }
+    }
+    Ok(None)
 }
 
 /// The lives of the order asked for, or of all.

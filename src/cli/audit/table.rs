@@ -28,6 +28,8 @@ pub struct TableError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Whole,
+    /// A number that fills all 64 bits: ids.
+    Id,
     /// Nanoseconds since 1970 in UTC; zero is none.
     Time,
     Real,
@@ -72,6 +74,7 @@ impl Kind {
     fn schema(self, name: &str) -> String {
         match self {
             Kind::Whole => format!("optional int64 {name};"),
+            Kind::Id => format!("optional int64 {name} (INTEGER(64,false));"),
             Kind::Time => format!("optional int64 {name} (TIMESTAMP(NANOS,true));"),
             Kind::Real => format!("optional double {name};"),
             Kind::Text => format!("optional binary {name} (STRING);"),
@@ -81,7 +84,7 @@ impl Kind {
 
     fn column(self) -> Column {
         let values = match self {
-            Kind::Whole | Kind::Time => Values::Whole(Vec::new()),
+            Kind::Whole | Kind::Id | Kind::Time => Values::Whole(Vec::new()),
             Kind::Real => Values::Real(Vec::new()),
             Kind::Text => Values::Text(Vec::new()),
             Kind::Flag => Values::Flag(Vec::new()),

@@ -11,6 +11,8 @@ pub struct Journal {
     pub keep: bool,
     /// Its folder; without it one under `bot4-journal`, named after the venue or the time.
     pub folder: Option<PathBuf>,
+    /// File with the Ed25519 key that signs finished segments, sealed; without it they are not signed.
+    pub key_file: Option<PathBuf>,
     /// What is durable when.
     pub durability: DurabilityMode,
     /// With `group`: microseconds until what was recorded must be on its way to the disk.
@@ -40,6 +42,7 @@ impl Default for Journal {
         Journal {
             keep: true,
             folder: None,
+            key_file: None,
             durability: DurabilityMode::Group,
             group_us: 500,
             segment_mib: 64,

@@ -51,7 +51,11 @@ fn the_example_names_every_key() {
         lane,
         &format!("{lane}{making}"),
         "[limits]\n",
+        "[breakers.volatility]\n",
+        "[breakers.rejects]\n",
+        "[control]\n",
         "[exchange]\n",
+        "[journal]\n",
         "[report]\n",
     ] {
         let error = Config::parse(&format!("{table}zzz = 1\n")).unwrap_err();

@@ -8,7 +8,7 @@ use crate::host::system::System;
 use crate::hot::drive::Resumed;
 use crate::hot::lane::LaneConfig;
 use crate::hot::recorder::{RING_WORDS, RingRecorder};
-use crate::journal::{Durability, Health, Settings, Writer, thread};
+use crate::journal::{Durability, Health, SealKey, Settings, Writer, thread};
 use crate::lab::stream::{self, Beginning, Follower, From, StreamError};
 use crate::record::Instrument;
 use crate::units::{LaneId, Nanos, UnixNanos};
@@ -50,6 +50,7 @@ pub struct Folder {
     kind: DiskKind,
     settings: Settings,
     snapshot_records: u64,
+    raw_frames: bool,
 }
 
 /// What a new life is told of its lane.
@@ -110,17 +111,19 @@ impl Folder {
         let settings = Settings { durability, segment_len, ..Settings::default() };
         let boot = System::default().boot_id().unwrap_or_default();
         let run = u128::from(wall.0) << 64 | u128::from(std::process::id());
-        let snapshot_records = journal.snapshot_records;
-        Some(Folder { path, run, boot, kind: DiskKind::Uring, settings, snapshot_records })
+        let (snapshot_records, raw_frames) = (journal.snapshot_records, journal.raw_frames);
+        let kind = DiskKind::Uring;
+        Some(Folder { path, run, boot, kind, settings, snapshot_records, raw_frames })
     }
 
-    /// Recovers a lane's stream and opens a new life behind it.
+    /// Recovers a lane's stream and opens a new life behind it, whose finished segments the key signs.
     ///
     /// # Errors
     /// When the folder is in use or cannot be written, or something durable in it is damaged.
     pub fn open(
         &self,
         of: &LaneSettings<'_>,
+        seal_key: Option<SealKey>,
         clock: impl Clock + Send + 'static,
     ) -> Result<Opened, RunError> {
         let folder = self.path.join(format!("lane-{}", of.lane.0));
@@ -174,6 +177,11 @@ impl Folder {
         let (writer, recorder) =
             stream::begin(disk, &beginning, left.tail.as_ref(), &mut left.replica, clock.now())
                 .map_err(spoilt)?;
+        let recorder = recorder.keeping_frames(self.raw_frames);
+        let writer = match seal_key {
+            Some(key) => writer.signing(key),
+            None => writer,
+        };
         let health = writer.health();
         let follower = Follower::new(left.replica, left.records, self.snapshot_records);
         let thread = Builder::new()

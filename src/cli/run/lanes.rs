@@ -1,8 +1,10 @@
 //! The threads of a run: per lane its own, its clerk and its guard.
 
 use super::RunError;
+use super::control::{self, Control};
 use super::journal::{Folder, Journal, JournalReport, LaneSettings};
 use super::market::{Arena, Trader};
+use super::talk::Commanded;
 use crate::cli::config::{Config, Transport, WaitMode};
 use crate::host::clock::{Clock, TscClock};
 use crate::host::cpu::Simd;
@@ -19,6 +21,8 @@ use crate::hot::drive::{Controls, DriveReport, DriveSettings, TIMER_PERIOD, driv
 use crate::hot::guard::{self, Death};
 use crate::hot::lane::{LANES_MAX, LaneConfig};
 use crate::hot::recorder::{RingRecorder, Unrecorded};
+use crate::journal::SealKey;
+use crate::record::{Command, Source};
 use crate::units::{Currency, LaneId, Nanos, UnixNanos};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,13 +80,19 @@ struct Running {
 pub struct Lanes {
     running: Vec<Running>,
     seats: Seats,
+    control: Control,
 }
 
-/// Starts every lane with its clerk and its guard.
+/// Starts every lane with its clerk and its guard; each takes one of the keys that sign its journal.
 ///
 /// # Errors
 /// When a configured core is not to be had, or a thread cannot be started.
-pub fn start(config: &Config, arena: &Arena, clock: TscClock) -> Result<Lanes, RunError> {
+pub fn start(
+    config: &Config,
+    arena: &Arena,
+    mut seal_keys: Vec<SealKey>,
+    clock: TscClock,
+) -> Result<Lanes, RunError> {
     let allowed = pin::allowed();
     for trader in &arena.traders {
         if let Some(cpu) = trader.core.filter(|cpu| !allowed.contains(cpu)) {
@@ -93,6 +103,7 @@ pub fn start(config: &Config, arena: &Arena, clock: TscClock) -> Result<Lanes, R
     let wall_at_zero = wall_at_zero(&clock);
     let wall = UnixNanos(wall_at_zero.0.saturating_add(clock.now().0));
     let folder = Folder::of(config, wall);
+    let doors = control::open(config, folder.as_ref().map(|of| of.path.as_path()))?;
     let (placement, mut concessions) = place(arena.traders.len());
     if let Some(problem) = lock_memory() {
         concessions.push(problem);
@@ -129,7 +140,7 @@ pub fn start(config: &Config, arena: &Arena, clock: TscClock) -> Result<Lanes, R
                     first_epoch,
                     wall_at_zero,
                 };
-                Some(folder.open(&told, clock)?)
+                Some(folder.open(&told, seal_keys.pop(), clock)?)
             }
             None => None,
         };
@@ -169,7 +180,10 @@ pub fn start(config: &Config, arena: &Arena, clock: TscClock) -> Result<Lanes, R
             seats.concessions.push(format!("lane `{}` is not pinned: {error}", trader.name));
         }
     }
-    Ok(Lanes { running, seats })
+    let commanded =
+        |of: &Running| Commanded { name: of.name.clone(), controls: Arc::clone(&of.controls) };
+    let control = doors.watch(running.iter().map(commanded).collect())?;
+    Ok(Lanes { running, seats, control })
 }
 
 /// Assets of all other lanes' instruments.
@@ -208,15 +222,17 @@ fn one(
             finish(clerk::work(for_clerk, rest, time, &pulse, asked, answer, &stop));
         })
         .map_err(RunError::Thread)?;
-    let (pulse, time) = (controls.pulse.clone(), clock);
+    let (watched, time) = (Arc::clone(&controls), clock);
     let guard = spawn("guard")
         .spawn(move || {
             let mut cancelled = Ok(());
             let death = guard::watch(
-                &pulse,
+                &watched.pulse,
                 GUARD_BOUND,
                 || time.now(),
                 |_| {
+                    // One that wakes up again must not trade on what is being cancelled.
+                    watched.ask(Command::Halt, Source::Guard);
                     let rest = Rest::new(for_guard.endpoint.clone());
                     cancelled = finish(clerk::cancel_everything(&for_guard, rest, &time));
                 },
@@ -248,6 +264,12 @@ impl Lanes {
     #[must_use]
     pub fn any_ended(&self) -> bool {
         self.running.iter().any(|of| of.lane.is_finished())
+    }
+
+    /// What `bot4 halt` calls this run by.
+    #[must_use]
+    pub fn handle(&self) -> String {
+        self.control.handle()
     }
 
     /// Market frames that all lanes have taken so far.
@@ -317,6 +339,7 @@ impl Lanes {
             };
             outcomes.push(Outcome { name, report, journal });
         }
+        self.control.stop();
         (outcomes, self.seats, died)
     }
 }

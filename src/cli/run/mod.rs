@@ -3,10 +3,12 @@
 //! settings -> instruments -> venue (embedded, a process, or the real one) -> lanes -> report.
 //! Logs and the status line go to stderr, the report to stdout.
 
+pub mod control;
 mod journal;
 mod lanes;
 mod market;
 mod report;
+pub mod talk;
 
 pub use report::RunReport;
 
@@ -125,6 +127,9 @@ pub enum RunError {
         /// Why not.
         cause: journal::JournalError,
     },
+    /// Nobody could halt it.
+    #[error(transparent)]
+    Control(#[from] control::ControlError),
     /// Signals.
     #[error(transparent)]
     Signal(#[from] SignalError),
@@ -216,11 +221,16 @@ fn trade(args: &RunArgs) -> Result<Finished, RunError> {
         }
     };
     drop(environment);
+    let seal_keys = match config.journal.key_file.as_ref().filter(|_| config.journal.keep) {
+        Some(file) => keys::seal_keys(file, config.lanes.len(), &args.unlocking.or(&config.venue))?,
+        None => Vec::new(),
+    };
     let clock = TscClock::calibrate(); // of all lanes, and of the embedded venue's schedule
     let arena = market::open(&mut config, args.config.is_some(), signer, clock)?;
     let steal_before = Steal::read().ok();
     eprintln!("bot4: {}; Ctrl-C cancels all orders and reports", arena.words);
-    let lanes = lanes::start(&config, &arena, clock)?;
+    let lanes = lanes::start(&config, &arena, seal_keys, clock)?;
+    eprintln!("bot4: `bot4 halt {}`, SIGUSR1 or the kill file stop trading", lanes.handle());
     let begun = Instant::now();
     let limit = config.run.limit().map(|span| Duration::from_nanos(span.0));
     let status = Duration::from_millis(config.report.status_ms);

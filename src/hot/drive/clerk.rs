@@ -12,7 +12,7 @@ use super::wire::Endpoint;
 use crate::host::clock::Clock;
 use crate::host::ring::{Consumer, Producer};
 use crate::hot::guard::Pulse;
-use crate::net::http::Response;
+use crate::net::http::{Method, Response};
 use crate::record::{Instrument, Symbol};
 use crate::units::{InstrumentId, Lots, Nanos, OrderId, UnixNanos};
 use crate::venue::binance::Family;
@@ -135,6 +135,8 @@ pub(super) struct Clerk<C: Clock> {
     clock: C,
     /// The venue's clock minus ours.
     venue_ahead: i64,
+    /// When the last request left.
+    sent_at: Nanos,
 }
 
 /// Works until `stop`, waiting as `rest` does.
@@ -152,7 +154,7 @@ pub async fn work<C: Clock>(
     let limit = if settings.family == Family::Spot { 6_000 } else { 2_400 };
     let weight = RateCount { kind: RateKind::RequestWeight, interval_s: 60, limit, count: 0 };
     let budget = Budget::new(settings.family, &[weight], 25);
-    let mut clerk = Clerk { settings, rest, budget, clock, venue_ahead: 0 };
+    let mut clerk = Clerk { settings, rest, budget, clock, venue_ahead: 0, sent_at: Nanos(0) };
     let mut armed: Option<(Nanos, u64)> = None;
     while !stop.load(Ordering::Acquire) {
         armed = clerk.arm(armed, pulse).await;
@@ -244,7 +246,8 @@ impl<C: Clock> Clerk<C> {
         Ok(match ask {
             Ask::Snapshot(id) => match self.symbol(*id) {
                 Some(symbol) => {
-                    let response = self.call(&rest::depth(family, &symbol), stop).await?;
+                    let response =
+                        self.call(|family, _| rest::depth(family, &symbol), stop).await?;
                     Some(Answer::Snapshot(*id, response.body))
                 }
                 None => None,
@@ -253,7 +256,7 @@ impl<C: Clock> Clerk<C> {
                 let request = rest::create_listen_key(family, self.signer()?);
                 match request {
                     Some(request) => {
-                        let response = self.call(&request, stop).await?;
+                        let response = self.call(|_, _| request.clone(), stop).await?;
                         Some(Answer::ListenKey(answer::listen_key(&response.body)?))
                     }
                     None => None,
@@ -261,7 +264,7 @@ impl<C: Clock> Clerk<C> {
             }
             Ask::KeepListenKey => {
                 if let Some(request) = rest::keep_listen_key(family, self.signer()?) {
-                    self.call(&request, stop).await?;
+                    self.call(|_, _| request.clone(), stop).await?;
                 }
                 None
             }
@@ -285,11 +288,10 @@ impl<C: Clock> Clerk<C> {
 
     /// Measures the venue's clock against ours, half of the way there and back apart.
     async fn measure(&mut self, stop: &AtomicBool) -> Result<i64, Trouble> {
-        let asked = self.clock.now();
-        let response = self.call(&rest::time(self.settings.family), stop).await?;
+        let response = self.call(|family, _| rest::time(family), stop).await?;
         let answered = self.clock.now();
         let theirs = answer::time(&response.body)?;
-        let middle = asked.plus(Nanos(answered.since(asked).0 / 2));
+        let middle = self.sent_at.plus(Nanos(answered.since(self.sent_at).0 / 2));
         let ours = self.settings.wall_at_zero.0.saturating_add(middle.0);
         self.venue_ahead = theirs.0.cast_signed().saturating_sub(ours.cast_signed());
         Ok(self.venue_ahead)
@@ -302,9 +304,9 @@ impl<C: Clock> Clerk<C> {
         stop: &AtomicBool,
     ) -> Result<Option<VenueOrder>, Trouble> {
         let Some(symbol) = self.symbol(instrument) else { return Ok(None) };
-        let (family, wall) = (self.settings.family, self.wall());
-        let request = rest::order(family, &symbol, order, self.signer()?, wall);
-        match self.call(&request, stop).await {
+        let signer = self.signer()?.clone();
+        let request = |family, wall| rest::order(family, &symbol, order, &signer, wall);
+        match self.call(request, stop).await {
             Ok(response) => Ok(answer::order(&response.body, &self.settings.instruments)?),
             Err(Trouble::Answer(refused)) if refused.code() == Some(NO_SUCH_ORDER) => Ok(None),
             Err(error) => Err(error),
@@ -317,9 +319,9 @@ impl<C: Clock> Clerk<C> {
         stop: &AtomicBool,
     ) -> Result<Vec<AccountTrade>, Trouble> {
         let Some(symbol) = self.symbol(order.instrument) else { return Ok(Vec::new()) };
-        let (family, wall) = (self.settings.family, self.wall());
-        let request = rest::trades_of(family, &symbol, order.venue_order, self.signer()?, wall);
-        let response = self.call(&request, stop).await?;
+        let (signer, of) = (self.signer()?.clone(), order.venue_order);
+        let request = |family, wall| rest::trades_of(family, &symbol, of, &signer, wall);
+        let response = self.call(request, stop).await?;
         Ok(answer::trades(&response.body, &self.settings.instruments)?)
     }
 
@@ -328,12 +330,19 @@ impl<C: Clock> Clerk<C> {
         known.map(|of| of.symbol)
     }
 
+    /// Makes a request of the time when the budget has room for it, and not before: a signature that
+    /// waits grows too old.
     pub(super) async fn call(
         &mut self,
-        request: &RestRequest,
+        make: impl Fn(Family, UnixNanos) -> RestRequest,
         stop: &AtomicBool,
     ) -> Result<Response, Trouble> {
-        while let Err(wait) = self.budget.take(Cost::Request(request.weight), self.clock.now()) {
+        let family = self.settings.family;
+        let cost = match make(family, self.wall()) {
+            RestRequest { method: Method::Delete, .. } => Cost::Cancel,
+            RestRequest { weight, .. } => Cost::Request(weight),
+        };
+        while let Err(wait) = self.budget.take(cost, self.clock.now()) {
             while self.clock.now() < wait.until {
                 if stop.load(Ordering::Acquire) {
                     return Err(RestError::Stopped.into());
@@ -341,7 +350,8 @@ impl<C: Clock> Clerk<C> {
                 self.rest.patience().breathe().await;
             }
         }
-        self.send(request, stop).await
+        self.sent_at = self.clock.now();
+        self.send(&make(family, self.wall()), stop).await
     }
 
     /// A request whose cost was taken out of the budget.
@@ -507,6 +517,7 @@ mod tests {
             budget: Budget::new(Family::UsdM, &[], 25),
             clock: TscClock::calibrate(),
             venue_ahead: 0,
+            sent_at: Nanos(0),
         };
         let unnamed = vec![(InstrumentId(0), LATE)];
         let since = Some(UnixNanos(0));

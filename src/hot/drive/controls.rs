@@ -36,8 +36,8 @@ pub struct Status {
     holds: AtomicU32,
     /// The same of its instruments: breakers.
     instrument_holds: AtomicU32,
-    /// Whether the lane has spoken yet.
-    known: AtomicBool,
+    /// How often it has told.
+    told: AtomicU64,
     /// Equity in minor units, cut to 64 bits.
     pub equity: AtomicI64,
 }
@@ -56,6 +56,12 @@ impl Controls {
         self.asked.fetch_or(bit(command, source), Ordering::AcqRel);
     }
 
+    /// Whether the lane has yet to take what was asked.
+    #[must_use]
+    pub fn is_asked(&self, command: Command, source: Source) -> bool {
+        self.asked.load(Ordering::Acquire) & bit(command, source) != 0
+    }
+
     /// Takes everything that is asked, mildest first: what came at once ends with the strictest.
     pub fn take(&self) -> impl Iterator<Item = (Command, Source)> {
         let asked = self.asked.swap(0, Ordering::AcqRel);
@@ -70,13 +76,19 @@ impl Status {
     pub fn tell(&self, holds: Holds, of_instruments: Holds) {
         self.holds.store(holds.bits(), Ordering::Relaxed);
         self.instrument_holds.store(of_instruments.bits(), Ordering::Relaxed);
-        self.known.store(true, Ordering::Release);
+        self.told.fetch_add(1, Ordering::Release);
+    }
+
+    /// How often the lane has told how it stands.
+    #[must_use]
+    pub fn told(&self) -> u64 {
+        self.told.load(Ordering::Acquire)
     }
 
     /// How the lane stood when it last told; halted until it does.
     #[must_use]
     pub fn holds(&self) -> Holds {
-        if !self.known.load(Ordering::Acquire) {
+        if self.told() == 0 {
             return Holds::START;
         }
         Holds::from_bits(self.holds.load(Ordering::Relaxed))
@@ -116,6 +128,11 @@ mod tests {
             ]
         );
         assert_eq!(controls.take().count(), 0);
+        controls.ask(Command::Reduce, Source::Signal);
+        assert!(controls.is_asked(Command::Reduce, Source::Signal));
+        assert!(!controls.is_asked(Command::Reduce, Source::Operator));
+        let _ = controls.take().count();
+        assert!(!controls.is_asked(Command::Reduce, Source::Signal));
     }
 
     #[test]
@@ -123,6 +140,6 @@ mod tests {
         let status = Status::default();
         assert_eq!(status.mode(), Mode::Halted);
         status.tell(Holds::NONE, Holds::NONE);
-        assert_eq!(status.mode(), Mode::Active);
+        assert_eq!((status.mode(), status.told()), (Mode::Active, 1));
     }
 }

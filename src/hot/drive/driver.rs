@@ -277,6 +277,7 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
         let ended = self.clock.now();
         let allocations = self.warm.map(|before| allocation::thread_allocations() - before);
         self.note_left_behind(ended);
+        self.note_frames_left_out(ended);
         self.lines.close_all(net);
         self.probe.finish();
         self.pipeline.end(ended);
@@ -397,6 +398,15 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
         self.incident(now, what);
     }
 
+    fn note_frames_left_out(&mut self, now: Nanos) {
+        let left_out = self.pipeline.counts().frames_left_out;
+        if left_out > 0 {
+            let words = "frames were not kept as they came, for the journal's ring was half full; what \
+                         they said is recorded";
+            self.incident(now, format!("{left_out} {words}"));
+        }
+    }
+
     #[cold]
     fn note_gap(&mut self, gap: Gap, now: Nanos) {
         let name = self.settings.instruments.iter().find(|of| of.id == gap.instrument);
@@ -425,7 +435,9 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
                 self.incident(now, format!("not activated: {why}"));
                 continue;
             }
-            self.input(Input::Command(command, source), now);
+            if !self.input(Input::Command(command, source), now) {
+                controls.ask(command, source); // no room to record it: the next turn tries again
+            }
         }
     }
 

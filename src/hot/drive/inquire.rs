@@ -22,12 +22,12 @@ impl<C: Clock> Clerk<C> {
         inquiry: &Inquiry,
         stop: &AtomicBool,
     ) -> Result<Findings, Trouble> {
-        let family = self.settings.family;
+        let signer = self.signer()?.clone();
         let instruments = self.settings.instruments.clone();
         for instrument in &instruments {
             let symbol = &instrument.symbol;
-            let request = rest::cancel_all(family, symbol, self.signer()?, self.wall());
-            match self.call(&request, stop).await {
+            let request = |family, wall| rest::cancel_all(family, symbol, &signer, wall);
+            match self.call(request, stop).await {
                 Ok(_) => {}
                 Err(Trouble::Answer(refused)) if refused.code() == Some(NOTHING_OPEN) => {}
                 Err(error) => return Err(error),
@@ -65,8 +65,7 @@ impl<C: Clock> Clerk<C> {
             }
             found.fills.extend(self.fills_since(instrument, from, stop).await?);
         }
-        let request = rest::account(family, self.signer()?, self.wall());
-        let response = self.call(&request, stop).await?;
+        let response = self.call(|family, wall| rest::account(family, &signer, wall), stop).await?;
         found.account = answer::account(&response.body, &instruments)?;
         Ok(found)
     }
@@ -84,12 +83,12 @@ impl<C: Clock> Clerk<C> {
         since: UnixNanos,
         stop: &AtomicBool,
     ) -> Result<Vec<VenueOrder>, Trouble> {
-        let (family, listed) = (self.settings.family, [*instrument]);
+        let (signer, listed) = (self.signer()?.clone(), [*instrument]);
+        let symbol = &instrument.symbol;
         let (mut all, mut from) = (Vec::new(), From::Time(since));
         for _ in 0..PAGES_MAX {
-            let wall = self.wall();
-            let request = rest::orders_from(family, &instrument.symbol, from, self.signer()?, wall);
-            let response = self.call(&request, stop).await?;
+            let request = |family, wall| rest::orders_from(family, symbol, from, &signer, wall);
+            let response = self.call(request, stop).await?;
             let page = answer::orders(&response.body, &listed)?;
             let last = page.iter().map(|of| of.venue_order).max();
             let full = page.len() >= PAGE;
@@ -108,12 +107,12 @@ impl<C: Clock> Clerk<C> {
         mut from: From,
         stop: &AtomicBool,
     ) -> Result<Vec<AccountTrade>, Trouble> {
-        let (family, listed) = (self.settings.family, [*instrument]);
+        let (signer, listed) = (self.signer()?.clone(), [*instrument]);
+        let symbol = &instrument.symbol;
         let mut all = Vec::new();
         for _ in 0..PAGES_MAX {
-            let wall = self.wall();
-            let request = rest::trades_from(family, &instrument.symbol, from, self.signer()?, wall);
-            let response = self.call(&request, stop).await?;
+            let request = |family, wall| rest::trades_from(family, symbol, from, &signer, wall);
+            let response = self.call(request, stop).await?;
             let page = answer::trades(&response.body, &listed)?;
             let last = page.iter().map(|of| of.trade_id).max();
             let full = page.len() >= PAGE;

@@ -2,7 +2,7 @@
 
 use crate::hot::lane::Lane;
 use crate::hot::notice::What;
-use crate::record::{BreakerKind, Cause, Instrument, Mode};
+use crate::record::{BreakerKind, Cause, Instrument, Mode, Verdict};
 use crate::units::{InstrumentId, Money};
 
 /// A notice as an incident: what happened, of what, at which level, and what it leads to.
@@ -31,7 +31,12 @@ pub fn of(what: &What, lane: &Lane, instruments: &[Instrument]) -> String {
             format!("`{}` by {} changes nothing", command.name(), source.name())
         }
         What::PlanRefused(fault) => format!("a plan was refused, the one before stays: {fault}"),
-        What::Closing(id) => format!("{}: an order left that closes the position", name(id)),
+        What::Closing(id, Verdict::Pass) => {
+            format!("{}: an order left that closes the position", name(id))
+        }
+        What::Closing(id, verdict) => {
+            format!("{}: the position cannot be closed now: {}", name(id), verdict.name())
+        }
     }
 }
 

@@ -355,8 +355,8 @@ fn own_orders() {
     });
 }
 
-/// 80 orders in ten seconds, as the venue counts them: changes count too, cancels do not, and what was
-/// sent before the window does not any more.
+/// 80 orders in ten seconds, as the venue counts them, of which 8 are kept for closing: changes count
+/// too, cancels do not, and what was sent before the window does not any more.
 #[test]
 fn the_venues_own_windows_are_kept() {
     let early = Nanos(NOW.0 - 5 * Nanos::SECOND.0);
@@ -367,9 +367,9 @@ fn the_venues_own_windows_are_kept() {
         (0..40).for_each(|_| s.rate.sent(OrderAction::Cancel, at));
         buy(10)
     };
-    turns(Verdict::OrderRate, |s| sent(s, 79, early), |s| sent(s, 80, early));
+    turns(Verdict::OrderRate, |s| sent(s, 71, early), |s| sent(s, 72, early));
     let mut scene = Scene::new();
-    let intent = sent(&mut scene, 80, early);
+    let intent = sent(&mut scene, 72, early);
     let room_at = scene.rate.room_at(&scene.plan.limits);
     assert_eq!(room_at, Nanos(early.0 + 10 * Nanos::SECOND.0));
     (scene.now, scene.book_at) = (room_at, room_at);
@@ -598,6 +598,15 @@ fn a_halted_lane_lets_out_only_what_closes() {
     turns(Verdict::Halted, |s| closing(s, 10, true, true), |s| closing(s, 11, true, true));
     turns(Verdict::Halted, |s| closing(s, 10, true, true), |s| closing(s, 10, false, true));
     turns(Verdict::Halted, |s| closing(s, 10, true, true), |s| closing(s, 10, true, false));
+    let after = |s: &mut Scene, orders: u32, cancels: u32| {
+        let ago = Nanos(s.now.0 - 5 * Nanos::SECOND.0);
+        s.plan.limits.venue[0].orders = 80;
+        (0..orders).for_each(|_| s.rate.sent(OrderAction::Place, ago));
+        (0..cancels).for_each(|_| s.rate.sent(OrderAction::Cancel, NOW));
+        closing(s, 10, true, true)
+    };
+    turns(Verdict::OrderRate, |s| after(s, 79, 0), |s| after(s, 80, 0));
+    turns(Verdict::OrderRate, |s| after(s, 0, 99), |s| after(s, 0, 100));
 }
 
 /// A replacement under a new id may meet the fills of the order that it withdraws; a change in place

@@ -345,7 +345,7 @@ fn naive(world: &World) -> Verdict {
     }) {
         return Verdict::SelfTrade;
     }
-    naive_rate(world, false)
+    naive_rate(world, false, halted)
 }
 
 /// Position and exposures with the order working, narrowest limit first.
@@ -409,7 +409,7 @@ fn naive_exposure(world: &World, more: i128) -> Verdict {
     Verdict::Pass
 }
 
-fn naive_rate(world: &World, is_cancel: bool) -> Verdict {
+fn naive_rate(world: &World, is_cancel: bool, closes: bool) -> Verdict {
     let limits = &world.plan.limits;
     let count = |orders_only: bool, window: Nanos| {
         let within = |sent: &&(u64, bool)| sent.0 < window.0 && !(orders_only && sent.1);
@@ -417,9 +417,10 @@ fn naive_rate(world: &World, is_cancel: bool) -> Verdict {
     };
     let total = u64::from(limits.orders_per_window + limits.cancels_reserved_per_window);
     let room = count(false, limits.rate_window) < total;
-    let own = count(true, limits.rate_window) < u64::from(limits.orders_per_window);
+    let own = closes || count(true, limits.rate_window) < u64::from(limits.orders_per_window);
     let venue = limits.venue.iter().filter(|rate| rate.orders > 0);
-    let mut venue = venue.map(|rate| count(true, rate.window) < rate.orders);
+    let kept = |orders: u64| if closes { 0 } else { orders / 10 };
+    let mut venue = venue.map(|rate| count(true, rate.window) < rate.orders - kept(rate.orders));
     if room && (is_cancel || own && venue.all(|room| room)) {
         Verdict::Pass
     } else {
@@ -434,7 +435,7 @@ fn naive_cancel(world: &World) -> Verdict {
     if (0..world.working.len()).all(|at| id(at) != world.intent.order) {
         return Verdict::UnknownOrder;
     }
-    naive_rate(world, true)
+    naive_rate(world, true, false)
 }
 
 fn twin(world: &World) -> Verdict {

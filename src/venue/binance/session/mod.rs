@@ -17,4 +17,4 @@ mod tests;
 pub use budget::{Budget, Cost, Wait, own_orders_per_second};
 pub use key_text::{KeyText, Material};
 pub use lifecycle::{Event, Line, Output, Phase, Session, Settings};
-pub use signing::{KeyError, SignatureText, Signer};
+pub use signing::{KeyError, SignatureText, Signer, private_document};

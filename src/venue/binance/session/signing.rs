@@ -14,6 +14,7 @@ use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use std::fmt;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// Longest API key that is taken; the venue's have 64 letters.
 const API_KEY_MAX: usize = 128;
@@ -93,6 +94,21 @@ enum Key {
     Ed25519(Ed25519KeyPair),
 }
 
+/// The PKCS#8 document of a private key in PEM, which `place` names in messages.
+///
+/// # Errors
+/// When the text holds none.
+pub fn private_document(place: &str, pem: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let wrong = |why| KeyError::Pem { place: place.to_owned(), why };
+    let (_, after) = pem
+        .split_once("-----BEGIN PRIVATE KEY-----")
+        .ok_or_else(|| wrong("no line `BEGIN PRIVATE KEY`"))?;
+    let (body, _) = after
+        .split_once("-----END PRIVATE KEY-----")
+        .ok_or_else(|| wrong("no line `END PRIVATE KEY`"))?;
+    encoding::from_base64(body).ok_or_else(|| wrong("its body is no base64"))
+}
+
 /// A signature as text: 64 hex digits, or 88 base64 letters.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SignatureText {
@@ -156,13 +172,7 @@ impl Signer {
     pub(super) fn ed25519_from(place: &str, api_key: &str, pem: &str) -> Result<Signer, KeyError> {
         let wrong = |why| KeyError::Pem { place: place.to_owned(), why };
         Signer::of(place, api_key, || {
-            let (_, after) = pem
-                .split_once("-----BEGIN PRIVATE KEY-----")
-                .ok_or_else(|| wrong("no line `BEGIN PRIVATE KEY`"))?;
-            let (body, _) = after
-                .split_once("-----END PRIVATE KEY-----")
-                .ok_or_else(|| wrong("no line `END PRIVATE KEY`"))?;
-            let der = encoding::from_base64(body).ok_or_else(|| wrong("its body is no base64"))?;
+            let der = private_document(place, pem)?;
             let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der);
             pair.map(Key::Ed25519).map_err(|_| wrong("it holds no Ed25519 key"))
         })
