@@ -340,6 +340,7 @@ impl<B: Book> Lane<B> {
         self.exposures.adopt(&self.plan, instruments, &self.ledger);
         self.wall_at_zero = life.wall_at_zero;
         self.account_from(life.wall_at_zero);
+        self.notices.clear();
         self.exposed_at = now;
         self.breakers.restart(now);
         self.rate.begin(now);

@@ -188,6 +188,12 @@ impl Account {
         self.trades.iter().copied().max().filter(|id| *id > 0)
     }
 
+    /// Whether a trade is among the last that were booked.
+    #[must_use]
+    pub fn remembers_trade(&self, id: u64) -> bool {
+        self.trades.contains(&id)
+    }
+
     /// Books what a fill cost.
     pub(super) fn charge(&mut self, currency: Currency, fee: Money) {
         self.fees.add(currency, fee);

@@ -361,6 +361,10 @@ impl<C: Clock> Clerk<C> {
         stop: &AtomicBool,
     ) -> Result<Response, Trouble> {
         let response = self.rest.call(request, &self.clock, stop).await?;
+        let used = response.headers.get("x-mbx-used-weight-1m");
+        if let Some(used) = used.and_then(|text| text.parse().ok()) {
+            self.budget.observe_weight(used, self.clock.now());
+        }
         let header = response.headers.get("retry-after");
         let wait = answer::retry_after(header);
         if let (429 | 418, Some(span)) = (response.status, wait) {

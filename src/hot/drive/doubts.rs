@@ -26,6 +26,8 @@ const STREAM_LAG: Nanos = Nanos::from_millis(300);
 const BOOKS_LAG: Nanos = Nanos::from_millis(700);
 /// Look-ups for fills that an order's reports imply and the venue does not list yet.
 const FILL_LOOKS: u8 = 5;
+/// Between two looks for orders that nobody watches.
+const SWEEP: Nanos = Nanos(5_000_000_000);
 /// After a look-up that nobody answered.
 const AGAIN: Nanos = Nanos(6_000_000_000);
 
@@ -34,6 +36,7 @@ const AGAIN: Nanos = Nanos(6_000_000_000);
 pub struct Doubts {
     sent: VecDeque<(Nanos, OrderId)>,
     last_sent: Nanos,
+    swept_at: Nanos,
     doubted: Vec<Doubt>,
 }
 
@@ -56,6 +59,7 @@ impl Doubts {
         Doubts {
             sent: VecDeque::with_capacity(SENT_MAX),
             last_sent: Nanos(0),
+            swept_at: Nanos(0),
             doubted: Vec::with_capacity(DOUBTS_MAX),
         }
     }
@@ -132,6 +136,10 @@ impl Doubts {
                 self.doubt(order, now);
             }
         }
+        if now >= self.swept_at.plus(SWEEP) {
+            self.swept_at = now;
+            self.sweep(now, ledger);
+        }
         let works = |of: &Doubt| {
             ledger.order(of.order).is_some_and(|order| {
                 let misses_fills = of.looks > 0 && order.filled < of.filled;
@@ -142,6 +150,16 @@ impl Doubts {
         let due = self.doubted.iter_mut().find(|of| now >= of.look_at)?;
         due.look_at = now.plus(AGAIN);
         Some(due.order)
+    }
+
+    /// Doubts every order that awaits an answer and that nobody watches: there was no room for it.
+    #[cold]
+    fn sweep(&mut self, now: Nanos, ledger: &Ledger) {
+        for order in ledger.orders().filter(|of| awaits_answer(of)) {
+            if !self.sent.iter().any(|(_, of)| *of == order.id) {
+                self.doubt(order.id, now.plus(STREAM_LAG));
+            }
+        }
     }
 
     /// A look-up found no such order; whether one before it had not either, so that it is certain.

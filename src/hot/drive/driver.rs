@@ -21,7 +21,7 @@ use crate::hot::lane::Lane;
 use crate::hot::pipeline::Pipeline;
 use crate::hot::recorder::{Recorder, Unrecorded};
 use crate::record::{Command, Input, Intent, Life, Link, LinkState, Plan, ServiceTime, Source};
-use crate::units::{Nanos, UnixNanos};
+use crate::units::{Nanos, OrderId, UnixNanos};
 use crate::venue::binance::orders::{ErrorClass, OrderMessage};
 use crate::venue::binance::session::Line;
 use std::sync::Arc;
@@ -636,6 +636,9 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
 fn sending(lines: &mut Lines, doubts: &mut Doubts, now: Nanos) -> impl FnMut(&Intent, &[u8]) {
     move |intent, request| {
         doubts.sent(intent.order, now);
+        if intent.replaces != intent.order && intent.replaces != OrderId(0) {
+            doubts.sent(intent.replaces, now);
+        }
         lines.send_order(request);
     }
 }

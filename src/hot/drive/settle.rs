@@ -229,10 +229,16 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
             match order {
                 Some(order) => _ = self.input(Input::Execution(filled(&order, fill)), now),
                 None if unknown.iter().any(|of| is_of(fill, of.instrument, of.venue_order)) => {}
-                None => strangers += 1,
+                None => strangers += usize::from(!self.is_booked(fill)),
             }
         }
         strangers
+    }
+
+    /// Whether a fill is booked already, even if its order is forgotten.
+    fn is_booked(&self, fill: &AccountTrade) -> bool {
+        let account = self.pipeline.lane().ledger().account(fill.instrument);
+        account.is_some_and(|of| of.remembers_trade(fill.trade_id))
     }
 
     /// The venue's word on positions, where it differs from the fills'; each difference in words.

@@ -128,6 +128,15 @@ impl Budget {
         }
     }
 
+    /// Takes in the weight that a REST answer says is used of the running minute.
+    pub fn observe_weight(&mut self, used: u32, now: Nanos) {
+        let is = |of: &&mut Window| of.kind == RateKind::RequestWeight && of.interval_s == 60;
+        if let Some(window) = self.windows.iter_mut().find(is) {
+            window.advance(now);
+            window.add(used.saturating_sub(window.total()));
+        }
+    }
+
     /// Takes in the status of an answer; 429 and 418 close the budget.
     ///
     /// `retry_after` is the venue's time for listening again, on the wall clock.
