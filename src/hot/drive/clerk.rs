@@ -330,18 +330,29 @@ impl<C: Clock> Clerk<C> {
         known.map(|of| of.symbol)
     }
 
-    /// Makes a request of the time when the budget has room for it, and not before: a signature that
-    /// waits grows too old.
+    /// A request that decides whether the lane may trade: it may use the budget's reserve.
     pub(super) async fn call(
         &mut self,
         make: impl Fn(Family, UnixNanos) -> RestRequest,
         stop: &AtomicBool,
     ) -> Result<Response, Trouble> {
-        let family = self.settings.family;
-        let cost = match make(family, self.wall()) {
-            RestRequest { method: Method::Delete, .. } => Cost::Cancel,
-            RestRequest { weight, .. } => Cost::Request(weight),
+        let cost = |of: &RestRequest| match of.method {
+            Method::Delete => Cost::Cancel,
+            _ => Cost::Urgent(of.weight),
         };
+        self.call_for(cost, make, stop).await
+    }
+
+    /// Makes a request of the time when the budget has room for it, and not before: a signature that
+    /// waits grows too old.
+    async fn call_for(
+        &mut self,
+        cost: impl Fn(&RestRequest) -> Cost,
+        make: impl Fn(Family, UnixNanos) -> RestRequest,
+        stop: &AtomicBool,
+    ) -> Result<Response, Trouble> {
+        let family = self.settings.family;
+        let cost = cost(&make(family, self.wall()));
         while let Err(wait) = self.budget.take(cost, self.clock.now()) {
             while self.clock.now() < wait.until {
                 if stop.load(Ordering::Acquire) {
@@ -506,8 +517,16 @@ mod tests {
     #[test]
     fn an_order_that_came_after_the_cancel_is_cancelled_again() {
         let (all, none) = (r#"{"code":200,"msg":"done"}"#.to_owned(), "[]".to_owned());
-        let (endpoint, asked) =
-            venue(vec![all.clone(), order("NEW"), all, order("CANCELED"), none, account()]);
+        let (endpoint, asked) = venue(vec![
+            all.clone(),
+            none.clone(),
+            order("NEW"),
+            all,
+            none.clone(),
+            order("CANCELED"),
+            none,
+            account(),
+        ]);
         let mut clerk = Clerk {
             settings: ClerkSettings {
                 family: Family::UsdM,
@@ -533,9 +552,10 @@ mod tests {
         let Some(Answer::Reconciled(found)) = answer else { panic!("{answer:?}") };
         assert_eq!((found.orders[0].state, found.fills.len()), (OrderState::Cancelled, 0));
         assert_eq!(found.account.positions[0].lots, Lots(3));
-        let paths = ["DELETE /fapi/v1/allOpenOrders", "GET /fapi/v1/order"];
+        let cancel = ["DELETE /fapi/v1/allOpenOrders", "GET /fapi/v1/openOrders"];
+        let order = "GET /fapi/v1/order";
         let books = ["GET /fapi/v1/userTrades", "GET /fapi/v2/account"];
-        let all = [paths[0], paths[1], paths[0], paths[1], books[0], books[1]];
+        let all = [cancel[0], cancel[1], order, cancel[0], cancel[1], order, books[0], books[1]];
         assert_eq!(
             asked.join().unwrap(),
             all,

@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicBool;
 pub(super) const PAGES_MAX: usize = 256;
 
 impl<C: Clock> Clerk<C> {
-    /// Cancels all, looks up the orders whose venue's ids are not known, and then asks for fills and the
+    /// Cancels all, makes sure that nothing works, looks up the orders whose venue's ids are not known, and then asks for fills and the
     /// account: what filled in between is in them. An order that came to work after the cancel is
     /// trouble, since the lane takes the answer for the end of every order.
     pub(super) async fn reconcile(
@@ -33,6 +33,15 @@ impl<C: Clock> Clerk<C> {
                 Err(error) => return Err(error),
             }
         }
+        for instrument in &instruments {
+            let symbol = &instrument.symbol;
+            let request = |family, wall| rest::open_orders(family, symbol, &signer, wall);
+            let response = self.call(request, stop).await?;
+            let open = answer::orders(&response.body, &instruments)?;
+            if let Some(works) = open.iter().find(|of| of.state.is_working()) {
+                return Err(still_works(works));
+            }
+        }
         let mut found = Findings::default();
         for (instrument, order) in &inquiry.unnamed {
             found.orders.extend(self.look_up(*instrument, *order, stop).await?);
@@ -47,8 +56,7 @@ impl<C: Clock> Clerk<C> {
             }
         }
         if let Some(works) = found.orders.iter().find(|of| of.state.is_working()) {
-            let id = works.order.map(client_id).unwrap_or_default();
-            return Err(Trouble::StillWorks(String::from_utf8_lossy(&id).into_owned()));
+            return Err(still_works(works));
         }
         for instrument in instruments.iter().filter(|_| looks_back) {
             let last = inquiry.last_trades.iter().find(|of| of.0 == instrument.id);
@@ -123,5 +131,12 @@ impl<C: Clock> Clerk<C> {
             }
         }
         Err(Trouble::Endless("fills", instrument.symbol))
+    }
+}
+
+fn still_works(order: &VenueOrder) -> Trouble {
+    match order.order {
+        Some(id) => Trouble::StillWorks(String::from_utf8_lossy(&client_id(id)).into_owned()),
+        None => Trouble::StillWorks(format!("{} of the venue", order.venue_order)),
     }
 }

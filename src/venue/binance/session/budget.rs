@@ -3,8 +3,8 @@
 //! Each limit is kept over a sliding window of nine slots of an eighth of the interval, so however
 //! the venue aligns its own windows, no aligned window ever holds more than the limit. The venue's
 //! counts can only raise ours (another process may use the same account). A reserved part of every
-//! limit is for cancels alone. A 429 or 418 answer stops everything until the time it names, cancels
-//! too: the venue lengthens the ban of those who go on.
+//! limit is for cancels and what reconciliation needs. A 429 or 418 answer stops everything until the
+//! time it names, cancels too: the venue lengthens the ban of those who go on, and counts anew then.
 //!
 //! Nothing allocates after construction.
 
@@ -27,6 +27,8 @@ pub enum Cost {
     Replace,
     /// A cancel, of one order or all: weight 1, no order count; may use the reserve.
     Cancel,
+    /// A request, by its weight, that decides whether the lane may trade; may use the reserve.
+    Urgent(u32),
     /// Any other request, by its weight.
     Request(u32),
 }
@@ -60,6 +62,8 @@ struct Window {
 pub struct Budget {
     windows: Vec<Window>,
     banned_until: Nanos,
+    /// The venue has sent us away, and counts anew when that is over.
+    was_banned: bool,
 }
 
 /// Orders per second that Bot4 allows itself: 20 on spot, 50 on futures (DEFINITIONS.md).
@@ -83,7 +87,7 @@ impl Budget {
             Window::new(of.kind, of.interval_s, of.limit, reserved_percent, cancels)
         });
         let windows = std::iter::once(own).chain(theirs).collect();
-        Budget { windows, banned_until: Nanos(0) }
+        Budget { windows, banned_until: Nanos(0), was_banned: false }
     }
 
     /// Takes the cost out of every budget, or none.
@@ -94,12 +98,15 @@ impl Budget {
         if now < self.banned_until {
             return Err(Wait { until: self.banned_until, banned: true });
         }
+        if std::mem::take(&mut self.was_banned) {
+            self.windows.iter_mut().for_each(|window| window.used.fill(0));
+        }
+        let reserve = matches!(cost, Cost::Cancel | Cost::Urgent(_));
         let mut until = Nanos(0);
         for window in &mut self.windows {
             window.advance(now);
             let units = window.units(cost);
-            let room =
-                if cost == Cost::Cancel { window.limit } else { window.limit - window.reserved };
+            let room = if reserve { window.limit } else { window.limit - window.reserved };
             if units > 0 && window.total().saturating_add(units) > room {
                 until = until.max(window.frees_at(units, room));
             }
@@ -157,6 +164,7 @@ impl Budget {
     /// Closes the budget for a span, as `Retry-After` of a REST answer names it.
     pub fn ban(&mut self, span: Nanos, now: Nanos) {
         self.banned_until = self.banned_until.max(now.plus(span));
+        self.was_banned = true;
     }
 
     /// Requests used of a limit, for reports.
@@ -191,8 +199,8 @@ impl Window {
     const fn units(&self, cost: Cost) -> u32 {
         match (self.kind, cost) {
             (RateKind::Connections, _) => 0,
-            (RateKind::RequestWeight, Cost::Request(weight)) => weight,
-            (RateKind::Orders, Cost::Request(_)) => 0,
+            (RateKind::RequestWeight, Cost::Request(weight) | Cost::Urgent(weight)) => weight,
+            (RateKind::Orders, Cost::Request(_) | Cost::Urgent(_)) => 0,
             (_, Cost::Cancel) => self.counts_cancels as u32,
             _ => 1,
         }
