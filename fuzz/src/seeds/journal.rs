@@ -179,7 +179,7 @@ pub fn segments() -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     for harm in 0..7u8 {
         for script in [&short, &long, &stray] {
-            let place = 4_100 + 37 * u64::from(harm) | u64::from(harm % 2) << 56;
+            let place = (4_100 + 37 * u64::from(harm)) | (u64::from(harm % 2) << 56);
             let mut head = vec![harm];
             head.extend_from_slice(&place.to_le_bytes());
             all.push(headed(&head, script));
