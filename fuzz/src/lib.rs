@@ -9,6 +9,8 @@
 //! promises hold for every key.)
 
 pub mod framing;
+pub mod journal;
+pub mod keys;
 pub mod market;
 pub mod orders;
 pub mod seeds;
@@ -53,6 +55,12 @@ pub const TARGETS: &[Target] = &[
     target("fault_plan", texts::fault_plan, seeds::fault_plans),
     target("command_values", texts::command_values, seeds::command_values),
     target("decimals", texts::decimals, seeds::decimals),
+    target("journal_entry", journal::entry, seeds::entries),
+    target("journal_segments", journal::segments, seeds::segments),
+    target("journal_snapshot", journal::snapshot, seeds::snapshot_files),
+    target("lane_state", journal::lane_state, seeds::lane_states),
+    target("sealed_file", keys::sealed_file, seeds::sealed_files),
+    target("key_text", keys::key_text, seeds::key_texts),
     target("cpu_list", texts::cpu_list, seeds::cpu_lists),
 ];
 

@@ -72,7 +72,8 @@ impl Snapshot {
             && u32_at(head, 8) == VERSION
             && u32_at(head, HEAD_LEN - 4) == crc32c::crc32c(&head[..HEAD_LEN - 4])
             && u64_at(head, 72) == bytes.len() as u64
-            && u32_at(head, HEAD_LEN - 8) == crc32c::crc32c(bytes);
+            && u32_at(head, HEAD_LEN - 8) == crc32c::crc32c(bytes)
+            && head[14..16].iter().chain(&head[80..HEAD_LEN - 8]).all(|byte| *byte == 0);
         right.then(|| Snapshot {
             stream: Stream { run: u128_at(head, 16), lane: u16_at(head, 12) },
             sequence: u64_at(head, 32),

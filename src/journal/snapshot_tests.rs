@@ -26,6 +26,17 @@ fn every_flipped_bit_and_every_cut_is_noticed() {
 }
 
 #[test]
+fn bytes_that_mean_nothing_are_zero_or_the_file_is_none_of_ours() {
+    for at in (14..16).chain(80..120) {
+        let mut bytes = snapshot(7).to_file();
+        bytes[at] = 1;
+        let sum = crc32c::crc32c(&bytes[..124]);
+        bytes[124..128].copy_from_slice(&sum.to_le_bytes());
+        assert_eq!(Snapshot::from_file(&bytes), None, "byte {at}, with a good checksum");
+    }
+}
+
+#[test]
 fn the_newest_good_one_is_taken_and_the_log_goes_on_behind_it() {
     let disk = MemoryDisk::default();
     let mut rig = rig(&disk, SMALL, None);

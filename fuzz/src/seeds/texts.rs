@@ -1,6 +1,8 @@
 //! Seeds of files and words.
 
+use super::super::keys::SEALED;
 use super::super::market::instruments;
+use super::headed;
 use bot4::cli::config::Config;
 use bot4::venue::binance::Family;
 use flate2::Compression;
@@ -73,4 +75,32 @@ pub fn decimals() -> Vec<Vec<u8>> {
 
 pub fn cpu_lists() -> Vec<Vec<u8>> {
     vec![b"0-3,8,10-11\n".to_vec(), b" 5 , 1 - 2 ".to_vec()]
+}
+
+/// The good file, one with a byte changed, and one that asks for a passphrase.
+pub fn sealed_files() -> Vec<Vec<u8>> {
+    let head = "age-encryption.org/v1\n";
+    let mac = "--- CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk\n";
+    let wrapped = "CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk\n";
+    let scrypt = format!("{head}-> scrypt CQkJCQkJCQkJCQkJCQkJCQ 10\n{wrapped}{mac}payload");
+    let share = format!("{head}-> X25519 {wrapped}{wrapped}-> grease a b\n\n{mac}0123456789abcdef");
+    vec![
+        headed(&[0], SEALED),
+        headed(&[1], []),
+        headed(&[1], [100, 0, 0, b'A']),
+        headed(&[0], scrypt),
+        headed(&[0], share),
+    ]
+}
+
+pub fn key_texts() -> Vec<Vec<u8>> {
+    // Test 1 of RFC 8032, section 7.1: a published key, worth nothing.
+    let pem = "-----BEGIN PRIVATE KEY-----\n\
+        MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n\
+        -----END PRIVATE KEY-----\n";
+    vec![
+        b"# mine\napi_key = \"k3yThatNames\"\nsecret=\"s3cretThatSigns\"\n".to_vec(),
+        format!("api_key = \"k3yThatNames\"\n{pem}").into_bytes(),
+        b"api_key = \"k3y\"\nprivate_key_file = \"keys/pem.age\"\n".to_vec(),
+    ]
 }
