@@ -359,14 +359,14 @@ fn is_of(fill: &AccountTrade, instrument: InstrumentId, venue_order: u64) -> boo
     (fill.instrument, fill.venue_order) == (instrument, venue_order)
 }
 
-/// A fill of an order as the venue's books have it.
+/// A fill of an order as the venue's books have it. It may be booked already: of how much was filled in
+/// all it tells nothing.
 fn filled(order: &Order, fill: &AccountTrade) -> ExecutionReport {
     ExecutionReport {
         venue_order: fill.venue_order,
         trade_id: fill.trade_id,
         last_price: fill.price,
         last_lots: fill.lots,
-        filled_lots: order.filled.plus(fill.lots),
         fee: fill.fee,
         fee_currency: fill.fee_currency,
         maker: fill.maker,

@@ -130,6 +130,7 @@ pub fn run_telling(
     world.live(span).map_err(failed)?;
     if let Some(lines) = tale {
         *lines = world.tale().lines();
+        lines.push(format!("the venue: {:?}", world.venue().report()));
     }
     let (orders, fills, compared) = world.judge().counts();
     let violation = world.judge().violation().cloned();

@@ -27,7 +27,7 @@ pub enum Cost {
     Replace,
     /// A cancel, of one order or all: weight 1, no order count; may use the reserve.
     Cancel,
-    /// A request, by its weight, that decides whether the lane may trade; may use the reserve.
+    /// A request, by its weight, that decides whether the lane may trade; may use most of the reserve.
     Urgent(u32),
     /// Any other request, by its weight.
     Request(u32),
@@ -101,12 +101,16 @@ impl Budget {
         if std::mem::take(&mut self.was_banned) {
             self.windows.iter_mut().for_each(|window| window.used.fill(0));
         }
-        let reserve = matches!(cost, Cost::Cancel | Cost::Urgent(_));
         let mut until = Nanos(0);
         for window in &mut self.windows {
             window.advance(now);
             let units = window.units(cost);
-            let room = if reserve { window.limit } else { window.limit - window.reserved };
+            let room = match cost {
+                Cost::Cancel => window.limit,
+                // orders weigh too, and are not counted here
+                Cost::Urgent(_) => window.limit - window.reserved / 4,
+                _ => window.limit - window.reserved,
+            };
             if units > 0 && window.total().saturating_add(units) > room {
                 until = until.max(window.frees_at(units, room));
             }
