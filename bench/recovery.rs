@@ -13,6 +13,7 @@ use bot4::host::cpu::Simd;
 use bot4::host::disk::{self, Access, DiskKind};
 use bot4::hot::lane::{Lane, LaneConfig};
 use bot4::hot::pipeline::Pipeline;
+use bot4::hot::recorder::RING_WORDS;
 use bot4::hot::recorder::{Recorder, RingRecorder};
 use bot4::hot::recover::Replica;
 use bot4::journal::{Durability, Reader, Settings, newest_snapshot, thread};
@@ -98,6 +99,7 @@ fn trade(folder: &Path, clock: TscClock) -> Lane {
         wall_at_zero: WALL,
         boot: 1,
         settings: Settings { durability: Durability::None, ..Settings::default() },
+        ring_words: RING_WORDS,
     };
     let disk = disk::open(DiskKind::Plain, folder, Access::Own).expect("a fresh folder");
     let mut replica = Replica::new();

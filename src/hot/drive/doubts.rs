@@ -268,14 +268,26 @@ mod tests {
 
     #[test]
     fn an_order_is_absent_when_two_look_ups_say_so() {
-        let (mut doubts, ledger) = sent();
+        let (mut doubts, mut ledger) = sent();
         doubts.raise(ONE, Nanos(0));
         assert_eq!(doubts.next(STREAM_LAG, &ledger), Some(ONE));
         assert!(!doubts.is_absent(ONE, STREAM_LAG));
         assert_eq!(doubts.next(STREAM_LAG.plus(BOOKS_LAG), &ledger), Some(ONE));
         assert!(doubts.is_absent(ONE, STREAM_LAG.plus(BOOKS_LAG)));
         doubts.end(ONE);
+        heard(&mut ledger, ExecutionKind::Rejected);
         assert_eq!(doubts.next(SILENCE.plus(AGAIN), &ledger), None);
+    }
+
+    #[test]
+    fn an_order_that_nobody_watches_is_doubted_by_and_by() {
+        let (mut doubts, ledger) = sent();
+        doubts.clear();
+        assert_eq!(doubts.next(SWEEP, &ledger), None, "the stream gets its time");
+        assert_eq!(doubts.next(SWEEP.plus(STREAM_LAG), &ledger), Some(ONE));
+        let (mut watched, ledger) = sent();
+        watched.sent(ONE, SWEEP);
+        assert_eq!(watched.next(SWEEP.plus(STREAM_LAG), &ledger), None, "its answer may come");
     }
 
     #[test]

@@ -102,6 +102,7 @@ impl World {
             }
             Kind::BitRot => {
                 self.rotten = true;
+                self.written_at_kill = self.written_at_kill.min(self.durable_at_kill);
                 self.disk.rot(a.unsigned_abs(), false);
             }
             Kind::SyncedRot => self.disk.rot(a.unsigned_abs(), true),

@@ -96,7 +96,9 @@ pub struct World {
     errands: BTreeMap<(Nanos, u64), Errand>,
     errands_made: u64,
     /// Journal records that were handed to the disk when the last life was killed.
-    written_at_kill: u64,
+    pub(super) written_at_kill: u64,
+    /// Those of them that were synced.
+    pub(super) durable_at_kill: u64,
     /// When the effects of every fault so far are over.
     over_at: Nanos,
     pub(super) no_plans_until: Nanos,
@@ -160,6 +162,7 @@ impl World {
             errands: BTreeMap::new(),
             errands_made: 0,
             written_at_kill: 0,
+            durable_at_kill: 0,
             over_at: Nanos(0),
             no_plans_until: Nanos(0),
             disk_fails_until: Nanos(0),
