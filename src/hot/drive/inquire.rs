@@ -14,9 +14,9 @@ use std::sync::atomic::AtomicBool;
 pub(super) const PAGES_MAX: usize = 256;
 
 impl<C: Clock> Clerk<C> {
-    /// Cancels all, makes sure that nothing works, looks up the orders whose venue's ids are not known, and then asks for fills and the
-    /// account: what filled in between is in them. An order that came to work after the cancel is
-    /// trouble, since the lane takes the answer for the end of every order.
+    /// Cancels all, makes sure that nothing works, looks up the orders whose venue's ids are not known,
+    /// and then asks for fills and the account: what filled in between is in them. An order that came to
+    /// work after the cancel is trouble, since the lane takes the answer for the end of every order.
     pub(super) async fn reconcile(
         &mut self,
         inquiry: &Inquiry,
