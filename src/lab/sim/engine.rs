@@ -20,7 +20,7 @@ use crate::hot::drive::wire::Endpoint;
 use crate::hot::drive::{Controls, DriveSettings, Driver, Resumed, Turn};
 use crate::hot::lane::Lane;
 use crate::journal::{Durability, Health, Progress, Settings, Writer};
-use crate::lab::stream::{self, Beginning, From, StreamError};
+use crate::lab::stream::{self, Beginning, Follower, From, StreamError};
 use crate::record::{Command, Plan, Source};
 use crate::units::{Nanos, UnixNanos};
 use std::pin::Pin;
@@ -67,6 +67,8 @@ pub struct Birth<'a> {
     pub journal: Settings,
     /// Words of the journal's ring.
     pub ring_words: usize,
+    /// Records between two snapshots.
+    pub snapshot_records: u64,
     /// Who hears what the gate says.
     pub ear: &'a Ear,
 }
@@ -90,6 +92,12 @@ pub struct Engine {
     clock: SimClock,
     /// What stood in the journal before this life.
     pub recovered: u64,
+    /// Hash of the recovered lane, where there was one.
+    pub recovered_hash: Option<u64>,
+    /// Follows what is written, for snapshots.
+    follower: Follower,
+    /// Why it could not: a bug.
+    pub trouble: Option<String>,
 }
 
 impl Engine {
@@ -104,7 +112,9 @@ impl Engine {
         if left.replica.has_begun() {
             settings.lane.epoch = left.replica.next_epoch();
         }
-        let recovered = left.records;
+        let recovered = left.tail.as_ref().map_or(0, |tail| tail.next - 1);
+        let recovered_hash = left.replica.lane().map(Lane::state_hash);
+        let behind = left.records;
         let ended_at = left.replica.wall();
         let lane = left.replica.lane_for(settings.lane, &settings.instruments)?;
         settings.resumed = lane.map(|lane| Resumed { lane, ended_at });
@@ -160,6 +170,9 @@ impl Engine {
             network: network.clone(),
             clock: clock.clone(),
             recovered,
+            recovered_hash,
+            follower: Follower::new(left.replica, behind, of.snapshot_records),
+            trouble: None,
         })
     }
 
@@ -213,9 +226,18 @@ impl Engine {
     fn write(&mut self, now: Nanos) -> Progress {
         let at = self.clock.now();
         let progress = loop {
-            match self.writer.turn(at) {
-                Progress::Worked => {}
-                other => break other,
+            let (follower, trouble) = (&mut self.follower, &mut self.trouble);
+            let progress = self.writer.turn_with(at, &mut |record, time, kind, words| {
+                if let Err(error) = follower.take(record, time, kind, words) {
+                    trouble.get_or_insert(error.to_string());
+                }
+            });
+            if let Some(bytes) = follower.snapshot() {
+                // One that is still on its way makes this one unnecessary.
+                self.writer.save(bytes);
+            }
+            if progress != Progress::Worked {
+                break progress;
             }
         };
         let bound = match self.durability {

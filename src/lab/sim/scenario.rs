@@ -46,6 +46,8 @@ pub struct Scenario {
     pub journal: Settings,
     /// Words of the ring between lane and journal.
     pub ring_words: usize,
+    /// Records between two snapshots.
+    pub snapshot_records: u64,
     /// Countdown of the venue's dead man's switch; zero leaves it alone.
     pub dead_man: Nanos,
 }
@@ -109,6 +111,7 @@ impl Scenario {
                 group_len: 1 << 17,
             },
             ring_words: RESERVE_WORDS + (1 << 14) + (random.below(1 << 15) as usize),
+            snapshot_records: 200 + random.below(8_000),
             dead_man: Nanos([0, 10_000_000_000][random.below(2) as usize]),
         })
     }

@@ -17,7 +17,7 @@ use crate::host::cpu::Simd;
 use crate::host::net::{Net, NetError, NetKind, NetSettings};
 use crate::hot::drive::wire::Endpoint;
 use crate::hot::drive::{DriveSettings, Endpoints, Turn};
-use crate::hot::lane::LaneConfig;
+use crate::hot::lane::{Lane, LaneConfig};
 use crate::lab::exchange::server::{House, ServerError, ServerSettings, Strike};
 use crate::lab::exchange::{ClientId, ExchangeSettings, FlowSettings, QueueModel};
 use crate::lab::stream::{self, From, StreamError};
@@ -255,7 +255,11 @@ impl World {
         let stalled = self.stalled;
         if let Some(engine) = self.engine.as_mut().filter(|of| of.next_time(stalled) <= now) {
             let turn = engine.turn(now, stalled)?;
+            let trouble = engine.trouble.take();
             self.hear();
+            if let Some(words) = trouble {
+                self.judge.breach(Invariant::Replay, words);
+            }
             if turn == Turn::Ended {
                 self.engine_ended(now);
             }
@@ -385,6 +389,7 @@ impl World {
             dead_man: of.dead_man,
             journal: of.journal,
             ring_words: of.ring_words,
+            snapshot_records: of.snapshot_records,
             ear: &self.ear,
         });
         match born {
@@ -408,6 +413,7 @@ impl World {
             let words = format!("{found} records of {written} that were written are left");
             self.judge.breach(Invariant::Recovery, words);
         }
+        self.check_recovered(engine.recovered_hash);
         self.lives += 1;
         self.starts_failed = 0;
         self.written_at_kill = 0;
@@ -490,6 +496,23 @@ impl World {
         }
         self.judge.check_money(&self.start, &held);
         debug_assert!(SETTLING < CALM, "Invariant: a calm outlasts the settling");
+    }
+
+    /// What a start made of snapshot and log must be what the whole log says. (The life that starts has
+    /// added its beginning by now, which changes no lane.)
+    fn check_recovered(&mut self, hash: Option<u64>) {
+        match stream::recover(&mut self.disk.clone(), From::Beginning, None) {
+            Ok(all) => {
+                let whole = all.replica.lane().map(Lane::state_hash);
+                if whole != hash {
+                    let words = format!("the start found {hash:x?}, the whole log says {whole:x?}");
+                    self.judge.breach(Invariant::Replay, words);
+                }
+            }
+            // Rot that the snapshot stands before: the start did not need it, and need not see it.
+            Err(_) if self.disk.restore() => self.check_recovered(hash),
+            Err(error) => self.judge.breach(Invariant::Replay, error.to_string()),
+        }
     }
 
     /// A replay of the journal must come to the lane's state.
