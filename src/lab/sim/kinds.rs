@@ -267,7 +267,7 @@ impl Kind {
         let millis = match self {
             Kind::HalfOpen => UNNOTICED,
             Kind::Banned => BAN,
-            Kind::UsedUp => 70_000,
+            Kind::UsedUp => BAN + 70_000,
             Kind::Refused => 30_000,
             Kind::Stall | Kind::Narrow => args[2],
             Kind::Refuse
