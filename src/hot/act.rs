@@ -5,9 +5,11 @@
 
 use super::book::SyncedBook;
 use super::decide::{Style, Wanted, cancel};
+use super::flaws::{Flaw, Flaws};
 use super::gate::{self, GateView};
 use super::lane::{Desk, Lane};
 use super::outbox::Outbox;
+use super::state::Holds;
 use crate::host::probe::{Probe, Stage};
 use crate::ledger::{Account, StateHash};
 use crate::market::book::Book;
@@ -15,7 +17,7 @@ use crate::record::{Intent, Judgement, Level, Mode, OrderAction, Verdict};
 use crate::strategy::making::{self, Quotes};
 use crate::units::{InstrumentId, Lots, Nanos, Side};
 
-impl<B: Book> Lane<B> {
+impl<B: Book, F: Flaws> Lane<B, F> {
     pub(super) fn requote_all(&mut self, now: Nanos, probe: &mut impl Probe, outbox: &mut Outbox) {
         for at in 0..self.desks.len() {
             self.requote(self.desks[at].instrument.id, now, probe, outbox);
@@ -50,7 +52,7 @@ impl<B: Book> Lane<B> {
         let (told, breakers) = (std::mem::replace(&mut desk.told, own), &desk.breakers);
         let level = |cause| breakers.level_of(cause).unwrap_or_default();
         self.notices.changed(told, own, Some(instrument), now, level);
-        let holds = self.holds.union(own);
+        let holds = held_back::<F>(self.holds, own);
         let mode = holds.mode();
         if desk.slots.ids().is_empty() {
             desk.mode = mode;
@@ -102,8 +104,8 @@ impl<B: Book> Lane<B> {
             return none;
         };
         let stale = now.since(desk.book.updated_at()) > entry.book_age_max
-            || now.since(self.plan.adopted_at) > self.plan.limits.plan_age_max;
-        if stale || top.is_crossed() {
+            || gate::is_stale::<F>(&self.plan, now);
+        if stale || gate::is_crossed::<F>(&top) {
             return none;
         }
         let Some(view) = desk.signal.view(&top, entry.making.volatility_start) else { return none };
@@ -217,7 +219,7 @@ impl<B: Book> Lane<B> {
         if outbox.is_full() {
             return Verdict::QueueFull;
         }
-        let holds = self.holds.union(desk.breakers.holds());
+        let holds = held_back::<F>(self.holds, desk.breakers.holds());
         let view = GateView {
             holds,
             closes: holds.closes(self.plan.limits.flatten.always != 0),
@@ -235,7 +237,7 @@ impl<B: Book> Lane<B> {
             rate: &self.rate,
             now,
         };
-        gate::check(intent, &view)
+        gate::check_as::<F>(intent, &view)
     }
 
     /// An intent that passed: booked before it leaves, so that its report always finds it.
@@ -267,12 +269,20 @@ impl<B: Book> Lane<B> {
                 self.exposures.update(intent.instrument.0 as usize, account);
             }
         }
-        self.rate.sent(intent.action, now);
+        if !F::has(Flaw::NeverCountOrders) {
+            self.rate.sent(intent.action, now);
+        }
         self.counts.requests += 1;
         hash_intent(&mut self.orders_hash, intent);
         outbox.pass(intent);
         Verdict::Pass
     }
+}
+
+/// What holds an instrument back: the lane's standing and its own.
+#[inline]
+fn held_back<F: Flaws>(lane: Holds, own: Holds) -> Holds {
+    if F::has(Flaw::TradeWhileHalted) { Holds::NONE } else { lane.union(own) }
 }
 
 /// Quotes that can only bring the position nearer to zero: one side of it, no larger than it is, and

@@ -5,12 +5,14 @@
 //! nothing of ours works. A book that cannot be trusted has no price to close at: it waits.
 
 use super::decide::{Slots, Wanted};
+use super::flaws::Flaws;
+use super::gate;
 use super::lane::Lane;
 use crate::market::book::Book;
 use crate::record::{Intent, Level, OrderAction, OrderType, PlanEntry, PlanLimits, TimeInForce};
 use crate::units::{Lots, Money, Nanos, OrderId, Rate, Side, Ticks};
 
-impl<B: Book> Lane<B> {
+impl<B: Book, F: Flaws> Lane<B, F> {
     /// The cancels that come before a closing order, or the order, or nothing while it is not its time.
     #[cold]
     pub(super) fn closing(&mut self, at: usize, now: Nanos) -> Wanted {
@@ -34,7 +36,7 @@ impl<B: Book> Lane<B> {
             return None;
         }
         let entry = self.plan.entry(instrument)?;
-        let top = desk.book.top().filter(|top| !top.is_crossed())?;
+        let top = desk.book.top().filter(|top| !gate::is_crossed::<F>(top))?;
         let (side, touch) = match position.0 > 0 {
             true => (Side::Sell, top.bid?),
             false => (Side::Buy, top.ask?),

@@ -6,9 +6,11 @@
 //! Invariant: the first breach of a seed is kept with its step; later ones may only follow from it.
 
 use super::tap::Said;
+use crate::hot::flaws::Flaws;
 use crate::hot::lane::Lane;
 use crate::lab::exchange::server::Witnessed;
 use crate::ledger::Ledger;
+use crate::market::book::{Book, Ladder};
 use crate::record::{
     ExecutionKind, ExecutionReport, Instrument, InstrumentKind, Intent, OrderAction, Plan,
 };
@@ -461,9 +463,9 @@ impl Judge {
     }
 
     /// A trusted book that stands at the venue's update must be the venue's book.
-    pub fn compare_book<B: crate::market::book::Book>(
+    pub fn compare_book<F: Flaws>(
         &mut self,
-        lane: &Lane<B>,
+        lane: &Lane<Ladder, F>,
         theirs: &crate::record::DepthSnapshot<'_>,
     ) {
         let Some(ours) = lane.book(theirs.instrument).filter(|of| of.is_synchronised()) else {
@@ -598,7 +600,7 @@ impl Judge {
     }
 
     /// In a calm the lane's links are up and its books are trusted.
-    pub fn check_alive<B: crate::market::book::Book>(&mut self, lane: &Lane<B>) {
+    pub fn check_alive<F: Flaws>(&mut self, lane: &Lane<Ladder, F>) {
         let untrusted = self
             .instruments
             .iter()

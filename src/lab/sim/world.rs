@@ -17,6 +17,7 @@ use crate::host::cpu::Simd;
 use crate::host::net::{Net, NetError, NetKind, NetSettings};
 use crate::hot::drive::wire::Endpoint;
 use crate::hot::drive::{DriveSettings, Endpoints, Turn};
+use crate::hot::flaws::{Flaws, Sound};
 use crate::hot::lane::LaneConfig;
 use crate::lab::exchange::server::{House, ServerError, ServerSettings, Strike};
 use crate::lab::exchange::{ClientId, ExchangeSettings, FlowSettings, QueueModel};
@@ -80,8 +81,8 @@ pub(super) enum Errand {
     Mend,
 }
 
-/// Engine, venue and what lies between.
-pub struct World {
+/// Engine, venue and what lies between; `F` are the bugs planted in the engine.
+pub struct World<F: Flaws = Sound> {
     pub(super) scenario: Scenario,
     pub(super) time: SimTime,
     pub(super) network: Network,
@@ -89,7 +90,7 @@ pub struct World {
     pub(super) venue: House,
     venue_net: SimNet,
     venue_due: Nanos,
-    pub(super) engine: Option<Engine>,
+    pub(super) engine: Option<Engine<F>>,
     pub(super) stalled: Stalled,
     pub(super) judge: Judge,
     ear: Ear,
@@ -126,6 +127,16 @@ impl World {
     /// # Errors
     /// See [`WorldError`].
     pub fn new(scenario: Scenario, faults: &FaultList) -> Result<World, WorldError> {
+        World::of(scenario, faults)
+    }
+}
+
+impl<F: Flaws> World<F> {
+    /// The same, with or without bugs.
+    ///
+    /// # Errors
+    /// See [`WorldError`].
+    pub fn of(scenario: Scenario, faults: &FaultList) -> Result<World<F>, WorldError> {
         let network = Network::new(scenario.network, scenario.seed);
         let exchange = ExchangeSettings {
             family: scenario.family,
@@ -402,7 +413,7 @@ impl World {
         }
     }
 
-    fn begin_life(&mut self, engine: Engine, now: Nanos) {
+    fn begin_life(&mut self, engine: Engine<F>, now: Nanos) {
         if engine.recovered < self.written_at_kill {
             let (found, written) = (engine.recovered, self.written_at_kill);
             let words = format!("{found} records of {written} that were written are left");
@@ -494,7 +505,7 @@ impl World {
 
     /// A replay of the journal must come to the lane's state.
     fn check_replay(&mut self, hash: u64, sequence: u64) {
-        match stream::recover(&mut self.disk.clone(), From::Beginning, None) {
+        match stream::recover_as::<F>(&mut self.disk.clone(), From::Beginning, None) {
             Ok(left) => {
                 let found = left.replica.lane().map(|lane| (lane.state_hash(), lane.sequence()));
                 if found != Some((hash, sequence)) {
@@ -562,7 +573,7 @@ impl World {
 
     /// The engine, while it lives.
     #[must_use]
-    pub fn engine(&self) -> Option<&Engine> {
+    pub fn engine(&self) -> Option<&Engine<F>> {
         self.engine.as_ref()
     }
 
