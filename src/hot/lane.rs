@@ -23,8 +23,8 @@ use crate::host::probe::{Probe, Stage};
 use crate::ledger::{Applied, Ledger, StateHash};
 use crate::market::book::{Book, Ladder};
 use crate::record::{
-    Adjustment, AdoptedOrder, BreakerKind, ExecutionKind, ExecutionReport, Input, Instrument, Life, Link,
-    LinkState, MarketEvent, Mode, Plan, Stamp, Verdict,
+    Adjustment, AdoptedOrder, BreakerKind, ExecutionKind, ExecutionReport, Input, Instrument, Life,
+    Link, LinkState, MarketEvent, Mode, Plan, Stamp, Verdict,
 };
 use crate::units::{InstrumentId, LaneId, Lots, Money, Nanos, OrderId, UnixNanos};
 use crate::venue::binance::Family;
@@ -220,6 +220,12 @@ impl<B: Book, F: Flaws> Lane<B, F> {
     #[must_use]
     pub fn holds(&self) -> Holds {
         self.holds
+    }
+
+    /// Whether the venue has shut it out, so that not even a cancel may leave.
+    #[must_use]
+    pub fn is_muted(&self) -> bool {
+        self.latest < self.muted_until
     }
 
     /// What it risks and owns.

@@ -77,9 +77,7 @@ pub enum From {
 }
 
 /// The newest snapshot, and the replica in it; none where there is none of this version.
-fn restored<F: Flaws>(
-    disk: &mut dyn Disk,
-) -> Result<Option<(Snapshot, Replica<F>)>, StreamError> {
+fn restored<F: Flaws>(disk: &mut dyn Disk) -> Result<Option<(Snapshot, Replica<F>)>, StreamError> {
     let (newest, _) = newest_snapshot(disk).map_err(JournalError::from)?;
     // A layout of another version is no damage: the log has everything.
     Ok(newest.and_then(|of| Replica::restore(&of.bytes).ok().map(|replica| (of, replica))))

@@ -12,13 +12,14 @@ use super::faults::{CALM, Fault, FaultList};
 use super::judge::{Invariant, Judge};
 use super::net::{Machine, Network, SimNet};
 use super::scenario::Scenario;
-use super::tap::{Ear, Said, Tale};
+use super::tap::{Ear, Heard, Tale};
 use crate::host::cpu::Simd;
 use crate::host::net::{Net, NetError, NetKind, NetSettings};
 use crate::hot::drive::wire::Endpoint;
 use crate::hot::drive::{DriveSettings, Endpoints, Turn};
 use crate::hot::flaws::{Flaws, Sound};
 use crate::hot::lane::LaneConfig;
+use crate::journal::Durability;
 use crate::lab::exchange::server::{House, ServerError, ServerSettings, Strike};
 use crate::lab::exchange::{ClientId, ExchangeSettings, FlowSettings, QueueModel};
 use crate::lab::stream::{self, From, StreamError};
@@ -190,6 +191,7 @@ impl<F: Flaws> World<F> {
             steps_at_once: 0,
             rotten: false,
         };
+        world.judge.wait_for_disk(world.scenario.journal.durability == Durability::Each);
         for fault in &faults.0 {
             world.later(fault.at, Errand::Fault(*fault));
         }
@@ -267,6 +269,9 @@ impl<F: Flaws> World<F> {
         if let Some(engine) = self.engine.as_mut().filter(|of| of.next_time(stalled) <= now) {
             let turn = engine.turn(now, stalled)?;
             self.hear();
+            if let Some(engine) = &self.engine {
+                self.judge.check_limits(engine.lane());
+            }
             if turn == Turn::Ended {
                 self.engine_ended(now);
             }
@@ -278,7 +283,7 @@ impl<F: Flaws> World<F> {
     fn hear(&mut self) {
         let (judge, venue) = (&mut self.judge, &mut self.venue);
         let durable = self.engine.as_ref().map(|engine| engine.health().durable());
-        self.ear.take(&mut |said: Said| judge.said(&said));
+        self.ear.take(&mut |heard: Heard| judge.heard(&heard));
         let (tale, now) = (self.ear.tale(), self.time.now());
         venue.take_witnessed(&mut |what| {
             tale.add(|| format!("{:>14} venue {what:?}", now.0));
@@ -485,6 +490,7 @@ impl<F: Flaws> World<F> {
     /// Compares books once every fault has been over for a while.
     fn compare(&mut self, now: Nanos) {
         let Some(engine) = &self.engine else { return };
+        self.judge.check_tables(engine.driver());
         for of in &self.scenario.instruments {
             if let Some(theirs) = self.venue.book(of.id) {
                 self.judge.compare_book(engine.lane(), &theirs);
