@@ -87,7 +87,7 @@ fn print(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for of in &report.bugs {
         let passed_over = match of.passed_over {
             0 => String::new(),
-            count => format!("; {count} seeds broke without it and were passed over"),
+            count => format!("; {count} seeds broke for other reasons and were passed over"),
         };
         match (of.seeds, of.seed, of.invariant, of.step, &of.words) {
             (Some(seeds), Some(seed), Some(invariant), Some(step), Some(words)) => writeln!(

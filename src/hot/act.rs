@@ -12,7 +12,7 @@ use super::outbox::Outbox;
 use super::state::Holds;
 use crate::host::probe::{Probe, Stage};
 use crate::ledger::{Account, StateHash};
-use crate::market::book::Book;
+use crate::market::book::{Book, Top};
 use crate::record::{Intent, Judgement, Level, Mode, OrderAction, Verdict};
 use crate::strategy::making::{self, Quotes};
 use crate::units::{InstrumentId, Lots, Nanos, Side};
@@ -99,13 +99,13 @@ impl<B: Book, F: Flaws> Lane<B, F> {
         if mode == Mode::Halted || !self.orders_up || !self.market_up {
             return none;
         }
-        let (Some(entry), Some(top)) = (self.plan.entry(desk.instrument.id), desk.book.top())
+        let (Some(entry), Some(top)) = (self.plan.entry(desk.instrument.id), touch::<B, F>(desk))
         else {
             return none;
         };
         let stale = now.since(desk.book.updated_at()) > entry.book_age_max
             || gate::is_stale::<F>(&self.plan, now);
-        if stale || gate::is_crossed::<F>(&top) {
+        if stale || top.is_crossed() {
             return none;
         }
         let Some(view) = desk.signal.view(&top, entry.making.volatility_start) else { return none };
@@ -231,7 +231,7 @@ impl<B: Book, F: Flaws> Lane<B, F> {
             exposures: &self.exposures,
             instrument: &desk.instrument,
             trades: &desk.trades,
-            top: desk.book.top(),
+            top: touch::<B, F>(desk),
             book_at: desk.book.updated_at(),
             own: desk.slots.ids(),
             rate: &self.rate,
@@ -283,6 +283,18 @@ impl<B: Book, F: Flaws> Lane<B, F> {
 #[inline]
 fn held_back<F: Flaws>(lane: Holds, own: Holds) -> Holds {
     if F::has(Flaw::TradeWhileHalted) { Holds::NONE } else { lane.union(own) }
+}
+
+/// Best bid and ask that may be quoted on.
+#[inline]
+fn touch<B: Book, F: Flaws>(desk: &Desk<B>) -> Option<Top> {
+    let top = desk.book.top();
+    if F::has(Flaw::AcceptCrossedBook) {
+        // which is the bid is what the higher price says no more
+        return top
+            .map(|top| if top.is_crossed() { Top { bid: top.ask, ask: top.bid } } else { top });
+    }
+    top
 }
 
 /// Quotes that can only bring the position nearer to zero: one side of it, no larger than it is, and

@@ -6,7 +6,6 @@
 
 use super::decide::{Slots, Wanted};
 use super::flaws::Flaws;
-use super::gate;
 use super::lane::Lane;
 use crate::market::book::Book;
 use crate::record::{Intent, Level, OrderAction, OrderType, PlanEntry, PlanLimits, TimeInForce};
@@ -36,7 +35,7 @@ impl<B: Book, F: Flaws> Lane<B, F> {
             return None;
         }
         let entry = self.plan.entry(instrument)?;
-        let top = desk.book.top().filter(|top| !gate::is_crossed::<F>(top))?;
+        let top = desk.book.top().filter(|top| !top.is_crossed())?;
         let (side, touch) = match position.0 > 0 {
             true => (Side::Sell, top.bid?),
             false => (Side::Buy, top.ask?),

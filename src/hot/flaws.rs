@@ -81,7 +81,7 @@ flaws! {
     TakeAbsurdPlan "take_absurd_plan" "sense of the plan"
         "A plan is adopted without a look at its numbers.",
     AcceptCrossedBook "accept_crossed_book" "state of the book"
-        "A book whose bid is above its ask is quoted on.",
+        "A book whose bid is above its ask is quoted on, as if the two had changed places.",
     IgnoreGap "ignore_gap" "chain of diffs"
         "A diff is applied although the one before it is missing.",
     TradeWhileHalted "trade_while_halted" "standing"
@@ -92,8 +92,8 @@ flaws! {
         "Orders that leave are not counted in the rate window.",
     IgnoreLoss "ignore_loss" "loss limits"
         "A loss that is reached holds nobody back.",
-    HoardIncidents "hoard_incidents" "memory"
-        "Incidents are kept beyond their bound.",
+    HoardFrames "hoard_frames" "memory"
+        "Every market frame leaves something behind, and nothing bounds it.",
 }
 
 #[cfg(test)]

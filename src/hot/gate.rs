@@ -119,7 +119,7 @@ fn check_order<F: Flaws>(intent: &Intent, view: &GateView<'_>) -> Verdict {
             return Verdict::Restricted;
         }
     }
-    let verdict = check_price::<F>(intent, view, entry, shrinks);
+    let verdict = check_price(intent, view, entry, shrinks);
     if !verdict.passes() {
         return verdict;
     }
@@ -153,12 +153,6 @@ fn check_order<F: Flaws>(intent: &Intent, view: &GateView<'_>) -> Verdict {
 #[inline]
 pub(super) fn is_stale<F: Flaws>(plan: &Plan, now: Nanos) -> bool {
     !F::has(Flaw::SkipStalePlanCheck) && now.since(plan.adopted_at) > plan.limits.plan_age_max
-}
-
-/// Whether a touch cannot be.
-#[inline]
-pub(super) fn is_crossed<F: Flaws>(top: &Top) -> bool {
-    !F::has(Flaw::AcceptCrossedBook) && top.is_crossed()
 }
 
 /// Largest position that everything on its way and `more` could lead to.
@@ -211,14 +205,9 @@ fn check_standing(intent: &Intent, view: &GateView<'_>, shrinks: bool) -> Verdic
 
 /// Book and price: synchronised, fresh, uncrossed, and the price near enough to the middle and to the
 /// last trade.
-fn check_price<F: Flaws>(
-    intent: &Intent,
-    view: &GateView<'_>,
-    entry: &PlanEntry,
-    shrinks: bool,
-) -> Verdict {
+fn check_price(intent: &Intent, view: &GateView<'_>, entry: &PlanEntry, shrinks: bool) -> Verdict {
     let Some(top) = view.top else { return Verdict::BookUnsynchronised };
-    if is_crossed::<F>(&top) {
+    if top.is_crossed() {
         return Verdict::BookCrossed;
     }
     if view.now.since(view.book_at) > entry.book_age_max && !shrinks {

@@ -376,6 +376,9 @@ impl<C: Clock + Clone, R: Recorder, F: Flaws> Driver<C, R, F> {
             self.first_frame = Some(now);
         }
         self.service.record(self.probe.spent().0);
+        if F::has(Flaw::HoardFrames) {
+            self.incidents.push(Incident { at: now, what: String::new() });
+        }
         let counts = self.pipeline.counts();
         if self.warm.is_none()
             && counts.frames >= self.settings.warm_up
@@ -627,7 +630,7 @@ impl<C: Clock + Clone, R: Recorder, F: Flaws> Driver<C, R, F> {
     #[cold]
     pub(super) fn incident(&mut self, at: Nanos, what: String) {
         self.pipeline.recorder().note(at, &what);
-        if self.incidents.len() < INCIDENTS_MAX || F::has(Flaw::HoardIncidents) {
+        if self.incidents.len() < INCIDENTS_MAX {
             let at = at.since(self.began);
             self.incidents.push(Incident { at, what });
         } else {
