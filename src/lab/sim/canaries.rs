@@ -219,15 +219,37 @@ fn hunt_one(
 mod tests {
     use super::*;
 
+    /// Seeds within which the bugs that show at once must be found here.
+    const FEW: u64 = 4;
+
     #[test]
-    fn a_bug_is_found_and_the_same_seed_without_it_is_sound() {
-        let span = Nanos(60 * 1_000_000_000);
-        for (flaw, seed) in [(Flaw::HoardFrames, 1), (Flaw::ReuseOrderIds, 1)] {
-            let found = run(flaw, seed, span).unwrap();
-            let found = found.unwrap_or_else(|| panic!("{} in seed {seed}", flaw.name()));
-            assert!(breaks(flaw).contains(&found.invariant), "{found:?}");
-            assert!(PLANTED.get().is_none(), "it is taken out again");
-            assert!(!Soundness::default().breaks(seed, span).unwrap(), "seed {seed}");
+    fn bugs_are_found_and_the_seeds_that_show_them_are_sound_without() {
+        let flaws = [
+            Flaw::HoardFrames,
+            Flaw::ReuseOrderIds,
+            Flaw::ForgetPartialFill,
+            Flaw::NeverCountOrders,
+        ];
+        let finds = hunt(&flaws, 1, FEW, SPAN, 1, &|_| {}).unwrap();
+        for (flaw, find) in flaws.into_iter().zip(finds) {
+            println!("{find:?}");
+            let seed = find.seed.unwrap_or_else(|| panic!("{} is not found", find.name));
+            assert!(breaks(flaw).contains(&find.invariant.unwrap()), "{find:?}");
+            assert!(!Soundness::default().breaks(seed, SPAN).unwrap(), "{find:?}");
         }
+    }
+
+    #[test]
+    fn where_no_bug_is_planted_the_engine_is_the_sound_one() {
+        let span = Nanos(SPAN.0 / 3);
+        let sound = seeds::run_as::<Sound>(2, span, None, &mut None).unwrap();
+        let same = seeds::run_as::<Planted>(2, span, None, &mut None).unwrap();
+        assert_eq!((sound.traffic, sound.steps), (same.traffic, same.steps));
+        {
+            let _plant = Plant::new(Flaw::CountWithoutInFlight);
+            let other = seeds::run_as::<Planted>(2, span, None, &mut None).unwrap();
+            assert_ne!(sound.traffic, other.traffic, "and a planted one is another");
+        }
+        assert_eq!(PLANTED.get(), None, "it is taken out again");
     }
 }
