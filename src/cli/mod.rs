@@ -5,6 +5,7 @@
 pub mod audit;
 pub mod bench;
 pub mod book;
+mod canaries;
 pub mod captures;
 pub mod config;
 pub mod control;

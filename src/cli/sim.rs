@@ -2,6 +2,8 @@
 //!
 //! Progress goes to stderr, the result to stdout. A broken invariant is a failure of the command.
 
+use super::canaries::Hunt;
+use crate::lab::sim::canaries;
 use crate::lab::sim::faults::{FaultList, FaultListError};
 use crate::lab::sim::seeds::{self, Broken, Outcome, SeedError};
 use crate::units::Nanos;
@@ -12,18 +14,27 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+/// How long a seed lives, unless told otherwise.
+const SPAN: Nanos = Nanos(1_800 * 1_000_000_000);
+
 /// Arguments of `bot4 sim`.
 #[derive(Debug, Args)]
 pub struct SimArgs {
     /// The first seed
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
-    /// How many seeds, counted up from the first
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seeds: u64,
-    /// Simulated hours of each seed
-    #[arg(long, value_name = "H", default_value_t = 0.5)]
-    hours: f64,
+    /// How many seeds, counted up from the first: one without it; with --canaries at most 40 a bug
+    #[arg(long, value_name = "N")]
+    seeds: Option<u64>,
+    /// Simulated hours of each seed: half an hour without it, a fifth with --canaries
+    #[arg(long, value_name = "H")]
+    hours: Option<f64>,
+    /// Plant bugs in the engine, one at a time, and say in how many seeds each is found
+    #[arg(long, conflicts_with = "faults")]
+    canaries: bool,
+    /// With --canaries: only the bug of this name; may be given again
+    #[arg(long, value_name = "NAME", requires = "canaries")]
+    canary: Vec<String>,
     /// Instead of the seed's own faults: MS:NAME[:A[:B[:C]]] joined by commas, as a failing seed prints
     /// them; empty for none
     #[arg(long, value_name = "LIST")]
@@ -67,6 +78,24 @@ pub enum SimError {
         /// Seeds that were run.
         seeds: u64,
     },
+    /// Bugs that nothing showed.
+    #[error("{missed} of {planted} planted bugs were not found: {names}")]
+    Missed {
+        /// Bugs that were not found.
+        missed: usize,
+        /// Bugs that were planted.
+        planted: usize,
+        /// Their names.
+        names: String,
+    },
+    /// A bug that nobody can plant.
+    #[error("--canary {given} is no planted bug; there are {names}")]
+    NoCanary {
+        /// What was given.
+        given: String,
+        /// What could have been.
+        names: String,
+    },
     /// Output could not be written.
     #[error("the report cannot be written")]
     Write(#[from] io::Error),
@@ -101,24 +130,37 @@ struct Report {
 /// # Errors
 /// When an argument is none, and when an invariant broke.
 pub fn run(args: &SimArgs, out: &mut dyn Write) -> Result<(), SimError> {
-    if !(args.hours > 0.0 && args.hours <= 1_000.0) {
-        return Err(SimError::Hours(args.hours));
+    let usual = if args.canaries { canaries::SPAN } else { SPAN };
+    let hours = args.hours.unwrap_or(usual.0 as f64 / 3_600e9);
+    if !(hours > 0.0 && hours <= 1_000.0) {
+        return Err(SimError::Hours(hours));
     }
-    let span = Nanos((args.hours * 3_600e9) as u64);
+    let span = Nanos((hours * 3_600e9) as u64);
+    let seeds = args.seeds.unwrap_or(1);
     let faults: Option<FaultList> = args.faults.as_deref().map(str::parse).transpose()?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = args.threads.unwrap_or(cores).clamp(1, args.seeds.max(1) as usize);
     let begun = Instant::now();
+    if args.canaries {
+        let hunt = Hunt {
+            first: args.seed,
+            seeds_max: args.seeds.unwrap_or(canaries::SEEDS_MAX),
+            span,
+            threads: args.threads.unwrap_or(cores),
+            json: args.json,
+        };
+        return hunt.run(&args.canary, begun, out);
+    }
+    let threads = args.threads.unwrap_or(cores).clamp(1, seeds.max(1) as usize);
     let report = match faults {
-        Some(_) if args.seeds > 1 => return Err(SimError::ManySeeds),
+        Some(_) if seeds > 1 => return Err(SimError::ManySeeds),
         Some(list) => one(args, span, &list, begun)?,
-        None => many(args, span, threads, begun)?,
+        None => many(args, seeds, span, threads, begun)?,
     };
     if args.json {
         serde_json::to_writer_pretty(&mut *out, &report)?;
         writeln!(out)?;
     } else {
-        print(&report, args, out)?;
+        print(&report, hours, out)?;
     }
     let count = report.violations.len() as u64 + report.violations_more;
     if count > 0 {
@@ -150,7 +192,13 @@ fn one(
     Ok(report(1, &outcome, broken.into_iter().collect(), 0, 1, begun))
 }
 
-fn many(args: &SimArgs, span: Nanos, threads: usize, begun: Instant) -> Result<Report, SimError> {
+fn many(
+    args: &SimArgs,
+    seeds: u64,
+    span: Nanos,
+    threads: usize,
+    begun: Instant,
+) -> Result<Report, SimError> {
     let done = AtomicU64::new(0);
     let shown = io::stderr().is_terminal();
     let told = |seed: u64, outcome: &Outcome| {
@@ -161,10 +209,10 @@ fn many(args: &SimArgs, span: Nanos, threads: usize, begun: Instant) -> Result<R
         }
         if shown && done.is_multiple_of(10) {
             let seconds = begun.elapsed().as_secs_f64();
-            eprintln!("sim: {done} of {} seeds in {seconds:.0} s", args.seeds);
+            eprintln!("sim: {done} of {seeds} seeds in {seconds:.0} s");
         }
     };
-    let summary = seeds::run_all(args.seed, args.seeds, span, threads, args.shrink, &told)?;
+    let summary = seeds::run_all(args.seed, seeds, span, threads, args.shrink, &told)?;
     let (broken, more) = (summary.broken, summary.broken_more);
     Ok(report(summary.seeds, &summary.total, broken, more, threads, begun))
 }
@@ -198,7 +246,7 @@ fn report(
     }
 }
 
-fn print(report: &Report, args: &SimArgs, out: &mut dyn Write) -> io::Result<()> {
+fn print(report: &Report, hours: f64, out: &mut dyn Write) -> io::Result<()> {
     let faults: u64 = report.faults.values().sum();
     writeln!(
         out,
@@ -237,7 +285,7 @@ fn print(report: &Report, args: &SimArgs, out: &mut dyn Write) -> io::Result<()>
         writeln!(
             out,
             "  repeat it   bot4 sim --seed {} --hours {} --faults \"{}\"",
-            broken.seed, args.hours, broken.faults
+            broken.seed, hours, broken.faults
         )?;
     }
     if report.violations_more > 0 {

@@ -5,17 +5,19 @@
 
 use super::book::SyncedBook;
 use super::decide::{Style, Wanted, cancel};
+use super::flaws::{Flaw, Flaws};
 use super::gate::{self, GateView};
 use super::lane::{Desk, Lane};
 use super::outbox::Outbox;
+use super::state::Holds;
 use crate::host::probe::{Probe, Stage};
 use crate::ledger::{Account, StateHash};
-use crate::market::book::Book;
+use crate::market::book::{Book, Top};
 use crate::record::{Intent, Judgement, Level, Mode, OrderAction, Verdict};
 use crate::strategy::making::{self, Quotes};
 use crate::units::{InstrumentId, Lots, Nanos, Side};
 
-impl<B: Book> Lane<B> {
+impl<B: Book, F: Flaws> Lane<B, F> {
     pub(super) fn requote_all(&mut self, now: Nanos, probe: &mut impl Probe, outbox: &mut Outbox) {
         for at in 0..self.desks.len() {
             self.requote(self.desks[at].instrument.id, now, probe, outbox);
@@ -50,7 +52,7 @@ impl<B: Book> Lane<B> {
         let (told, breakers) = (std::mem::replace(&mut desk.told, own), &desk.breakers);
         let level = |cause| breakers.level_of(cause).unwrap_or_default();
         self.notices.changed(told, own, Some(instrument), now, level);
-        let holds = self.holds.union(own);
+        let holds = held_back::<F>(self.holds, own);
         let mode = holds.mode();
         if desk.slots.ids().is_empty() {
             desk.mode = mode;
@@ -97,12 +99,12 @@ impl<B: Book> Lane<B> {
         if mode == Mode::Halted || !self.orders_up || !self.market_up {
             return none;
         }
-        let (Some(entry), Some(top)) = (self.plan.entry(desk.instrument.id), desk.book.top())
+        let (Some(entry), Some(top)) = (self.plan.entry(desk.instrument.id), touch::<B, F>(desk))
         else {
             return none;
         };
         let stale = now.since(desk.book.updated_at()) > entry.book_age_max
-            || now.since(self.plan.adopted_at) > self.plan.limits.plan_age_max;
+            || gate::is_stale::<F>(&self.plan, now);
         if stale || top.is_crossed() {
             return none;
         }
@@ -217,7 +219,7 @@ impl<B: Book> Lane<B> {
         if outbox.is_full() {
             return Verdict::QueueFull;
         }
-        let holds = self.holds.union(desk.breakers.holds());
+        let holds = held_back::<F>(self.holds, desk.breakers.holds());
         let view = GateView {
             holds,
             closes: holds.closes(self.plan.limits.flatten.always != 0),
@@ -229,13 +231,13 @@ impl<B: Book> Lane<B> {
             exposures: &self.exposures,
             instrument: &desk.instrument,
             trades: &desk.trades,
-            top: desk.book.top(),
+            top: touch::<B, F>(desk),
             book_at: desk.book.updated_at(),
             own: desk.slots.ids(),
             rate: &self.rate,
             now,
         };
-        gate::check(intent, &view)
+        gate::check_as::<F>(intent, &view)
     }
 
     /// An intent that passed: booked before it leaves, so that its report always finds it.
@@ -267,12 +269,32 @@ impl<B: Book> Lane<B> {
                 self.exposures.update(intent.instrument.0 as usize, account);
             }
         }
-        self.rate.sent(intent.action, now);
+        if !F::has(Flaw::NeverCountOrders) {
+            self.rate.sent(intent.action, now);
+        }
         self.counts.requests += 1;
         hash_intent(&mut self.orders_hash, intent);
         outbox.pass(intent);
         Verdict::Pass
     }
+}
+
+/// What holds an instrument back: the lane's standing and its own.
+#[inline]
+fn held_back<F: Flaws>(lane: Holds, own: Holds) -> Holds {
+    if F::has(Flaw::TradeWhileHalted) { Holds::NONE } else { lane.union(own) }
+}
+
+/// Best bid and ask that may be quoted on.
+#[inline]
+fn touch<B: Book, F: Flaws>(desk: &Desk<B>) -> Option<Top> {
+    let top = desk.book.top();
+    if F::has(Flaw::AcceptCrossedBook) {
+        // which is the bid is what the higher price says no more
+        return top
+            .map(|top| if top.is_crossed() { Top { bid: top.ask, ask: top.bid } } else { top });
+    }
+    top
 }
 
 /// Quotes that can only bring the position nearer to zero: one side of it, no larger than it is, and

@@ -148,6 +148,16 @@ impl<B: Book> SyncedBook<B> {
         }
     }
 
+    /// What `Flaw::IgnoreGap` makes of a diff: one that follows, whatever is missing before it.
+    pub(super) fn chained<'a>(&self, diff: &DepthDiff<'a>) -> DepthDiff<'a> {
+        let last = self.book.last_update();
+        if !self.is_synchronised() || diff.last_update <= last {
+            return *diff;
+        }
+        let previous_update = diff.previous_update.map(|_| last);
+        DepthDiff { first_update: last + 1, previous_update, ..*diff }
+    }
+
     /// Applies a snapshot and the diffs that waited for it.
     pub fn on_snapshot(&mut self, snapshot: &DepthSnapshot<'_>, now: Nanos) -> BookChange {
         match self.sync.on_snapshot(snapshot.last_update) {

@@ -5,12 +5,13 @@
 //! nothing of ours works. A book that cannot be trusted has no price to close at: it waits.
 
 use super::decide::{Slots, Wanted};
+use super::flaws::Flaws;
 use super::lane::Lane;
 use crate::market::book::Book;
 use crate::record::{Intent, Level, OrderAction, OrderType, PlanEntry, PlanLimits, TimeInForce};
 use crate::units::{Lots, Money, Nanos, OrderId, Rate, Side, Ticks};
 
-impl<B: Book> Lane<B> {
+impl<B: Book, F: Flaws> Lane<B, F> {
     /// The cancels that come before a closing order, or the order, or nothing while it is not its time.
     #[cold]
     pub(super) fn closing(&mut self, at: usize, now: Nanos) -> Wanted {

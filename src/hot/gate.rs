@@ -8,6 +8,7 @@
 //! Deliberately absent: logging (the report counts verdicts by code), what a breach leads to (`reckon`).
 
 use super::exposure::Exposures;
+use super::flaws::{Flaw, Flaws, Sound};
 use super::rate::{RateWindow, Use};
 use super::state::Holds;
 use super::trades::Trades;
@@ -56,8 +57,14 @@ pub struct GateView<'a> {
 /// Fails closed: whatever cannot be answered is a refusal.
 #[must_use]
 pub fn check(intent: &Intent, view: &GateView<'_>) -> Verdict {
+    check_as::<Sound>(intent, view)
+}
+
+/// The same, with or without bugs.
+#[inline]
+pub(super) fn check_as<F: Flaws>(intent: &Intent, view: &GateView<'_>) -> Verdict {
     if matches!(intent.action, OrderAction::Place | OrderAction::Replace) {
-        check_order(intent, view)
+        check_order::<F>(intent, view)
     } else if intent.action == OrderAction::Cancel {
         check_cancel(intent, view)
     } else {
@@ -93,7 +100,7 @@ fn check_cancel_rate(view: &GateView<'_>) -> Verdict {
     Verdict::Pass
 }
 
-fn check_order(intent: &Intent, view: &GateView<'_>) -> Verdict {
+fn check_order<F: Flaws>(intent: &Intent, view: &GateView<'_>) -> Verdict {
     let Some(account) = view.ledger.account(intent.instrument) else { return Verdict::NotInPlan };
     let more = more_lots(intent, view);
     let shrinks = shrinks(intent.side, more, account);
@@ -105,7 +112,7 @@ fn check_order(intent: &Intent, view: &GateView<'_>) -> Verdict {
         return if view.plan.version == 0 { Verdict::PlanStale } else { Verdict::NotInPlan };
     };
     if !shrinks {
-        if view.now.since(view.plan.adopted_at) > view.plan.limits.plan_age_max {
+        if is_stale::<F>(view.plan, view.now) {
             return Verdict::PlanStale;
         }
         if entry.restricted != 0 {
@@ -121,7 +128,7 @@ fn check_order(intent: &Intent, view: &GateView<'_>) -> Verdict {
         return verdict;
     }
     if !shrinks {
-        if account.worst_position(intent.side, more) > entry.position_lots_max {
+        if worst_position::<F>(account, intent.side, more) > entry.position_lots_max {
             return Verdict::PositionOverLimit;
         }
         let at = intent.instrument.0 as usize;
@@ -140,6 +147,21 @@ fn check_order(intent: &Intent, view: &GateView<'_>) -> Verdict {
         return Verdict::OrderRate;
     }
     Verdict::Pass
+}
+
+/// Whether a plan is too old for new risk.
+#[inline]
+pub(super) fn is_stale<F: Flaws>(plan: &Plan, now: Nanos) -> bool {
+    !F::has(Flaw::SkipStalePlanCheck) && now.since(plan.adopted_at) > plan.limits.plan_age_max
+}
+
+/// Largest position that everything on its way and `more` could lead to.
+#[inline]
+fn worst_position<F: Flaws>(account: &Account, side: Side, more: Lots) -> Lots {
+    if F::has(Flaw::CountWithoutInFlight) {
+        return Lots(account.position().0 + side.sign() * more.0).abs();
+    }
+    account.worst_position(side, more)
 }
 
 /// Lots that an order adds to what works on its side. A change in place counts already; a replacement

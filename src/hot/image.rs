@@ -3,6 +3,7 @@
 //! Invariant: what `walk` leaves out, a lane brought back has not; the state hash tells the difference.
 
 use super::breaker::BreakerState;
+use super::flaws::Flaws;
 use super::lane::Lane;
 use super::report::{BreakerReport, LaneReport, RiskReport, Standing};
 use super::sound;
@@ -10,7 +11,7 @@ use crate::ledger::StateHash;
 use crate::market::book::Book;
 use crate::record::{BreakerKind, Cause, Digest, Mode, Tape};
 
-impl<B: Book> Lane<B> {
+impl<B: Book, F: Flaws> Lane<B, F> {
     /// Hash of the whole state.
     #[must_use]
     pub fn state_hash(&self) -> u64 {
@@ -111,7 +112,7 @@ impl<B: Book> Lane<B> {
 
     /// Takes over what another lane left, of which the first `kept` instruments are the same; the others
     /// are flat and have no order.
-    pub fn take_over(&mut self, before: &Lane<B>, kept: usize) {
+    pub fn take_over(&mut self, before: &Lane<B, F>, kept: usize) {
         self.ledger.take_over(&before.ledger, kept);
         self.sequence = before.sequence;
         self.latest = before.latest;

@@ -10,6 +10,7 @@ use super::book::{BookChange, Gap, SyncedBook};
 use super::breaker::{Breaker, DeskBreakers, LaneBreakers};
 use super::decide::Slots;
 use super::exposure::Exposures;
+use super::flaws::{Flaw, Flaws, Sound};
 use super::losses::Losses;
 use super::notice::Notices;
 use super::outbox::Outbox;
@@ -22,13 +23,14 @@ use crate::host::probe::{Probe, Stage};
 use crate::ledger::{Applied, Ledger, StateHash};
 use crate::market::book::{Book, Ladder};
 use crate::record::{
-    AdoptedOrder, BreakerKind, ExecutionKind, ExecutionReport, Input, Instrument, Life, Link,
-    LinkState, MarketEvent, Mode, Plan, Stamp, Verdict,
+    Adjustment, AdoptedOrder, BreakerKind, ExecutionKind, ExecutionReport, Input, Instrument, Life,
+    Link, LinkState, MarketEvent, Mode, Plan, Stamp, Verdict,
 };
-use crate::units::{InstrumentId, LaneId, Lots, Nanos, OrderId, UnixNanos};
+use crate::units::{InstrumentId, LaneId, Lots, Money, Nanos, OrderId, UnixNanos};
 use crate::venue::binance::Family;
 use crate::venue::binance::orders::Backoff;
 use bytemuck::{Pod, Zeroable};
+use std::marker::PhantomData;
 
 /// Lanes of one account: the low digits of a client order id's epoch say whose it is.
 pub const LANES_MAX: u32 = 16;
@@ -77,9 +79,9 @@ pub(super) struct Desk<B: Book> {
     pub(super) closed_at: Nanos,
 }
 
-/// A hot lane; `B` is the book it keeps.
+/// A hot lane; `B` is the book it keeps, `F` the bugs that the simulator has planted in it.
 #[derive(Clone, Debug)]
-pub struct Lane<B: Book = Ladder> {
+pub struct Lane<B: Book = Ladder, F: Flaws = Sound> {
     pub(super) config: LaneConfig,
     pub(super) desks: Vec<Desk<B>>,
     pub(super) ledger: Ledger,
@@ -112,6 +114,7 @@ pub struct Lane<B: Book = Ladder> {
     pub(super) orders_hash: StateHash,
     pub(super) counts: InputCounts,
     pub(super) verdicts: [u64; Verdict::ALL.len()],
+    flaws: PhantomData<F>,
 }
 
 impl<B: Book + Default> Lane<B> {
@@ -119,6 +122,14 @@ impl<B: Book + Default> Lane<B> {
     /// `PLAN_INSTRUMENTS_MAX` of them, as a plan has no room for more.
     #[must_use]
     pub fn new(config: LaneConfig, instruments: &[Instrument]) -> Lane<B> {
+        Lane::of(config, instruments)
+    }
+}
+
+impl<B: Book + Default, F: Flaws> Lane<B, F> {
+    /// The same, with or without bugs.
+    #[must_use]
+    pub fn of(config: LaneConfig, instruments: &[Instrument]) -> Lane<B, F> {
         assert!(
             instruments.len() <= crate::record::PLAN_INSTRUMENTS_MAX
                 && instruments.iter().enumerate().all(|(at, i)| i.id.0 as usize == at),
@@ -161,11 +172,12 @@ impl<B: Book + Default> Lane<B> {
             orders_hash: StateHash::default(),
             counts: InputCounts::default(),
             verdicts: [0; Verdict::ALL.len()],
+            flaws: PhantomData,
         }
     }
 }
 
-impl<B: Book> Lane<B> {
+impl<B: Book, F: Flaws> Lane<B, F> {
     /// The books.
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
@@ -208,6 +220,12 @@ impl<B: Book> Lane<B> {
     #[must_use]
     pub fn holds(&self) -> Holds {
         self.holds
+    }
+
+    /// Whether the venue has shut it out, so that not even a cancel may leave.
+    #[must_use]
+    pub fn is_muted(&self) -> bool {
+        self.latest < self.muted_until
     }
 
     /// What it risks and owns.
@@ -384,6 +402,13 @@ impl<B: Book> Lane<B> {
                 self.counts.depth += 1;
                 let Some(desk) = self.desks.get_mut(diff.instrument.0 as usize) else { return };
                 desk.breakers.on_event(diff.event_time, wall);
+                let chained;
+                let diff = if F::has(Flaw::IgnoreGap) {
+                    chained = desk.book.chained(diff);
+                    &chained
+                } else {
+                    diff
+                };
                 (diff.instrument, desk.book.on_diff(diff, now))
             }
             MarketEvent::Snapshot(snapshot) => {
@@ -460,7 +485,14 @@ impl<B: Book> Lane<B> {
     ) {
         self.counts.executions += 1;
         let mode = self.holds.mode();
+        let leaves_rest = report.filled_lots < report.lots;
+        if F::has(Flaw::ForgetPartialFill) && report.kind == ExecutionKind::Fill && leaves_rest {
+            return;
+        }
         let applied = self.ledger.on_report(report);
+        if F::has(Flaw::BookFillTwice) && applied == Applied::Repeated {
+            self.book_again(report);
+        }
         if self.ledger.misses_fills(report) {
             let fits = |of: &&mut Missing| of.order == report.order || of.order == OrderId(0);
             if let Some(free) = self.missing.iter_mut().find(fits) {
@@ -484,6 +516,17 @@ impl<B: Book> Lane<B> {
             self.requote(report.instrument, now, probe, outbox);
         } else {
             self.requote_all(now, probe, outbox);
+        }
+    }
+
+    /// What `Flaw::BookFillTwice` does with a report that changed nothing.
+    fn book_again(&mut self, report: &ExecutionReport) {
+        if let Some(account) = self.ledger.account(report.instrument)
+            && report.kind == ExecutionKind::Fill
+        {
+            let lots = Lots(report.side.sign() * report.last_lots.0);
+            let cash = Money(-account.valuation().value(lots, report.last_price).0);
+            self.ledger.adjust(&Adjustment { instrument: report.instrument, lots, cash });
         }
     }
 

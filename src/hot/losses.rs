@@ -101,6 +101,17 @@ impl Losses {
         }
     }
 
+    /// The equity that a loss is counted from; the highest for any other cause.
+    #[must_use]
+    pub const fn level(&self, cause: Cause) -> Money {
+        match cause {
+            Cause::DailyLoss => self.day_start,
+            Cause::WeeklyLoss => self.week_start,
+            Cause::MonthlyLoss => self.month_start,
+            _ => self.peak,
+        }
+    }
+
     /// Loss since the day began; negative for a profit.
     #[must_use]
     pub const fn of_day(&self, equity: Money) -> Money {

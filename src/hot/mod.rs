@@ -11,6 +11,7 @@ mod closing;
 pub mod decide;
 pub mod drive;
 pub mod exposure;
+pub mod flaws;
 pub mod gate;
 pub mod guard;
 pub mod image;

@@ -7,12 +7,14 @@
 //! Deliberately absent: sockets, TLS and WebSocket framing (`drive`), the venue (`lab`).
 
 use super::book::Gap;
+use super::flaws::{Flaw, Flaws, Sound};
 use super::lane::{Lane, LaneConfig, Missing};
 use super::notice::Notice;
 use super::outbox::Outbox;
 use super::recorder::{Recorder, Unrecorded};
 use crate::host::cpu::Simd;
 use crate::host::probe::{Probe, Stage};
+use crate::market::book::Ladder;
 use crate::record::{Command, Input, Instrument, Intent, Link, Mode, Source, Stamp};
 use crate::units::{InstrumentId, Nanos, UnixNanos};
 use crate::venue::binance::Family;
@@ -56,18 +58,18 @@ pub enum PipelineFault {
     Encode(#[from] EncodeError),
 }
 
-/// Decoder, lane and encoder of one lane; `R` takes what it lives by.
-pub struct Pipeline<R: Recorder = Unrecorded> {
+/// Decoder, lane and encoder of one lane; `R` takes what it lives by, `F` are its bugs.
+pub struct Pipeline<R: Recorder = Unrecorded, F: Flaws = Sound> {
     family: Family,
     decoder: Decoder,
     reports: ReportDecoder,
-    core: Core<R>,
+    core: Core<R, F>,
 }
 
 /// Everything behind the decoders, whose scratch an input borrows.
-struct Core<R: Recorder> {
+struct Core<R: Recorder, F: Flaws> {
     encoder: RequestEncoder,
-    lane: Lane,
+    lane: Lane<Ladder, F>,
     outbox: Outbox,
     recorder: R,
     /// The recorder had no room, and nobody has been told yet.
@@ -92,16 +94,18 @@ impl Pipeline {
     ) -> Pipeline {
         Pipeline::with(Lane::new(config, instruments), family, instruments, simd, wall_at_zero)
     }
+}
 
+impl<F: Flaws> Pipeline<Unrecorded, F> {
     /// A pipeline around a lane that has lived before.
     #[must_use]
     pub fn with(
-        lane: Lane,
+        lane: Lane<Ladder, F>,
         family: Family,
         instruments: &[Instrument],
         simd: Simd,
         wall_at_zero: UnixNanos,
-    ) -> Pipeline {
+    ) -> Pipeline<Unrecorded, F> {
         Pipeline {
             family,
             decoder: Decoder::new(family, instruments, simd).rounding_sizes(),
@@ -123,7 +127,7 @@ impl Pipeline {
 
     /// The same with a recorder.
     #[must_use]
-    pub fn recording<R: Recorder>(self, recorder: R) -> Pipeline<R> {
+    pub fn recording<R: Recorder>(self, recorder: R) -> Pipeline<R, F> {
         let core = self.core;
         let mut outbox = core.outbox;
         outbox.keep_judgements(recorder.listens());
@@ -147,7 +151,7 @@ impl Pipeline {
     }
 }
 
-impl<R: Recorder> Pipeline<R> {
+impl<R: Recorder, F: Flaws> Pipeline<R, F> {
     /// Wall time at monotonic zero as the venue has it: what requests carry from now on.
     pub fn set_wall(&mut self, at_zero: UnixNanos) {
         self.core.wall_offset = at_zero.0;
@@ -155,14 +159,14 @@ impl<R: Recorder> Pipeline<R> {
 
     /// The same with a signature on every request, for keys that cannot log a session on.
     #[must_use]
-    pub fn signing(mut self, signer: Signer, instruments: &[Instrument]) -> Pipeline<R> {
+    pub fn signing(mut self, signer: Signer, instruments: &[Instrument]) -> Pipeline<R, F> {
         self.core.encoder = RequestEncoder::with(self.family, instruments, None, Some(signer));
         self
     }
 
     /// The lane, for its reports and hashes.
     #[must_use]
-    pub fn lane(&self) -> &Lane {
+    pub fn lane(&self) -> &Lane<Ladder, F> {
         &self.core.lane
     }
 
@@ -177,7 +181,7 @@ impl<R: Recorder> Pipeline<R> {
 
     /// The lane alone; the recorder hears no more.
     #[must_use]
-    pub fn into_lane(self) -> Lane {
+    pub fn into_lane(self) -> Lane<Ladder, F> {
         self.core.lane
     }
 
@@ -321,6 +325,20 @@ impl<R: Recorder> Pipeline<R> {
         }
     }
 
+    /// What `Flaw::ResendUnderNewId` sends: a request that no lane has asked for.
+    pub(super) fn send_beside(
+        &mut self,
+        intent: &Intent,
+        now: Nanos,
+        send: &mut impl FnMut(&Intent, &[u8]),
+    ) {
+        let core = &mut self.core;
+        let wall = UnixNanos(core.wall_offset.saturating_add(now.0));
+        if let Ok(len) = core.encoder.encode(intent, wall, &mut core.text) {
+            send(intent, &core.text[..len]);
+        }
+    }
+
     /// Any other input: timer, command, link change, plan, or an execution report already decoded.
     /// Whether it was consumed.
     pub fn on_input(
@@ -333,6 +351,11 @@ impl<R: Recorder> Pipeline<R> {
         probe.begin();
         self.core.take(input, now, probe, send)
     }
+}
+
+/// Which inputs `Flaw::LoseJournalRecord` loses.
+const fn is_lost(sequence: u64, input: &Input<'_>) -> bool {
+    matches!(input, Input::Execution(_)) && sequence.is_multiple_of(16)
 }
 
 /// Whether a message may name the key of the session, which no file of ours does: answers to requests
@@ -350,7 +373,7 @@ fn may_name_key(text: &[u8], decoded: &Result<OrderMessage, ReportError>) -> boo
     }
 }
 
-impl<R: Recorder> Core<R> {
+impl<R: Recorder, F: Flaws> Core<R, F> {
     /// Keeps a frame as it came, where that is asked for.
     #[inline]
     fn keep(&mut self, link: Link, bytes: &[u8], now: Nanos) {
@@ -402,7 +425,9 @@ impl<R: Recorder> Core<R> {
         let stamp = Stamp { received: now, sequence: self.sequence };
         self.lane.step(stamp, input, probe, &mut self.outbox);
         self.encode(now, probe, send);
-        self.recorder.input(stamp, &input);
+        if !(F::has(Flaw::LoseJournalRecord) && is_lost(self.sequence, &input)) {
+            self.recorder.input(stamp, &input);
+        }
         for judgement in self.outbox.judgements() {
             self.recorder.judgement(stamp, judgement);
         }

@@ -4,6 +4,7 @@
 //! Invariant: a cause is raised, and its cancels leave, by the input after which it is true. Deliberately
 //! absent: the table of who may move what (`state`), the cancels themselves (`act`).
 
+use super::flaws::{Flaw, Flaws};
 use super::lane::Lane;
 use super::notice::{Notice, What};
 use super::sound;
@@ -15,7 +16,7 @@ use crate::record::{
 use crate::units::{InstrumentId, Nanos, Ticks, UnixNanos};
 use crate::venue::binance::orders::WOULD_TAKE;
 
-impl<B: Book> Lane<B> {
+impl<B: Book, F: Flaws> Lane<B, F> {
     /// Wall time of an input, by the life's own clock.
     #[inline]
     pub(super) fn wall(&self, now: Nanos) -> UnixNanos {
@@ -25,7 +26,9 @@ impl<B: Book> Lane<B> {
     /// Adopts a plan, or keeps the one it has where the new one is absurd.
     pub(super) fn on_plan(&mut self, plan: &Plan, now: Nanos) {
         self.counts.plans += 1;
-        if let Err(fault) = sound::check(plan, self.config.lane) {
+        if let Err(fault) = sound::check(plan, self.config.lane)
+            && !F::has(Flaw::TakeAbsurdPlan)
+        {
             self.counts.plans_refused += 1;
             self.notices.push(Notice { at: now, what: What::PlanRefused(fault) });
             return;
@@ -72,7 +75,9 @@ impl<B: Book> Lane<B> {
             self.moves(StateEvent::Ended(Cause::DailyLoss), now);
         }
         for cause in self.losses.on_equity(equity, &self.plan.limits).into_iter().flatten() {
-            self.raise(cause, now);
+            if !F::has(Flaw::IgnoreLoss) {
+                self.raise(cause, now);
+            }
         }
         let breach = self.exposures.breach();
         if breach.is_some() || self.holds.has(Cause::Exposure) {

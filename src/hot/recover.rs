@@ -9,6 +9,7 @@
 //! Invariant: an entry that does not follow from those before it is an error that names it; the replica
 //! is then of no use. Deliberately absent: files (`journal`), the venue (`drive` reconciles).
 
+use super::flaws::{Flaw, Flaws, Sound};
 use super::lane::{LANES_MAX, Lane, LaneConfig};
 use super::outbox::Outbox;
 use crate::host::probe::NoProbe;
@@ -107,10 +108,10 @@ pub enum RecoverError {
     Entry(#[from] EntryError),
 }
 
-/// A lane that lives by its journal.
+/// A lane that lives by its journal, with the bugs of the lane that wrote it.
 #[derive(Debug)]
-pub struct Replica {
-    lane: Option<Lane>,
+pub struct Replica<F: Flaws = Sound> {
+    lane: Option<Lane<Ladder, F>>,
     config: LaneConfig,
     instruments: Vec<Instrument>,
     /// Instruments of a life that has begun and not yet had its first input.
@@ -151,6 +152,22 @@ impl Replica {
     /// A replica that waits for the beginning of a stream.
     #[must_use]
     pub fn new() -> Replica {
+        Replica::blank()
+    }
+
+    /// The replica out of its bytes.
+    ///
+    /// # Errors
+    /// When they are damaged, or of another layout.
+    pub fn load(bytes: &[u8]) -> Result<Replica, RecoverError> {
+        Replica::restore(bytes)
+    }
+}
+
+impl<F: Flaws> Replica<F> {
+    /// As `new`, with or without bugs.
+    #[must_use]
+    pub fn blank() -> Replica<F> {
         let mut outbox = Outbox::new();
         outbox.keep_judgements(true);
         Replica {
@@ -242,13 +259,13 @@ impl Replica {
         match &mut self.lane {
             Some(_) if coming == self.instruments => {}
             Some(lane) => {
-                let mut next = Lane::new(self.config, &coming);
+                let mut next = Lane::of(self.config, &coming);
                 next.inherit(lane, &self.instruments, &coming)
                     .map_err(|symbol| RecoverError::Instrument { symbol })?;
                 *lane = next;
             }
             None => {
-                let mut lane = Lane::new(self.config, &coming);
+                let mut lane = Lane::of(self.config, &coming);
                 lane.account_from(self.begun_at);
                 self.lane = Some(lane);
             }
@@ -261,7 +278,7 @@ impl Replica {
     fn settle_judgements(&self) -> Result<(), RecoverError> {
         match self.outbox.judgements().get(self.compared) {
             Some(more) => Err(RecoverError::Judgement {
-                input: self.lane.as_ref().map_or(0, Lane::sequence),
+                input: self.lane.as_ref().map_or(0, |lane| lane.sequence()),
                 order: more.intent.order,
                 then: Verdict::UnknownOrder,
                 now: format!("{:?}, which is not in the journal", more.verdict),
@@ -272,7 +289,7 @@ impl Replica {
 
     fn compare(&mut self, input: u64, then: &Judgement) -> Result<(), RecoverError> {
         let now = self.outbox.judgements().get(self.compared);
-        if now != Some(then) || self.lane.as_ref().map(Lane::sequence) != Some(input) {
+        if now != Some(then) || self.lane.as_ref().map(|lane| lane.sequence()) != Some(input) {
             return Err(RecoverError::Judgement {
                 input,
                 order: then.intent.order,
@@ -301,7 +318,7 @@ impl Replica {
 
     /// The lane, once a life has begun.
     #[must_use]
-    pub fn lane(&self) -> Option<&Lane> {
+    pub fn lane(&self) -> Option<&Lane<Ladder, F>> {
         self.lane.as_ref()
     }
 
@@ -319,14 +336,14 @@ impl Replica {
         &self,
         config: LaneConfig,
         instruments: &[Instrument],
-    ) -> Result<Option<Lane>, RecoverError> {
+    ) -> Result<Option<Lane<Ladder, F>>, RecoverError> {
         if self.has_begun()
             && (config.lane, config.family) != (self.config.lane, self.config.family)
         {
             let (found, expected) = (self.config.lane.0, config.lane.0);
             return Err(RecoverError::OtherLane { found, expected });
         }
-        let mut next = Replica { config, ..Replica::new() };
+        let mut next = Replica { config, ..Replica::blank() };
         next.lane.clone_from(&self.lane);
         next.instruments.clone_from(&self.instruments);
         next.begun_at = self.begun_at;
@@ -351,6 +368,9 @@ impl Replica {
     /// An epoch that no life before had; the low digits stay the lane's own.
     #[must_use]
     pub fn next_epoch(&self) -> u32 {
+        if F::has(Flaw::ReuseOrderIds) {
+            return self.config.epoch;
+        }
         (self.config.epoch.wrapping_add(LANES_MAX)) & 0x00ff_ffff
     }
 
@@ -390,12 +410,12 @@ impl Replica {
         bytes
     }
 
-    /// The replica out of its bytes.
+    /// As `load`, with or without bugs.
     ///
     /// # Errors
-    /// When they are damaged, or of another layout.
-    pub fn load(bytes: &[u8]) -> Result<Replica, RecoverError> {
-        let mut replica = Replica::new();
+    /// See `load`.
+    pub fn restore(bytes: &[u8]) -> Result<Replica<F>, RecoverError> {
+        let mut replica = Replica::blank();
         let mut layout = 0;
         let mut tape = Tape::loading(bytes);
         let lives = replica.walk_head(&mut tape, &mut layout);
@@ -403,7 +423,7 @@ impl Replica {
             return Err(RecoverError::Layout { found: layout });
         }
         if lives && !tape.has_failed() {
-            let mut lane = Lane::<Ladder>::new(replica.config, &replica.instruments);
+            let mut lane = Lane::of(replica.config, &replica.instruments);
             lane.walk(&mut tape);
             replica.lane = Some(lane);
         }
@@ -470,11 +490,11 @@ fn instruments_of(words: &[u64]) -> Option<Vec<Instrument>> {
     Some(instruments)
 }
 
-impl Lane {
+impl<F: Flaws> Lane<Ladder, F> {
     /// Takes over what a lane with other instruments left; the symbol of one that cannot be.
     fn inherit(
         &mut self,
-        before: &mut Lane,
+        before: &mut Lane<Ladder, F>,
         old: &[Instrument],
         new: &[Instrument],
     ) -> Result<(), String> {

@@ -7,6 +7,7 @@
 use crate::host::byte_ring::{Refused, Urgency, byte_ring};
 use crate::host::disk::Disk;
 use crate::host::keeper::Keeper;
+use crate::hot::flaws::{Flaws, Sound};
 use crate::hot::lane::LaneConfig;
 use crate::hot::recorder::{RESERVE_WORDS, RingRecorder};
 use crate::hot::recover::{RecoverError, Replica};
@@ -55,9 +56,9 @@ pub enum StreamError {
 
 /// What earlier lives left.
 #[derive(Debug)]
-pub struct Recovered {
+pub struct Recovered<F: Flaws = Sound> {
     /// The lane as its journal tells it.
-    pub replica: Replica,
+    pub replica: Replica<F>,
     /// Where the stream ends; none where there was no stream, or reading stopped before its end.
     pub tail: Option<Tail>,
     /// Records read.
@@ -76,10 +77,10 @@ pub enum From {
 }
 
 /// The newest snapshot, and the replica in it; none where there is none of this version.
-fn restored(disk: &mut dyn Disk) -> Result<Option<(Snapshot, Replica)>, StreamError> {
+fn restored<F: Flaws>(disk: &mut dyn Disk) -> Result<Option<(Snapshot, Replica<F>)>, StreamError> {
     let (newest, _) = newest_snapshot(disk).map_err(JournalError::from)?;
     // A layout of another version is no damage: the log has everything.
-    Ok(newest.and_then(|of| Replica::load(&of.bytes).ok().map(|replica| (of, replica))))
+    Ok(newest.and_then(|of| Replica::restore(&of.bytes).ok().map(|replica| (of, replica))))
 }
 
 /// Reads the stream in the disk's folder, up to the record `until` where that is given.
@@ -92,9 +93,21 @@ pub fn recover(
     from: From,
     until: Option<u64>,
 ) -> Result<Recovered, StreamError> {
+    recover_as(disk, from, until)
+}
+
+/// The same for a lane with or without bugs: a replica must have those of the lane that wrote.
+///
+/// # Errors
+/// See [`recover`].
+pub fn recover_as<F: Flaws>(
+    disk: &mut dyn Disk,
+    from: From,
+    until: Option<u64>,
+) -> Result<Recovered<F>, StreamError> {
     let saved = if from == From::Snapshot { restored(disk)? } else { None };
     let (snapshot, mut replica) =
-        saved.map_or((None, Replica::new()), |(snapshot, replica)| (Some(snapshot), replica));
+        saved.map_or((None, Replica::blank()), |(snapshot, replica)| (Some(snapshot), replica));
     let opened = match &snapshot {
         Some(snapshot) => Reader::open_after(disk, snapshot),
         None => Reader::open(disk, 1),
@@ -148,11 +161,11 @@ pub struct Beginning<'a> {
 ///
 /// # Errors
 /// When the writer does not start, or the disk fails.
-pub fn begin<D: Disk>(
+pub fn begin<D: Disk, F: Flaws>(
     disk: D,
     of: &Beginning<'_>,
     tail: Option<&Tail>,
-    replica: &mut Replica,
+    replica: &mut Replica<F>,
     now: Nanos,
 ) -> Result<(Writer<D>, RingRecorder), StreamError> {
     let (producer, consumer) = byte_ring(of.ring_words, RESERVE_WORDS);
@@ -199,19 +212,19 @@ pub fn begin<D: Disk>(
 }
 
 /// Follows a stream as it is written, so that its state can be saved without asking the lane.
-pub struct Follower {
+pub struct Follower<F: Flaws = Sound> {
     /// None once a record did not follow: a bug, told once; the log itself is whole.
-    replica: Option<Replica>,
+    replica: Option<Replica<F>>,
     scratch: Scratch,
     /// Records since the last snapshot, and how many are to be between two.
     since: u64,
     every: u64,
 }
 
-impl Follower {
+impl<F: Flaws> Follower<F> {
     /// Follows on from `replica`, `since` records after its last snapshot.
     #[must_use]
-    pub fn new(replica: Replica, since: u64, every: u64) -> Follower {
+    pub fn new(replica: Replica<F>, since: u64, every: u64) -> Follower<F> {
         Follower { replica: Some(replica), scratch: Scratch::new(), since, every }
     }
 

@@ -5,7 +5,7 @@ use super::controls::{Controls, Status};
 use super::doubts::{Doubts, SETTLED};
 use super::report::{DriveReport, Incident};
 use super::sessions::{Lines, SessionKind};
-use super::settings::DriveSettings;
+use super::settings::{DriveSettings, Resumed};
 use super::timing::LaneTimes;
 use super::words;
 use crate::host::allocation;
@@ -15,7 +15,7 @@ use crate::host::net::{ConnId, Net, NetError, NetEvent, NetSettings, Wait, open}
 use crate::host::probe::StageProbe;
 use crate::host::ring::{Consumer, Producer};
 use crate::host::schedule::MessageName;
-use crate::hot::book::Gap;
+use crate::hot::flaws::{Flaw, Flaws, Sound};
 use crate::hot::guard::LastWord;
 use crate::hot::lane::Lane;
 use crate::hot::pipeline::Pipeline;
@@ -35,6 +35,8 @@ const KEEP_KEY_PERIOD: Nanos = Nanos(30 * 60 * 1_000_000_000);
 const SERVICE_PERIOD: Nanos = Nanos::SECOND;
 const SERVICE_FRAMES_MIN: u64 = 200;
 const INCIDENTS_MAX: usize = 256;
+/// Asks that wait beside a ring that is full: more, and the clerk has not worked for hours.
+const UNASKED_MAX: usize = 1_024;
 /// How far back fills are asked for before the line was lost: it may have been silent for as long as a
 /// session bears before anybody noticed, and clocks differ.
 const LOOK_BACK: u64 = 300_000_000_000;
@@ -42,10 +44,10 @@ const LOOK_BACK: u64 = 300_000_000_000;
 const CLOCK_PERIOD: Nanos = Nanos(2_000_000_000);
 
 /// A lane at work: a state machine over its sockets, turned by a thread or by a simulator.
-pub struct Driver<C: Clock + Clone, R: Recorder = Unrecorded> {
+pub struct Driver<C: Clock + Clone, R: Recorder = Unrecorded, F: Flaws = Sound> {
     pub(super) settings: DriveSettings,
     clock: C,
-    pub(super) pipeline: Pipeline<R>,
+    pub(super) pipeline: Pipeline<R, F>,
     probe: StageProbe<C>,
     times: LaneTimes,
     pub(super) lines: Lines,
@@ -131,14 +133,30 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
         asks: Producer<Ask>,
         answers: Consumer<Answer>,
     ) -> Driver<C, R> {
+        let resumed = settings.resumed.take();
+        Driver::resuming(resumed, settings, recorder, clock, asks, answers)
+    }
+}
+
+impl<C: Clock + Clone, R: Recorder, F: Flaws> Driver<C, R, F> {
+    /// The same, with or without bugs; `resumed` is the lane as an earlier life left it.
+    #[must_use]
+    pub fn resuming(
+        resumed: Option<Resumed<F>>,
+        settings: DriveSettings,
+        recorder: R,
+        clock: C,
+        asks: Producer<Ask>,
+        answers: Consumer<Answer>,
+    ) -> Driver<C, R, F> {
         let (family, simd, zero) = (settings.family, settings.simd, settings.wall_at_zero);
         let listed = &settings.instruments;
-        let (lane, past) = match settings.resumed.take() {
+        let (lane, past) = match resumed {
             Some(of) => {
                 let since = of.lane.accounted_at();
                 (of.lane, Some((since, of.ended_at)))
             }
-            None => (Lane::new(settings.lane, listed), None),
+            None => (Lane::of(settings.lane, listed), None),
         };
         let pipeline = Pipeline::with(lane, family, listed, simd, zero).recording(recorder);
         let pipeline = match settings.signer.clone().filter(|signer| !signer.can_log_on()) {
@@ -267,13 +285,23 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
 
     /// The lane's stages and state.
     #[must_use]
-    pub fn pipeline(&self) -> &Pipeline<R> {
+    pub fn pipeline(&self) -> &Pipeline<R, F> {
         &self.pipeline
+    }
+
+    /// A queue that is longer than it may be: its name, length and bound.
+    #[must_use]
+    pub fn overlong(&self) -> Option<(&'static str, usize, usize)> {
+        let queues = [
+            ("incidents", self.incidents.len(), INCIDENTS_MAX),
+            ("asks", self.unasked.len(), UNASKED_MAX),
+        ];
+        queues.into_iter().find(|(_, len, most)| len > most)
     }
 
     /// Closes every line and tells what happened.
     #[must_use]
-    pub fn finish(mut self, net: &mut dyn Net) -> DriveReport {
+    pub fn finish(mut self, net: &mut dyn Net) -> DriveReport<F> {
         let ended = self.clock.now();
         let allocations = self.warm.map(|before| allocation::thread_allocations() - before);
         self.note_left_behind(ended);
@@ -348,6 +376,9 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
             self.first_frame = Some(now);
         }
         self.service.record(self.probe.spent().0);
+        if F::has(Flaw::HoardFrames) {
+            self.incidents.push(Incident { at: now, what: String::new() });
+        }
         let counts = self.pipeline.counts();
         if self.warm.is_none()
             && counts.frames >= self.settings.warm_up
@@ -379,7 +410,9 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
                 if answer.outcome.is_err_and(|error| error.class() == ErrorClass::ClockSkew) {
                     self.doubt_clock(now);
                 }
-                answer.in_doubt().into_iter().flatten().for_each(|of| self.doubts.raise(of, now));
+                for order in answer.in_doubt().into_iter().flatten() {
+                    self.doubt(order, now);
+                }
             }
             self.lines.answered(kind, line, message);
         }
@@ -389,36 +422,6 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
         if self.pipeline.counts().reports_refused > refused {
             self.note_fault(now);
         }
-    }
-
-    /// The pipeline's last fault becomes an incident.
-    #[cold]
-    fn note_fault(&mut self, now: Nanos) {
-        let what = self.pipeline.fault().map(ToString::to_string).unwrap_or_default();
-        self.incident(now, what);
-    }
-
-    fn note_frames_left_out(&mut self, now: Nanos) {
-        let left_out = self.pipeline.counts().frames_left_out;
-        if left_out > 0 {
-            let words = "frames were not kept as they came, for the journal's ring was half full; what \
-                         they said is recorded";
-            self.incident(now, format!("{left_out} {words}"));
-        }
-    }
-
-    #[cold]
-    fn note_gap(&mut self, gap: Gap, now: Nanos) {
-        let name = self.settings.instruments.iter().find(|of| of.id == gap.instrument);
-        let name = name.map_or("?", |of| of.symbol.as_str());
-        let (expected, got) = (gap.expected, gap.got);
-        self.incident(
-            now,
-            format!(
-                "{name}: diffs missing after update {expected} (the next names {got}); quotes \
-                 cancelled, book asked for again"
-            ),
-        );
     }
 
     /// Whether the lane could take it.
@@ -562,6 +565,10 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
             self.doubts.clear(); // reconciliation settles them with all others
             self.orders_up = !self.input(Input::Link(Link::Orders, LinkState::Down), now);
         }
+        if F::has(Flaw::SkipReconciliation) && self.is_new && orders && !self.orders_up {
+            self.is_new = false;
+            self.orders_up = self.input(Input::Link(Link::Orders, LinkState::Up), now);
+        }
         if orders && !self.orders_up && !self.reconciling && now >= self.settled_at {
             self.reconciling = true;
             let since = self.lost_at.map(|at| UnixNanos(at.0.saturating_sub(LOOK_BACK)));
@@ -609,7 +616,7 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
     /// Sends what waits. `arrived` is when the poll that led to it began.
     #[inline]
     fn flush(&mut self, net: &mut dyn Net, arrived: Option<Nanos>) {
-        if self.pipeline.recorder().holds_back() {
+        if self.pipeline.recorder().holds_back() && !F::has(Flaw::SendBeforeDurable) {
             return;
         }
         let (clock, times) = (&self.clock, &mut self.times);

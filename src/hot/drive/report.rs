@@ -2,8 +2,10 @@
 
 use super::timing::DriveTimes;
 use crate::host::net::NetStats;
+use crate::hot::flaws::{Flaws, Sound};
 use crate::hot::lane::Lane;
 use crate::hot::pipeline::PipelineCounts;
+use crate::market::book::Ladder;
 use crate::units::Nanos;
 
 /// Something that went wrong, and when.
@@ -16,9 +18,9 @@ pub struct Incident {
 }
 
 /// What a lane leaves behind.
-pub struct DriveReport {
+pub struct DriveReport<F: Flaws = Sound> {
     /// The lane as it ended.
-    pub lane: Lane,
+    pub lane: Lane<Ladder, F>,
     /// Frames that the fast decoder left to the general one.
     pub fallbacks: u64,
     /// Frames and refusals.

@@ -4,7 +4,9 @@ use super::wire::Endpoint;
 use crate::host::cpu::Simd;
 use crate::host::net::NetKind;
 use crate::host::schedule::Schedule;
+use crate::hot::flaws::{Flaws, Sound};
 use crate::hot::lane::{Lane, LaneConfig};
+use crate::market::book::Ladder;
 use crate::record::{Instrument, Plan};
 use crate::units::{Currency, Nanos, UnixNanos};
 use crate::venue::binance::Family;
@@ -24,9 +26,9 @@ pub struct Endpoints {
 
 /// What is known of an earlier life.
 #[derive(Clone, Debug)]
-pub struct Resumed {
+pub struct Resumed<F: Flaws = Sound> {
     /// The lane after the last durable record.
-    pub lane: Lane,
+    pub lane: Lane<Ladder, F>,
     /// Wall time of that record.
     pub ended_at: UnixNanos,
 }

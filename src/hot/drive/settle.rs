@@ -5,12 +5,13 @@
 use super::clerk::{Ask, Findings, Inquiry};
 use super::driver::Driver;
 use crate::host::clock::Clock;
+use crate::hot::flaws::{Flaw, Flaws};
 use crate::hot::lane::LANES_MAX;
 use crate::hot::recorder::Recorder;
 use crate::ledger::{Account, Ledger, Order};
 use crate::record::{
     Adjustment, AdoptedOrder, ExecutionKind, ExecutionReport, Holding, Input, Instrument,
-    InstrumentKind, Link, LinkState, OrderState,
+    InstrumentKind, Intent, Link, LinkState, OrderAction, OrderState, OrderType, TimeInForce,
 };
 use crate::units::{InstrumentId, Lots, Money, Nanos, OrderId, Ticks, UnixNanos};
 use crate::venue::binance::orders::client_id;
@@ -19,7 +20,38 @@ use crate::venue::binance::session::answer::{Account as Holdings, AccountTrade, 
 /// How long a stopping lane waits for its cancels to be confirmed.
 const GRACE: Nanos = Nanos(3_000_000_000);
 
-impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
+impl<C: Clock + Clone, R: Recorder, F: Flaws> Driver<C, R, F> {
+    /// The venue's answer leaves the fate of an order open.
+    #[cold]
+    pub(super) fn doubt(&mut self, id: OrderId, now: Nanos) {
+        if F::has(Flaw::UnknownIsDead) {
+            return self.end_as(id, Some(OrderState::Rejected), now);
+        }
+        if F::has(Flaw::ResendUnderNewId) {
+            self.resend(id, now);
+        }
+        self.doubts.raise(id, now);
+    }
+
+    /// What `Flaw::ResendUnderNewId` does.
+    fn resend(&mut self, id: OrderId, now: Nanos) {
+        let Some(order) = self.working(id) else { return };
+        let again = Intent {
+            action: OrderAction::Place,
+            instrument: order.instrument,
+            order: OrderId::new(id.epoch(), id.counter() | 1 << 30),
+            replaces: OrderId(0),
+            side: order.side,
+            order_type: OrderType::Limit,
+            time_in_force: TimeInForce::GoodTillCancel,
+            reduce_only: false,
+            price: order.price,
+            lots: order.lots,
+        };
+        let lines = &mut self.lines;
+        self.pipeline.send_beside(&again, now, &mut |_, request| lines.send_order(request));
+    }
+
     /// Asks for orders whose fate is in doubt.
     pub(super) fn look_up(&mut self, now: Nanos) {
         while self.orders_up
@@ -173,6 +205,9 @@ impl<C: Clock + Clone, R: Recorder> Driver<C, R> {
 
     /// Orders of this lane that left after the last record of an earlier life, oldest first.
     fn unremembered(&self, orders: &[VenueOrder]) -> Vec<VenueOrder> {
+        if F::has(Flaw::AdoptNothing) {
+            return Vec::new();
+        }
         let last = self.pipeline.lane().ledger().orders().map(|of| of.id).max();
         let lane = |id: OrderId| id.epoch() % LANES_MAX;
         let own = self.settings.lane.epoch % LANES_MAX;

@@ -1,13 +1,19 @@
-//! What a lane tells of its standing, in words for its report.
+//! What a lane tells of its standing and of what reached it, in words for its report.
 
+use super::driver::Driver;
+use crate::host::clock::Clock;
+use crate::hot::book::Gap;
+use crate::hot::flaws::Flaws;
 use crate::hot::lane::Lane;
 use crate::hot::notice::What;
+use crate::hot::recorder::Recorder;
+use crate::market::book::Ladder;
 use crate::record::{BreakerKind, Cause, Instrument, Mode, Verdict};
-use crate::units::{InstrumentId, Money};
+use crate::units::{InstrumentId, Money, Nanos};
 
 /// A notice as an incident: what happened, of what, at which level, and what it leads to.
 #[must_use]
-pub fn of(what: &What, lane: &Lane, instruments: &[Instrument]) -> String {
+pub fn of<F: Flaws>(what: &What, lane: &Lane<Ladder, F>, instruments: &[Instrument]) -> String {
     let name = |id: InstrumentId| {
         instruments.iter().find(|of| of.id == id).map_or("?", |of| of.symbol.as_str())
     };
@@ -82,5 +88,37 @@ fn consequence(cause: Cause, mode: Mode) -> &'static str {
         (Mode::Reducing, _) => "orders cancelled, positions only shrink until it is over",
         (Mode::Halted, Cause::Rejects) => "orders cancelled until the cool-down is over",
         (Mode::Halted, _) => "orders cancelled, halted until `bot4 resume`",
+    }
+}
+
+impl<C: Clock + Clone, R: Recorder, F: Flaws> Driver<C, R, F> {
+    /// The pipeline's last fault becomes an incident.
+    #[cold]
+    pub(super) fn note_fault(&mut self, now: Nanos) {
+        let what = self.pipeline.fault().map(ToString::to_string).unwrap_or_default();
+        self.incident(now, what);
+    }
+
+    pub(super) fn note_frames_left_out(&mut self, now: Nanos) {
+        let left_out = self.pipeline.counts().frames_left_out;
+        if left_out > 0 {
+            let words = "frames were not kept as they came, for the journal's ring was half full; what \
+                         they said is recorded";
+            self.incident(now, format!("{left_out} {words}"));
+        }
+    }
+
+    #[cold]
+    pub(super) fn note_gap(&mut self, gap: Gap, now: Nanos) {
+        let name = self.settings.instruments.iter().find(|of| of.id == gap.instrument);
+        let name = name.map_or("?", |of| of.symbol.as_str());
+        let (expected, got) = (gap.expected, gap.got);
+        self.incident(
+            now,
+            format!(
+                "{name}: diffs missing after update {expected} (the next names {got}); quotes \
+                 cancelled, book asked for again"
+            ),
+        );
     }
 }

@@ -18,9 +18,11 @@ use crate::hot::drive::clerk::{self, ClerkSettings};
 use crate::hot::drive::rest::Rest;
 use crate::hot::drive::wire::Endpoint;
 use crate::hot::drive::{Controls, DriveSettings, Driver, Resumed, Turn};
+use crate::hot::flaws::{Flaws, Sound};
 use crate::hot::lane::Lane;
 use crate::journal::{Durability, Health, Progress, Settings, Writer};
 use crate::lab::stream::{self, Beginning, Follower, From, StreamError};
+use crate::market::book::Ladder;
 use crate::record::{Command, Plan, Source};
 use crate::units::{Nanos, UnixNanos};
 use std::pin::Pin;
@@ -73,9 +75,9 @@ pub struct Birth<'a> {
     pub ear: &'a Ear,
 }
 
-/// A running engine.
-pub struct Engine {
-    driver: Driver<SimClock, Tap>,
+/// A running engine, with bugs where the world plants them.
+pub struct Engine<F: Flaws = Sound> {
+    driver: Driver<SimClock, Tap, F>,
     net: SimNet,
     controls: Controls,
     clerk: Pin<Box<dyn Future<Output = ()>>>,
@@ -95,20 +97,20 @@ pub struct Engine {
     /// Hash of the recovered lane, where there was one.
     pub recovered_hash: Option<u64>,
     /// Follows what is written, for snapshots.
-    follower: Follower,
+    follower: Follower<F>,
     /// Why it could not: a bug.
     pub trouble: Option<String>,
 }
 
-impl Engine {
+impl<F: Flaws> Engine<F> {
     /// Begins a life behind those before it.
     ///
     /// # Errors
     /// When the journal cannot be recovered or gone on with.
-    pub fn start(of: Birth<'_>) -> Result<Engine, StreamError> {
+    pub fn start(of: Birth<'_>) -> Result<Engine<F>, StreamError> {
         let Birth { network, clock, mut settings, rest, .. } = of;
         let mut disk = of.disk.clone();
-        let mut left = stream::recover(&mut disk, From::Snapshot, None)?;
+        let mut left = stream::recover_as::<F>(&mut disk, From::Snapshot, None)?;
         if left.replica.has_begun() {
             settings.lane.epoch = left.replica.next_epoch();
         }
@@ -117,7 +119,7 @@ impl Engine {
         let behind = left.records;
         let ended_at = left.replica.wall();
         let lane = left.replica.lane_for(settings.lane, &settings.instruments)?;
-        settings.resumed = lane.map(|lane| Resumed { lane, ended_at });
+        let resumed = lane.map(|lane| Resumed { lane, ended_at });
         let beginning = Beginning {
             run: u128::from(settings.seed),
             lane: settings.lane,
@@ -154,7 +156,7 @@ impl Engine {
         let tap = Tap::new(recorder, of.ear.clone());
         let health = writer.health();
         Ok(Engine {
-            driver: Driver::new(settings, tap, clock.clone(), ask, answered),
+            driver: Driver::resuming(resumed, settings, tap, clock.clone(), ask, answered),
             net,
             controls,
             clerk,
@@ -250,7 +252,7 @@ impl Engine {
 
     /// Ends a life whose lane has ended: closes its lines, and lets the journal come to its end.
     #[must_use]
-    pub fn finish(self) -> Lane {
+    pub fn finish(self) -> Lane<Ladder, F> {
         let Engine { driver, mut net, mut writer, clock, .. } = self;
         let report = driver.finish(&mut net);
         while !matches!(writer.turn(clock.now()), Progress::Ended | Progress::Failed) {
@@ -281,13 +283,13 @@ impl Engine {
 
     /// The driver, to look at.
     #[must_use]
-    pub fn driver(&self) -> &Driver<SimClock, Tap> {
+    pub fn driver(&self) -> &Driver<SimClock, Tap, F> {
         &self.driver
     }
 
     /// The lane, to look at.
     #[must_use]
-    pub fn lane(&self) -> &Lane {
+    pub fn lane(&self) -> &Lane<Ladder, F> {
         self.driver.pipeline().lane()
     }
 

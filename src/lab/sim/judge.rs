@@ -5,10 +5,14 @@
 //! engine's `Valuation`.
 //! Invariant: the first breach of a seed is kept with its step; later ones may only follow from it.
 
+pub use super::invariants::{Invariant, Violation};
+use super::limits::{Limits, Passed};
 use super::tap::Said;
+use crate::hot::flaws::Flaws;
 use crate::hot::lane::Lane;
 use crate::lab::exchange::server::Witnessed;
 use crate::ledger::Ledger;
+use crate::market::book::{Book, Ladder};
 use crate::record::{
     ExecutionKind, ExecutionReport, Instrument, InstrumentKind, Intent, OrderAction, Plan,
 };
@@ -17,65 +21,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A breach must last this long in a calm before it counts: messages are under way.
 const LASTING: Nanos = Nanos(3 * 1_000_000_000);
-
-/// What must hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Invariant {
-    /// The engine's position equals the venue's once reconciled.
-    Position,
-    /// The engine's cash equals the venue's once reconciled.
-    Cash,
-    /// The engine's fees equal the venue's once reconciled.
-    Fees,
-    /// The engine's open orders are the venue's once reconciled.
-    OpenOrders,
-    /// No order without a passing verdict.
-    Verdict,
-    /// No order larger than allowed.
-    OrderSize,
-    /// No position beyond its limit, counting what is in flight.
-    PositionLimit,
-    /// No more working orders than allowed, counting what is in flight.
-    OrderCount,
-    /// The venue never has to refuse for our own rate.
-    VenueRate,
-    /// The lane's own rate limit.
-    OwnRate,
-    /// No order is sent twice.
-    SentTwice,
-    /// Money is conserved.
-    Money,
-    /// A trusted book is the venue's book.
-    Book,
-    /// A limit reached is acted upon by the event that shows it.
-    Breach,
-    /// No order while something says that there is to be none: a crossed book, an old plan, a halt.
-    Forbidden,
-    /// What left was journalled first, where the durability promises it.
-    Durable,
-    /// A replay of the journal gives the same state.
-    Replay,
-    /// A restart recovers.
-    Recovery,
-    /// Memory is bounded.
-    Memory,
-    /// The engine runs and trades again once all is well.
-    Alive,
-}
-
-/// A breach.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Violation {
-    /// What was to hold.
-    pub invariant: Invariant,
-    /// At which step of the world.
-    pub step: u64,
-    /// When, milliseconds since the world began.
-    pub at_ms: u64,
-    /// What was seen.
-    pub words: String,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -121,8 +66,9 @@ struct Account {
 /// The venue's books, once more.
 #[derive(Debug)]
 pub struct Judge {
-    instruments: Vec<Instrument>,
-    plan: Box<Plan>,
+    pub(super) instruments: Vec<Instrument>,
+    pub(super) plan: Box<Plan>,
+    pub(super) limits: Limits,
     /// Those that work or may come to work.
     orders: BTreeMap<OrderId, Known>,
     over: BTreeSet<OrderId>,
@@ -138,8 +84,8 @@ pub struct Judge {
     violation: Option<Violation>,
     /// Requests that reached the exchange.
     received: u64,
-    /// What passed and has not reached the exchange, with the numbers of the records that say so.
-    passed: BTreeMap<Asked, VecDeque<u64>>,
+    /// What passed and has not reached the exchange.
+    passed: BTreeMap<Asked, VecDeque<Passed>>,
     planned_at: Nanos,
     waits_for_disk: bool,
     /// What an account begins with, of each currency.
@@ -167,6 +113,7 @@ impl Judge {
         Judge {
             instruments: instruments.to_vec(),
             plan: Box::new(*plan),
+            limits: Limits::default(),
             orders: BTreeMap::new(),
             over: BTreeSet::new(),
             accounts: instruments.iter().map(|_| Account::default()).collect(),
@@ -461,9 +408,9 @@ impl Judge {
     }
 
     /// A trusted book that stands at the venue's update must be the venue's book.
-    pub fn compare_book<B: crate::market::book::Book>(
+    pub fn compare_book<F: Flaws>(
         &mut self,
-        lane: &Lane<B>,
+        lane: &Lane<Ladder, F>,
         theirs: &crate::record::DepthSnapshot<'_>,
     ) {
         let Some(ours) = lane.book(theirs.instrument).filter(|of| of.is_synchronised()) else {
@@ -541,11 +488,14 @@ impl Judge {
         }
         let intent = &judgement.intent;
         let passed = self.passed.entry(Asked::of(intent)).or_default();
-        passed.push_back(said.record);
+        passed.push_back(Passed::of(intent, said.record, self.now));
         if matches!(intent.action, OrderAction::Cancel | OrderAction::CancelAll)
             || intent.reduce_only
         {
             return;
+        }
+        if self.limits.halted {
+            self.breach(Invariant::Forbidden, format!("passed in a halted lane: {intent:?}"));
         }
         let (bid, ask) = (judgement.bid, judgement.ask);
         let crossed = match (bid, ask) {
@@ -575,20 +525,20 @@ impl Judge {
             return; // the clerk's, the guard's and the venue's own switch
         }
         let asked = Asked::of(intent);
-        let record = self.passed.get_mut(&asked).and_then(VecDeque::pop_front);
+        let passed = self.passed.get_mut(&asked).and_then(VecDeque::pop_front);
         if self.passed.get(&asked).is_some_and(VecDeque::is_empty) {
             self.passed.remove(&asked);
         }
-        match (record, durable) {
-            (None, _) => {
-                self.breach(Invariant::Verdict, format!("{intent:?} never passed the gate"))
-            }
-            (Some(record), Some(durable)) if self.waits_for_disk && record > durable => {
-                let words =
-                    format!("record {record} let it out, {durable} are durable: {intent:?}");
-                self.breach(Invariant::Durable, words);
-            }
-            _ => {}
+        let Some(passed) = passed else {
+            return self.breach(Invariant::Verdict, format!("{intent:?} never passed the gate"));
+        };
+        self.count_request(&passed);
+        let record = passed.record;
+        // where the disk has failed, cancels leave all the same
+        let waits = self.waits_for_disk && intent.action != OrderAction::Cancel;
+        if let Some(durable) = durable.filter(|of| waits && record > *of) {
+            let words = format!("record {record} let it out, {durable} are durable: {intent:?}");
+            self.breach(Invariant::Durable, words);
         }
     }
 
@@ -598,7 +548,7 @@ impl Judge {
     }
 
     /// In a calm the lane's links are up and its books are trusted.
-    pub fn check_alive<B: crate::market::book::Book>(&mut self, lane: &Lane<B>) {
+    pub fn check_alive<F: Flaws>(&mut self, lane: &Lane<Ladder, F>) {
         let untrusted = self
             .instruments
             .iter()

@@ -1,11 +1,14 @@
 //! The simulator: the whole engine in one deterministic process, and everything that can go wrong.
 
+pub mod canaries;
 pub mod clock;
 pub mod disk;
 pub mod engine;
 pub mod faults;
+mod invariants;
 pub mod judge;
 pub mod kinds;
+mod limits;
 pub mod net;
 pub mod plans;
 pub mod scenario;

@@ -7,6 +7,7 @@ use super::faults::FaultList;
 use super::judge::{Invariant, Violation};
 use super::scenario::{Scenario, ScenarioError};
 use super::world::{World, WorldError};
+use crate::hot::flaws::{Flaws, Sound};
 use crate::units::Nanos;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -113,6 +114,19 @@ pub fn run_telling(
     faults: Option<&FaultList>,
     tale: &mut Option<Vec<String>>,
 ) -> Result<Outcome, SeedError> {
+    run_as::<Sound>(seed, span, faults, tale)
+}
+
+/// The same for an engine with or without bugs.
+///
+/// # Errors
+/// See [`SeedError`].
+pub fn run_as<F: Flaws>(
+    seed: u64,
+    span: Nanos,
+    faults: Option<&FaultList>,
+    tale: &mut Option<Vec<String>>,
+) -> Result<Outcome, SeedError> {
     let scenario = Scenario::of(seed).map_err(|cause| SeedError::Scenario { seed, cause })?;
     let own;
     let faults = match faults {
@@ -123,7 +137,7 @@ pub fn run_telling(
         }
     };
     let failed = |cause| SeedError::World { seed, cause };
-    let mut world = World::new(scenario, faults).map_err(failed)?;
+    let mut world = World::<F>::of(scenario, faults).map_err(failed)?;
     if tale.is_some() {
         world.tale().listen();
     }

@@ -4,6 +4,7 @@ use super::faults::Fault;
 use super::kinds::Kind;
 use super::net::Way;
 use super::world::{ENGINE, Errand, VENUE, World};
+use crate::hot::flaws::Flaws;
 use crate::lab::exchange::Disturbance;
 use crate::lab::exchange::server::{FrameFault, Full, MessageFault, RequestFault, Strike};
 use crate::record::Command;
@@ -14,7 +15,7 @@ const LIMITED: Nanos = Nanos(200 * 1_000_000_000);
 /// Code of a refusal while trading is halted: "Market is closed."
 const CLOSED: i32 = -1_013;
 
-impl World {
+impl<F: Flaws> World<F> {
     /// Lets a fault happen.
     pub(super) fn strike(&mut self, fault: &Fault, now: Nanos) {
         let [a, b, c] = fault.args;

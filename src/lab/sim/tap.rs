@@ -1,7 +1,7 @@
 //! A recorder that also shows the judge what the gate said: `RingRecorder` with an ear.
 
 use crate::hot::recorder::{Recorder, RingRecorder};
-use crate::record::{Digest, Input, Judgement, Stamp};
+use crate::record::{Command, Digest, Input, Judgement, Stamp};
 use crate::units::Nanos;
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -19,9 +19,20 @@ pub struct Said {
     pub record: u64,
 }
 
-/// What was said since somebody last looked; clones are the same.
+/// Something that the judge is told of.
+#[derive(Clone, Copy, Debug)]
+pub enum Heard {
+    /// The gate answered.
+    Said(Said),
+    /// A command was taken.
+    Asked(Command),
+    /// A life began.
+    Life,
+}
+
+/// What was heard since somebody last looked; clones are the same.
 #[derive(Clone, Debug, Default)]
-pub struct Ear(Rc<RefCell<Vec<Said>>>, Tale);
+pub struct Ear(Rc<RefCell<Vec<Heard>>>, Tale);
 
 /// What happened, in words, for who looks into a breach; silent unless asked to listen. Clones are the
 /// same.
@@ -64,8 +75,8 @@ impl Ear {
         &self.1
     }
 
-    /// Hands over everything that was said, in order.
-    pub fn take(&self, on: &mut dyn FnMut(Said)) {
+    /// Hands over everything that was heard, in order.
+    pub fn take(&self, on: &mut dyn FnMut(Heard)) {
         self.0.borrow_mut().drain(..).for_each(on);
     }
 }
@@ -87,6 +98,11 @@ impl Recorder for Tap {
         if !matches!(input, Input::Market(_) | Input::Timer) {
             self.ear.1.add(|| format!("{:>14} input {input:?}", stamp.received.0));
         }
+        match input {
+            Input::Command(command, _) => self.ear.0.borrow_mut().push(Heard::Asked(*command)),
+            Input::Life(_) => self.ear.0.borrow_mut().push(Heard::Life),
+            _ => {}
+        }
         self.inner.input(stamp, input);
     }
 
@@ -97,7 +113,7 @@ impl Recorder for Tap {
             let (at, verdict) = (stamp.received.0, judgement.verdict);
             format!("{at:>14} gate {verdict:?}: {:?}", judgement.intent)
         });
-        self.ear.0.borrow_mut().push(Said { judgement: *judgement, record });
+        self.ear.0.borrow_mut().push(Heard::Said(Said { judgement: *judgement, record }));
     }
 
     fn digest(&mut self, stamp: Stamp, digest: &Digest) {

@@ -12,12 +12,14 @@ use super::faults::{CALM, Fault, FaultList};
 use super::judge::{Invariant, Judge};
 use super::net::{Machine, Network, SimNet};
 use super::scenario::Scenario;
-use super::tap::{Ear, Said, Tale};
+use super::tap::{Ear, Heard, Tale};
 use crate::host::cpu::Simd;
 use crate::host::net::{Net, NetError, NetKind, NetSettings};
 use crate::hot::drive::wire::Endpoint;
 use crate::hot::drive::{DriveSettings, Endpoints, Turn};
+use crate::hot::flaws::{Flaws, Sound};
 use crate::hot::lane::{Lane, LaneConfig};
+use crate::journal::Durability;
 use crate::lab::exchange::server::{House, ServerError, ServerSettings, Strike};
 use crate::lab::exchange::{ClientId, ExchangeSettings, FlowSettings, QueueModel};
 use crate::lab::stream::{self, From, StreamError};
@@ -80,8 +82,8 @@ pub(super) enum Errand {
     Mend,
 }
 
-/// Engine, venue and what lies between.
-pub struct World {
+/// Engine, venue and what lies between; `F` are the bugs planted in the engine.
+pub struct World<F: Flaws = Sound> {
     pub(super) scenario: Scenario,
     pub(super) time: SimTime,
     pub(super) network: Network,
@@ -89,7 +91,7 @@ pub struct World {
     pub(super) venue: House,
     venue_net: SimNet,
     venue_due: Nanos,
-    pub(super) engine: Option<Engine>,
+    pub(super) engine: Option<Engine<F>>,
     pub(super) stalled: Stalled,
     pub(super) judge: Judge,
     ear: Ear,
@@ -126,6 +128,16 @@ impl World {
     /// # Errors
     /// See [`WorldError`].
     pub fn new(scenario: Scenario, faults: &FaultList) -> Result<World, WorldError> {
+        World::of(scenario, faults)
+    }
+}
+
+impl<F: Flaws> World<F> {
+    /// The same, with or without bugs.
+    ///
+    /// # Errors
+    /// See [`WorldError`].
+    pub fn of(scenario: Scenario, faults: &FaultList) -> Result<World<F>, WorldError> {
         let network = Network::new(scenario.network, scenario.seed);
         let exchange = ExchangeSettings {
             family: scenario.family,
@@ -179,6 +191,7 @@ impl World {
             steps_at_once: 0,
             rotten: false,
         };
+        world.judge.wait_for_disk(world.scenario.journal.durability == Durability::Each);
         for fault in &faults.0 {
             world.later(fault.at, Errand::Fault(*fault));
         }
@@ -260,6 +273,9 @@ impl World {
             if let Some(words) = trouble {
                 self.judge.breach(Invariant::Replay, words);
             }
+            if let Some(engine) = &self.engine {
+                self.judge.check_limits(engine.lane());
+            }
             if turn == Turn::Ended {
                 self.engine_ended(now);
             }
@@ -271,7 +287,7 @@ impl World {
     fn hear(&mut self) {
         let (judge, venue) = (&mut self.judge, &mut self.venue);
         let durable = self.engine.as_ref().map(|engine| engine.health().durable());
-        self.ear.take(&mut |said: Said| judge.said(&said));
+        self.ear.take(&mut |heard: Heard| judge.heard(&heard));
         let (tale, now) = (self.ear.tale(), self.time.now());
         venue.take_witnessed(&mut |what| {
             tale.add(|| format!("{:>14} venue {what:?}", now.0));
@@ -407,7 +423,7 @@ impl World {
         }
     }
 
-    fn begin_life(&mut self, engine: Engine, now: Nanos) {
+    fn begin_life(&mut self, engine: Engine<F>, now: Nanos) {
         if engine.recovered < self.written_at_kill {
             let (found, written) = (engine.recovered, self.written_at_kill);
             let words = format!("{found} records of {written} that were written are left");
@@ -480,6 +496,7 @@ impl World {
     /// Compares books once every fault has been over for a while.
     fn compare(&mut self, now: Nanos) {
         let Some(engine) = &self.engine else { return };
+        self.judge.check_tables(engine.driver());
         for of in &self.scenario.instruments {
             if let Some(theirs) = self.venue.book(of.id) {
                 self.judge.compare_book(engine.lane(), &theirs);
@@ -501,7 +518,7 @@ impl World {
     /// What a start made of snapshot and log must be what the whole log says. (The life that starts has
     /// added its beginning by now, which changes no lane.)
     fn check_recovered(&mut self, hash: Option<u64>) {
-        match stream::recover(&mut self.disk.clone(), From::Beginning, None) {
+        match stream::recover_as::<F>(&mut self.disk.clone(), From::Beginning, None) {
             Ok(all) => {
                 let whole = all.replica.lane().map(Lane::state_hash);
                 if whole != hash {
@@ -517,7 +534,7 @@ impl World {
 
     /// A replay of the journal must come to the lane's state.
     fn check_replay(&mut self, hash: u64, sequence: u64) {
-        match stream::recover(&mut self.disk.clone(), From::Beginning, None) {
+        match stream::recover_as::<F>(&mut self.disk.clone(), From::Beginning, None) {
             Ok(left) => {
                 let found = left.replica.lane().map(|lane| (lane.state_hash(), lane.sequence()));
                 if found != Some((hash, sequence)) {
@@ -585,7 +602,7 @@ impl World {
 
     /// The engine, while it lives.
     #[must_use]
-    pub fn engine(&self) -> Option<&Engine> {
+    pub fn engine(&self) -> Option<&Engine<F>> {
         self.engine.as_ref()
     }
 
