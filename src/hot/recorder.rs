@@ -60,6 +60,10 @@ pub trait Recorder {
     fn trouble(&self) -> String;
     /// Whether what was taken last must become durable before its consequences leave, and has not yet.
     fn holds_back(&self) -> bool;
+    /// Whether consequences ever wait for what is recorded.
+    fn waits(&self) -> bool {
+        false
+    }
     /// Whether anybody listens.
     fn listens(&self) -> bool {
         true
@@ -240,6 +244,10 @@ impl Recorder for RingRecorder {
             return format!("{} entries were lost on the way to the journal: a bug", self.dropped);
         }
         self.keeper.trouble()
+    }
+
+    fn waits(&self) -> bool {
+        self.waits
     }
 
     #[inline]

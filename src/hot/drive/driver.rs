@@ -40,8 +40,6 @@ const UNASKED_MAX: usize = 1_024;
 /// How far back fills are asked for before the line was lost: it may have been silent for as long as a
 /// session bears before anybody noticed, and clocks differ.
 const LOOK_BACK: u64 = 300_000_000_000;
-/// Between two measurements of the venue's clock that refusals ask for.
-const CLOCK_PERIOD: Nanos = Nanos(2_000_000_000);
 
 /// A lane at work: a state machine over its sockets, turned by a thread or by a simulator.
 pub struct Driver<C: Clock + Clone, R: Recorder = Unrecorded, F: Flaws = Sound> {
@@ -62,8 +60,8 @@ pub struct Driver<C: Clock + Clone, R: Recorder = Unrecorded, F: Flaws = Sound> 
     /// Wall time at which the order link was lost, or an earlier life ended; none on a first life.
     lost_at: Option<UnixNanos>,
     /// The venue's clock minus ours.
-    venue_ahead: i64,
-    clock_asked_at: Option<Nanos>,
+    pub(super) venue_ahead: i64,
+    pub(super) clock_asked_at: Option<Nanos>,
     /// Requests of an earlier life or line may take effect until then.
     settled_at: Nanos,
     /// Nothing was reconciled yet in this life.
@@ -498,6 +496,10 @@ impl<C: Clock + Clone, R: Recorder, F: Flaws> Driver<C, R, F> {
             return;
         }
         let why = self.pipeline.recorder().trouble();
+        if self.pipeline.recorder().waits() {
+            // They were to leave when what led to them is durable, which it will never be.
+            self.lines.discard_orders();
+        }
         self.input(Input::Command(Command::Halt, Source::Journal), now);
         self.incident(now, format!("trading halted, orders cancelled: {why}"));
     }
@@ -510,31 +512,6 @@ impl<C: Clock + Clone, R: Recorder, F: Flaws> Driver<C, R, F> {
                         disk does, then resume";
             self.incident(now, what.to_owned());
         }
-    }
-
-    /// The venue refuses what we send for its time: asks for the venue's, once in a while.
-    #[cold]
-    fn doubt_clock(&mut self, now: Nanos) {
-        if self.clock_asked_at.is_none_or(|at| now.since(at) >= CLOCK_PERIOD) {
-            self.clock_asked_at = Some(now);
-            self.ask(Ask::Clock);
-        }
-    }
-
-    /// The venue's clock was measured: what we sign from now on carries its time.
-    #[cold]
-    fn on_venue_clock(&mut self, ahead: i64, now: Nanos) {
-        self.venue_ahead = ahead;
-        let zero = self.settings.wall_at_zero;
-        self.pipeline.set_wall(UnixNanos(zero.0.saturating_add_signed(ahead)));
-        let millis = ahead as f64 * 1e-6;
-        self.incident(now, format!("the venue's clock is {millis:+.0} ms off ours; we go by it"));
-    }
-
-    /// Wall time as the venue has it.
-    pub(super) fn venue_wall(&self, now: Nanos) -> UnixNanos {
-        let zero = self.settings.wall_at_zero.0.saturating_add_signed(self.venue_ahead);
-        UnixNanos(zero.saturating_add(now.0))
     }
 
     /// Lets the sessions act, and tells the lane what became of its links.

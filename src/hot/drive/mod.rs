@@ -25,6 +25,7 @@ mod sessions;
 mod settings;
 mod settle;
 mod timing;
+mod venue_clock;
 pub mod wire;
 mod words;
 

@@ -268,6 +268,16 @@ impl Lines {
         }
     }
 
+    /// Forgets requests that have not left.
+    #[cold]
+    pub fn discard_orders(&mut self) {
+        self.held.clear();
+        self.held_ends.clear();
+        if let Some(slot) = self.order_slot.and_then(|at| self.slots[at].as_mut()) {
+            slot.wire.discard();
+        }
+    }
+
     /// The order line answered something.
     #[inline]
     pub fn heard_orders(&mut self) {

@@ -129,6 +129,11 @@ impl Wire {
         self.socket.send_text(text, &mut self.outgoing);
     }
 
+    /// Forgets what is queued and not sealed yet: whole messages.
+    pub fn discard(&mut self) {
+        self.outgoing.clear();
+    }
+
     /// Queues a ping.
     pub fn ping(&mut self) {
         self.socket.send_ping(b"", &mut self.outgoing);

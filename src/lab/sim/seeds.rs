@@ -285,10 +285,6 @@ fn minimise(
 ) -> FaultList {
     let mut list = all.clone();
     let mut runs = 0;
-    // Milliseconds are all that the text keeps: shrink what will be replayed.
-    for fault in &mut list.0 {
-        fault.at = Nanos::from_millis(fault.at.0 / 1_000_000);
-    }
     let mut parts = 1;
     while !list.0.is_empty() && runs < runs_max {
         let size = list.0.len().div_ceil(parts);

@@ -137,6 +137,10 @@ impl Recorder for Tap {
         self.inner.trouble()
     }
 
+    fn waits(&self) -> bool {
+        self.inner.waits()
+    }
+
     fn holds_back(&self) -> bool {
         self.inner.holds_back()
     }
