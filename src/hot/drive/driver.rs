@@ -34,9 +34,7 @@ const KEEP_KEY_PERIOD: Nanos = Nanos(30 * 60 * 1_000_000_000);
 /// Between two measurements of the lane's own time, and the frames that one needs to tell of a hundredth.
 const SERVICE_PERIOD: Nanos = Nanos::SECOND;
 const SERVICE_FRAMES_MIN: u64 = 200;
-const INCIDENTS_MAX: usize = 256;
-/// Asks that wait beside a ring that is full: more, and the clerk has not worked for hours.
-const UNASKED_MAX: usize = 1_024;
+pub(super) const INCIDENTS_MAX: usize = 256;
 /// How far back fills are asked for before the line was lost: it may have been silent for as long as a
 /// session bears before anybody noticed, and clocks differ.
 const LOOK_BACK: u64 = 300_000_000_000;
@@ -53,7 +51,7 @@ pub struct Driver<C: Clock + Clone, R: Recorder = Unrecorded, F: Flaws = Sound> 
     asks: Producer<Ask>,
     answers: Consumer<Answer>,
     /// Asks that the ring had no room for.
-    unasked: Vec<Ask>,
+    pub(super) unasked: Vec<Ask>,
     market_up: bool,
     pub(super) orders_up: bool,
     pub(super) reconciling: bool,
@@ -80,7 +78,7 @@ pub struct Driver<C: Clock + Clone, R: Recorder = Unrecorded, F: Flaws = Sound> 
     service_due: Nanos,
     first_frame: Option<Nanos>,
     warm: Option<u64>,
-    incidents: Vec<Incident>,
+    pub(super) incidents: Vec<Incident>,
     incidents_dropped: u64,
     refused_seen: u64,
 }
@@ -285,16 +283,6 @@ impl<C: Clock + Clone, R: Recorder, F: Flaws> Driver<C, R, F> {
     #[must_use]
     pub fn pipeline(&self) -> &Pipeline<R, F> {
         &self.pipeline
-    }
-
-    /// A queue that is longer than it may be: its name, length and bound.
-    #[must_use]
-    pub fn overlong(&self) -> Option<(&'static str, usize, usize)> {
-        let queues = [
-            ("incidents", self.incidents.len(), INCIDENTS_MAX),
-            ("asks", self.unasked.len(), UNASKED_MAX),
-        ];
-        queues.into_iter().find(|(_, len, most)| len > most)
     }
 
     /// Closes every line and tells what happened.

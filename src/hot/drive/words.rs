@@ -1,6 +1,6 @@
 //! What a lane tells of its standing and of what reached it, in words for its report.
 
-use super::driver::Driver;
+use super::driver::{Driver, INCIDENTS_MAX};
 use crate::host::clock::Clock;
 use crate::hot::book::Gap;
 use crate::hot::flaws::Flaws;
@@ -10,6 +10,9 @@ use crate::hot::recorder::Recorder;
 use crate::market::book::Ladder;
 use crate::record::{BreakerKind, Cause, Instrument, Mode, Verdict};
 use crate::units::{InstrumentId, Money, Nanos};
+
+/// Asks that wait beside a ring that is full: more, and the clerk has not worked for hours.
+const UNASKED_MAX: usize = 1_024;
 
 /// A notice as an incident: what happened, of what, at which level, and what it leads to.
 #[must_use]
@@ -92,6 +95,16 @@ fn consequence(cause: Cause, mode: Mode) -> &'static str {
 }
 
 impl<C: Clock + Clone, R: Recorder, F: Flaws> Driver<C, R, F> {
+    /// A queue that is longer than it may be: its name, length and bound.
+    #[must_use]
+    pub fn overlong(&self) -> Option<(&'static str, usize, usize)> {
+        let queues = [
+            ("incidents", self.incidents.len(), INCIDENTS_MAX),
+            ("asks", self.unasked.len(), UNASKED_MAX),
+        ];
+        queues.into_iter().find(|(_, len, most)| len > most)
+    }
+
     /// The pipeline's last fault becomes an incident.
     #[cold]
     pub(super) fn note_fault(&mut self, now: Nanos) {

@@ -246,7 +246,7 @@ mod tests {
         let same = seeds::run_as::<Planted>(2, span, None, &mut None).unwrap();
         assert_eq!((sound.traffic, sound.steps), (same.traffic, same.steps));
         {
-            let _plant = Plant::new(Flaw::CountWithoutInFlight);
+            let _plant = Plant::new(Flaw::SkipReconciliation);
             let other = seeds::run_as::<Planted>(2, span, None, &mut None).unwrap();
             assert_ne!(sound.traffic, other.traffic, "and a planted one is another");
         }
