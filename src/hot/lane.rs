@@ -571,6 +571,9 @@ impl<B: Book, F: Flaws> Lane<B, F> {
             }
             Link::Orders => {
                 self.orders_up = up;
+                if up {
+                    self.ledger.forget_missing();
+                }
                 if !up {
                     self.ledger.connection_lost();
                     self.breakers.orders_lost(now);

@@ -158,7 +158,7 @@ impl Ledger {
     /// # Errors
     /// When the table's slot still holds a working order; the intent must then not be sent.
     pub fn place(&mut self, intent: &Intent, level: u8, now: Nanos) -> Result<(), SlotTaken> {
-        self.orders.insert(Order::of(intent, level, now))?;
+        self.file(Order::of(intent, level, now))?;
         self.counts.sent += 1;
         if let Some(account) = self.accounts.get_mut(intent.instrument.0 as usize) {
             account.start_working(intent.side, intent.lots);
@@ -171,12 +171,32 @@ impl Ledger {
     /// # Errors
     /// When the table's slot still holds a working order.
     pub fn adopt(&mut self, found: &AdoptedOrder, now: Nanos) -> Result<(), SlotTaken> {
-        self.orders.insert(Order::adopted(found, now))?;
+        self.file(Order::adopted(found, now))?;
         self.counts.sent += 1;
         if let Some(account) = self.accounts.get_mut(found.instrument.0 as usize) {
             account.start_working(found.side, found.lots);
         }
         Ok(())
+    }
+
+    /// Takes the slot of an older order, whose missing fills are waited for no longer.
+    fn file(&mut self, order: Order) -> Result<(), SlotTaken> {
+        let older = *self.orders.peek(order.id);
+        self.orders.insert(order)?;
+        if let Some(account) = self.accounts.get_mut(older.instrument.0 as usize) {
+            account.change_working(older.side, Lots(-older.exposed.0));
+        }
+        Ok(())
+    }
+
+    /// The venue's books were taken over: fills that were missing are in them.
+    pub fn forget_missing(&mut self) {
+        for order in self.orders.iter_mut().filter(|of| !of.state.is_working()) {
+            if let Some(account) = self.accounts.get_mut(order.instrument.0 as usize) {
+                account.change_working(order.side, Lots(-order.exposed.0));
+            }
+            order.exposed = Lots(0);
+        }
     }
 
     /// Brings position and cash to what the venue's books say.
@@ -260,7 +280,7 @@ impl Ledger {
         let mut freed = Lots(0);
         match report.kind {
             ExecutionKind::CancelRejected => order.change_pending = false,
-            ExecutionKind::Replaced => {
+            ExecutionKind::Replaced if before.is_working() => {
                 order.change_pending = false;
                 order.price = report.price;
                 order.lots = report.lots;
@@ -270,9 +290,11 @@ impl Ledger {
             }
             _ => {}
         }
-        if !after.is_working() {
-            freed = order.exposed;
-            order.exposed = Lots(0);
+        if before.is_working() && !after.is_working() {
+            // What the venue says was filled and nobody told counts as working until it comes.
+            let missing = report.filled_lots.minus(order.filled).max(Lots(0)).min(order.exposed);
+            freed = order.exposed.minus(missing);
+            order.exposed = missing;
         }
         let (instrument, side, ended) =
             (order.instrument, order.side, before.is_working() && !after.is_working());
@@ -339,11 +361,8 @@ impl Ledger {
         match transition(before, event) {
             Ok(after) => {
                 order.state = after;
-                let freed = if after.is_working() {
-                    Lots(order.exposed.0.min(report.last_lots.0))
-                } else {
-                    order.exposed
-                };
+                let ends = before.is_working() && !after.is_working();
+                let freed = if ends { order.exposed } else { order.exposed.min(report.last_lots) };
                 order.exposed = order.exposed.minus(freed);
                 account.change_working(order.side, Lots(-freed.0));
                 if before.is_working() && !after.is_working() {

@@ -287,3 +287,39 @@ fn canary_a_forgotten_fill_is_caught() {
     assert_eq!(of(&ledger), naive(&[order], &[booked], &ledger));
     assert_ne!(of(&ledger), naive(&[order], &[booked, forgotten], &ledger));
 }
+
+#[test]
+fn what_was_filled_and_not_told_counts_as_working_until_it_comes() {
+    let asked = intent(1, Side::Buy, 100, 10);
+    let working = |books: &Ledger| books.account(InstrumentId(0)).unwrap().working(Side::Buy).0;
+    let ended = || {
+        let mut books = Ledger::new(&[instrument(InstrumentKind::Linear)]);
+        books.place(&asked, 0, Nanos(0)).unwrap();
+        books.on_report(&report(ExecutionKind::Acknowledged, &asked));
+        let cancelled = report(ExecutionKind::Cancelled, &asked);
+        books.on_report(&ExecutionReport { filled_lots: Lots(6), ..cancelled });
+        books
+    };
+    let mut late = ended();
+    assert_eq!(working(&late), 6, "four of ten are free");
+    late.on_report(&report(ExecutionKind::Replaced, &asked));
+    late.on_report(&report(ExecutionKind::Cancelled, &asked));
+    assert_eq!(working(&late), 6, "told again");
+    let fill = |trade_id, lots| ExecutionReport {
+        trade_id,
+        last_price: Ticks(100),
+        last_lots: Lots(lots),
+        ..report(ExecutionKind::Fill, &asked)
+    };
+    late.on_report(&fill(9, 4));
+    assert_eq!(working(&late), 2);
+    late.on_report(&fill(10, 2));
+    assert_eq!((working(&late), late.account(InstrumentId(0)).unwrap().position()), (0, Lots(6)));
+    let mut never = ended();
+    never.forget_missing();
+    assert_eq!(working(&never), 0, "the venue's position was taken over");
+    let mut again = ended();
+    let slots = super::ORDERS_MAX as u64;
+    again.place(&intent(1 + slots, Side::Buy, 100, 3), 0, Nanos(0)).unwrap();
+    assert_eq!(working(&again), 3, "its place is another's");
+}

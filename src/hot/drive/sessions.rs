@@ -374,6 +374,7 @@ impl Lines {
             if slot.closing {
                 let Some(mut slot) = self.slots[at].take() else { continue };
                 self.forget_order_slot(at);
+                slot.wire.discard(); // what is held back must not leave over a line that is given up
                 slot.wire.close();
                 // The peer has ended or broken the connection: what it still gets is a courtesy.
                 let _ = slot.wire.flush(net);
@@ -446,6 +447,7 @@ impl Lines {
                 let Some(at) = self.index_of(kind, line) else { return };
                 let Some(mut slot) = self.slots[at].take() else { return };
                 self.forget_order_slot(at);
+                slot.wire.discard();
                 slot.wire.close();
                 // The line is given up either way.
                 let _ = slot.wire.flush(net);

@@ -487,8 +487,9 @@ impl Judge {
             return;
         }
         let intent = &judgement.intent;
-        let passed = self.passed.entry(Asked::of(intent)).or_default();
-        passed.push_back(Passed::of(intent, said.record, self.now));
+        let passed = Passed::of(intent, said.record, self.now);
+        self.count_request(&passed);
+        self.passed.entry(Asked::of(intent)).or_default().push_back(passed);
         if matches!(intent.action, OrderAction::Cancel | OrderAction::CancelAll)
             || intent.reduce_only
         {
@@ -532,7 +533,6 @@ impl Judge {
         let Some(passed) = passed else {
             return self.breach(Invariant::Verdict, format!("{intent:?} never passed the gate"));
         };
-        self.count_request(&passed);
         let record = passed.record;
         // where the disk has failed, cancels leave all the same
         let waits = self.waits_for_disk && intent.action != OrderAction::Cancel;

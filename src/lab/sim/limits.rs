@@ -12,7 +12,7 @@ use crate::hot::drive::Driver;
 use crate::hot::flaws::Flaws;
 use crate::hot::lane::Lane;
 use crate::hot::recorder::Recorder;
-use crate::ledger::{Account, ORDERS_MAX};
+use crate::ledger::{Account, ORDERS_MAX, Order};
 use crate::market::book::Ladder;
 use crate::record::{
     Cause, Command, Instrument, InstrumentKind, Intent, Mode, OrderAction, OrderState, PlanLimits,
@@ -107,7 +107,7 @@ impl Judge {
         }
     }
 
-    /// A request that was let out has reached the venue.
+    /// A request was let out. What stands still on the way arrives in a bunch; that is the venue's rate.
     pub(super) fn count_request(&mut self, passed: &Passed) {
         let of = &self.plan.limits;
         let (most, window) = (of.orders_per_window as usize, of.rate_window);
@@ -225,9 +225,9 @@ impl Judge {
         }
         for (of, account) in self.instruments.iter().zip(ledger.accounts()) {
             for side in [Side::Buy, Side::Sell] {
-                let orders = ledger.orders().filter(|order| {
-                    (order.instrument, order.side) == (of.id, side) && order.state.is_working()
-                });
+                // Those that are over count what the venue says they filled and has not told.
+                let is = |order: &&Order| (order.instrument, order.side) == (of.id, side);
+                let orders = ledger.orders().filter(is);
                 let sum: i64 = orders.map(|of| of.exposed.0).sum();
                 let told = account.working(side).0;
                 if told != sum {
