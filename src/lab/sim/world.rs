@@ -337,6 +337,7 @@ impl<F: Flaws> World<F> {
             engine.publish(&self.plan);
             self.judge.published(now);
         }
+        self.hear(); // a plan leads to orders at once
     }
 
     /// A plan that no deep lane would publish on purpose.
@@ -345,6 +346,7 @@ impl<F: Flaws> World<F> {
         if let Some(engine) = &mut self.engine {
             engine.publish(&super::plans::absurd(&self.plan, way));
         }
+        self.hear();
     }
 
     /// What a person does: restarts an engine whose journal has failed, and activates a lane that only a
