@@ -9,8 +9,9 @@ use bot4::host::net::NetSettings;
 use bot4::host::uring::UringNet;
 use bot4_process::{Bot4, Ended, Temporary};
 use serde_json::Value;
-use std::thread;
+use std::sync::{Condvar, Mutex};
 use std::time::Duration;
+use std::{panic, thread};
 
 /// A quiet market, so that many processes fit two cores.
 const QUIET: &str = "[exchange]\nrate = 300\n[report]\nstatus_ms = 100\n";
@@ -62,12 +63,26 @@ fn both_trade(bot: &Bot4, after: usize) -> String {
     })
 }
 
-/// Runs jobs beside each other; a panic of one is the test's.
+/// How many jobs of all tests run at once: more engines than that starve each other on two cores.
+const BESIDE: usize = 4;
+
+static PLACES: (Mutex<usize>, Condvar) = (Mutex::new(BESIDE), Condvar::new());
+
+/// Runs jobs beside each other, as places come free; a panic of one is the test's.
 fn together(jobs: Vec<Box<dyn FnOnce() + Send>>) {
-    let running: Vec<_> = jobs.into_iter().map(thread::spawn).collect();
+    let seated = |job: Box<dyn FnOnce() + Send>| {
+        let (places, freed) = &PLACES;
+        let free = places.lock().expect("no job panics holding it");
+        *freed.wait_while(free, |free| *free == 0).expect("no job panics holding it") -= 1;
+        let ended = panic::catch_unwind(panic::AssertUnwindSafe(job));
+        *places.lock().expect("no job panics holding it") += 1;
+        freed.notify_one();
+        ended
+    };
+    let running: Vec<_> = jobs.into_iter().map(|job| thread::spawn(move || seated(job))).collect();
     for job in running {
-        if let Err(panic) = job.join() {
-            std::panic::resume_unwind(panic);
+        if let Err(thrown) = job.join().expect("a job's panic is caught") {
+            panic::resume_unwind(thrown);
         }
     }
 }
@@ -384,7 +399,7 @@ fn faulty(faults: &[&str]) -> (Value, Value) {
     let (venue, at) =
         Bot4::venue(&[&["--config", config.path(), "--json", "--fault"], faults].concat());
     let at = at.to_string();
-    let run = ["run", "--config", config.path(), "--venue", &at, "--for", "4s", "--json"];
+    let run = ["run", "--config", config.path(), "--venue", &at, "--for", "5s", "--json"];
     let ended = Ended::of(&run);
     venue.interrupt();
     let served = venue.end();

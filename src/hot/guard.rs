@@ -3,7 +3,7 @@
 //! A lane that panicked cannot cancel its own orders. It beats while it lives; the guard watches the
 //! beat and, when it stops for longer than the bound or the lane says that it is dying, calls
 //! `cancel_all` over a connection the lane does not own. It acts once per death; a lane that beats again
-//! after a stall is watched again.
+//! after a stall is watched again. Silence counts from the first beat: before it nothing was sent.
 //! Deliberately absent: how to cancel (the caller injects it), restarting the lane.
 
 use crate::units::Nanos;
@@ -94,7 +94,8 @@ impl Watch {
             return Some(Death::Panicked);
         }
         let beats = pulse.beats.load(Ordering::Relaxed);
-        if beats != self.beats {
+        // A lane that is still coming up on a busy machine has no order that could be cancelled.
+        if beats == 0 || beats != self.beats {
             self.beats = beats;
             self.changed_at = now;
             self.found = false;
@@ -141,7 +142,8 @@ mod tests {
     fn silence_beyond_the_bound_is_death() {
         let pulse = Pulse::default();
         let mut watch = Watch::new(Nanos(100), Nanos(0));
-        assert_eq!(watch.look(&pulse, Nanos(100)), None);
+        assert_eq!(watch.look(&pulse, Nanos(100)), None, "it has not begun");
+        assert_eq!(watch.look(&pulse, Nanos(140)), None, "and may take its time");
         pulse.beat();
         assert_eq!(watch.look(&pulse, Nanos(150)), None);
         assert_eq!(watch.look(&pulse, Nanos(250)), None);
