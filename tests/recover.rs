@@ -11,6 +11,7 @@ use bot4::hot::recorder::{RESERVE_WORDS, RingRecorder};
 use bot4::hot::recover::{RecoverError, Replica};
 use bot4::lab::exchange::{Exchange, ExchangeSettings, QueueModel};
 use bot4::lab::replay;
+use bot4::lab::stream::Follower;
 use bot4::record::{
     Begin, Digest, ENTRY_FORMAT, Entry, EntryKind, Input, Instrument, Life, Link, LinkState,
     Scratch,
@@ -129,14 +130,22 @@ fn apply(replica: &mut Replica, written: &[Written]) -> Result<(), RecoverError>
 fn a_lane_is_recovered_whole_and_from_every_snapshot() {
     let (written, lane) = live(None, 16, 11, 10);
     let mut replica = Replica::new();
-    let mut snapshots = Vec::new();
-    for (at, part) in written.chunks(written.len() / 7).enumerate() {
-        apply(&mut replica, part).expect("it follows");
-        snapshots.push((((at + 1) * (written.len() / 7)).min(written.len()), replica.save()));
-    }
+    apply(&mut replica, &written).expect("it follows");
     assert_eq!(replica.lane().map(Lane::digest), Some(lane.digest()));
     let counts = replica.counts();
     assert!(counts.judgements > 20 && counts.digests >= 4, "{counts:?}");
+    // Asked after every record, as a writer whose turns end anywhere would ask.
+    let mut follower: Follower = Follower::new(Replica::new(), 0, 83);
+    let (mut snapshots, mut put_off) = (Vec::new(), 0);
+    for (at, of) in written.iter().enumerate() {
+        follower.take(at as u64 + 1, of.at, of.kind, &of.words).expect("it follows");
+        let due = (at + 1) % 83 == 0;
+        match follower.snapshot() {
+            Some(bytes) => snapshots.push((at + 1, bytes)),
+            None => put_off += usize::from(due),
+        }
+    }
+    assert!(snapshots.len() > 20 && put_off > 0, "{} and {put_off}", snapshots.len());
     for (from, bytes) in snapshots {
         let mut late = Replica::load(&bytes).expect("it was saved");
         apply(&mut late, &written[from..]).expect("it follows");

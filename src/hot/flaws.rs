@@ -92,6 +92,10 @@ flaws! {
         "Orders that leave are not counted in the rate window.",
     IgnoreLoss "ignore_loss" "loss limits"
         "A loss that is reached holds nobody back.",
+    SkipExposureCheck "skip_exposure_check" "exposure of orders"
+        "An order is not asked what it does to the exposures.",
+    IgnoreExposure "ignore_exposure" "exposure limits"
+        "An exposure that prices have moved above its limit holds nobody back.",
     HoardFrames "hoard_frames" "memory"
         "Every market frame leaves something behind, and nothing bounds it.",
 }

@@ -228,6 +228,12 @@ impl<B: Book, F: Flaws> Lane<B, F> {
         self.latest < self.muted_until
     }
 
+    /// The plan it trades by.
+    #[must_use]
+    pub const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     /// What it risks and owns.
     #[must_use]
     pub fn exposures(&self) -> &Exposures {
@@ -384,7 +390,7 @@ impl<B: Book, F: Flaws> Lane<B, F> {
         {
             desk.slots.still_works(order);
         }
-        self.reckon(found.instrument.0 as usize, now);
+        self.reckon_all(now);
     }
 
     #[inline]
@@ -573,8 +579,8 @@ impl<B: Book, F: Flaws> Lane<B, F> {
                 self.orders_up = up;
                 if up {
                     self.ledger.forget_missing();
-                }
-                if !up {
+                    self.reckon_all(now);
+                } else {
                     self.ledger.connection_lost();
                     self.breakers.orders_lost(now);
                     self.heed_breakers(now);

@@ -398,7 +398,14 @@ impl<F: Flaws> Replica<F> {
         self.counts
     }
 
-    /// The replica as bytes.
+    /// Whether the next record may be an input: all that the last one led to was told. Only then do the
+    /// bytes hold everything.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.coming.is_none() && self.compared == self.outbox.judgements().len()
+    }
+
+    /// The replica as bytes; see `is_settled`.
     #[must_use]
     pub fn save(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();

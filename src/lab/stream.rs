@@ -252,13 +252,14 @@ impl<F: Flaws> Follower<F> {
         followed
     }
 
-    /// The state, when it is time to save it.
+    /// The state, when it is time to save it: not between an input and what the gate said of it.
     pub fn snapshot(&mut self) -> Option<Vec<u8>> {
+        let replica = self.replica.as_mut().filter(|of| of.is_settled())?;
         if self.since < self.every {
             return None;
         }
         self.since = 0;
-        self.replica.as_mut().map(Replica::save)
+        Some(replica.save())
     }
 }
 

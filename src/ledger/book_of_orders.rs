@@ -41,9 +41,9 @@ pub struct Order {
     pub sent_at: Nanos,
 }
 
-/// The slot still holds a working order.
+/// The slot still holds an order that works or misses fills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("order {0:?} is still working {ORDERS_MAX} orders later; cancel it before placing more")]
+#[error("order {0:?} is not settled {ORDERS_MAX} orders later; cancel it before placing more")]
 pub struct SlotTaken(pub OrderId);
 
 const _: () = assert!(size_of::<Order>() == 64);
@@ -171,10 +171,10 @@ impl Orders {
     /// Files an order.
     ///
     /// # Errors
-    /// When its slot still works.
+    /// When the order in its slot still works or misses fills.
     pub fn insert(&mut self, order: Order) -> Result<(), SlotTaken> {
         let slot = &mut self.slots[Orders::slot(order.id)];
-        if slot.state.is_working() {
+        if slot.state.is_working() || slot.exposed > Lots(0) {
             return Err(SlotTaken(slot.id));
         }
         *slot = order;

@@ -156,9 +156,10 @@ impl Ledger {
     /// Books an order that is about to be sent.
     ///
     /// # Errors
-    /// When the table's slot still holds a working order; the intent must then not be sent.
+    /// When the table's slot still holds an order that works or misses fills; the intent must then not be
+    /// sent.
     pub fn place(&mut self, intent: &Intent, level: u8, now: Nanos) -> Result<(), SlotTaken> {
-        self.file(Order::of(intent, level, now))?;
+        self.orders.insert(Order::of(intent, level, now))?;
         self.counts.sent += 1;
         if let Some(account) = self.accounts.get_mut(intent.instrument.0 as usize) {
             account.start_working(intent.side, intent.lots);
@@ -166,12 +167,17 @@ impl Ledger {
         Ok(())
     }
 
-    /// Books an order that the venue has and these books have not; its fate is unknown until told.
+    /// Books an order that the venue has and these books have not; its fate is unknown until told. For the
+    /// missing fills of an older order in its slot nobody waits any longer.
     ///
     /// # Errors
     /// When the table's slot still holds a working order.
     pub fn adopt(&mut self, found: &AdoptedOrder, now: Nanos) -> Result<(), SlotTaken> {
-        self.file(Order::adopted(found, now))?;
+        let older = self.orders.peek(found.order).id;
+        if let Some(older) = self.orders.get_mut(older).filter(|of| !of.state.is_working()) {
+            forget(older, &mut self.accounts);
+        }
+        self.orders.insert(Order::adopted(found, now))?;
         self.counts.sent += 1;
         if let Some(account) = self.accounts.get_mut(found.instrument.0 as usize) {
             account.start_working(found.side, found.lots);
@@ -179,23 +185,10 @@ impl Ledger {
         Ok(())
     }
 
-    /// Takes the slot of an older order, whose missing fills are waited for no longer.
-    fn file(&mut self, order: Order) -> Result<(), SlotTaken> {
-        let older = *self.orders.peek(order.id);
-        self.orders.insert(order)?;
-        if let Some(account) = self.accounts.get_mut(older.instrument.0 as usize) {
-            account.change_working(older.side, Lots(-older.exposed.0));
-        }
-        Ok(())
-    }
-
     /// The venue's books were taken over: fills that were missing are in them.
     pub fn forget_missing(&mut self) {
         for order in self.orders.iter_mut().filter(|of| !of.state.is_working()) {
-            if let Some(account) = self.accounts.get_mut(order.instrument.0 as usize) {
-                account.change_working(order.side, Lots(-order.exposed.0));
-            }
-            order.exposed = Lots(0);
+            forget(order, &mut self.accounts);
         }
     }
 
@@ -395,4 +388,12 @@ impl Ledger {
         self.orders.iter().for_each(|order| order.mix_into(hash));
         self.accounts.iter().for_each(|account| account.mix_into(hash));
     }
+}
+
+/// Fills of an order that is over and that nobody told are waited for no longer.
+fn forget(order: &mut Order, accounts: &mut [Account]) {
+    if let Some(account) = accounts.get_mut(order.instrument.0 as usize) {
+        account.change_working(order.side, Lots(-order.exposed.0));
+    }
+    order.exposed = Lots(0);
 }

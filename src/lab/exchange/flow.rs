@@ -153,13 +153,14 @@ impl Flow {
         }
     }
 
-    /// The crowd moves to another price: takes all its orders away and opens anew there.
-    pub fn jump(&mut self, engine: &mut Engine, ticks: i64, out: &mut Vec<Event>) {
+    /// The crowd moves by so many millionths: takes all its orders away and opens anew there.
+    pub fn jump(&mut self, engine: &mut Engine, millionths: i64, out: &mut Vec<Event>) {
         for side in [Side::Buy, Side::Sell] {
             self.leave(engine, side, out);
         }
-        let anchor = self.settings.anchor.plus(Ticks(ticks));
-        self.settings.anchor = anchor.max(Ticks(ANCHOR_MIN));
+        let anchor = self.settings.anchor;
+        let ticks = i128::from(anchor.0) * i128::from(millionths) / 1_000_000;
+        self.settings.anchor = anchor.plus(Ticks(ticks as i64)).max(Ticks(ANCHOR_MIN));
         self.stray = 0.0;
         self.open(engine, out);
     }

@@ -18,7 +18,7 @@ pub enum Disturbance {
     Halt(Nanos),
     /// Everybody else takes this side's orders away.
     Empty(Side),
-    /// Everybody else moves by so many ticks at once.
+    /// Everybody else moves at once, by so many millionths of the price.
     Jump(i64),
     /// The next ticker shows a bid so many ticks above the ask; the book itself is sound.
     CrossedTicker(i64),
@@ -133,7 +133,9 @@ impl Generated {
         match what {
             Disturbance::Halt(span) => self.flow.pause(span),
             Disturbance::Empty(side) => self.flow.leave(&mut self.engine, side, &mut events),
-            Disturbance::Jump(ticks) => self.flow.jump(&mut self.engine, ticks, &mut events),
+            Disturbance::Jump(millionths) => {
+                self.flow.jump(&mut self.engine, millionths, &mut events);
+            }
             Disturbance::CrossedTicker(ticks) => self.tell_crossed(ticks, wall, tell),
             Disturbance::CrossedDiff(ticks) => {
                 if let Some(ask) = self.engine.best(Side::Sell) {

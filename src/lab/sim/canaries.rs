@@ -77,7 +77,8 @@ pub const fn breaks(flaw: Flaw) -> &'static [Invariant] {
         Flaw::IgnoreGap => &[I::Book],
         Flaw::CountWithoutInFlight => &[I::PositionLimit],
         Flaw::NeverCountOrders => &[I::OwnRate, I::VenueRate],
-        Flaw::IgnoreLoss => &[I::Breach],
+        Flaw::SkipExposureCheck => &[I::ExposureLimit],
+        Flaw::IgnoreLoss | Flaw::IgnoreExposure => &[I::Breach],
         Flaw::HoardFrames => &[I::Memory],
     }
 }
@@ -202,6 +203,7 @@ fn hunt_one(
         let seed = first.wrapping_add(index);
         let Some(violation) = run(flaw, seed, span)? else { continue };
         if !breaks(flaw).contains(&violation.invariant) || sound.breaks(seed, span)? {
+            eprintln!("DBG passed over seed {seed} {violation:?}");
             find.passed_over += 1;
             continue;
         }

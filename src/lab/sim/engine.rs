@@ -250,15 +250,16 @@ impl<F: Flaws> Engine<F> {
         progress
     }
 
-    /// Ends a life whose lane has ended: closes its lines, and lets the journal come to its end.
+    /// Ends a life whose lane has ended: closes its lines, and lets the journal come to its end; whether
+    /// that is whole.
     #[must_use]
-    pub fn finish(self) -> Lane<Ladder, F> {
-        let Engine { driver, mut net, mut writer, clock, .. } = self;
+    pub fn finish(self) -> (Lane<Ladder, F>, bool) {
+        let Engine { driver, mut net, mut writer, clock, health, .. } = self;
         let report = driver.finish(&mut net);
         while !matches!(writer.turn(clock.now()), Progress::Ended | Progress::Failed) {
             writer.rest(Nanos::SECOND, clock.now());
         }
-        report.lane
+        (report.lane, health.is_fine())
     }
 
     /// Tells the lane to halt, cancel and end.

@@ -22,6 +22,8 @@ pub enum Invariant {
     PositionLimit,
     /// No more working orders than allowed, counting what is in flight.
     OrderCount,
+    /// No order that leads to an exposure beyond its limit, counting what is in flight.
+    ExposureLimit,
     /// The venue never has to refuse for our own rate.
     VenueRate,
     /// The lane's own rate limit.

@@ -7,7 +7,7 @@
 
 pub use super::invariants::{Invariant, Violation};
 use super::limits::{Limits, Passed};
-use super::tap::Said;
+use super::tap::{Journalled, Said};
 use crate::hot::flaws::Flaws;
 use crate::hot::lane::Lane;
 use crate::lab::exchange::server::Witnessed;
@@ -168,11 +168,10 @@ impl Judge {
         self.limited_until = self.limited_until.max(until);
     }
 
-    /// Something happened at the exchange. `durable` is the last record of the journal that no loss of
-    /// power can undo.
-    pub fn witness(&mut self, what: &Witnessed, durable: Option<u64>) {
+    /// Something happened at the exchange, while the engine's journal stood like this.
+    pub fn witness(&mut self, what: &Witnessed, journal: Option<Journalled>) {
         match what {
-            Witnessed::Received(_, intent) => self.received(intent, durable),
+            Witnessed::Received(_, intent) => self.received(intent, journal),
             Witnessed::Reported(_, report) => self.reported(report),
             Witnessed::Limited(code) => {
                 if self.now >= self.limited_until {
@@ -184,9 +183,9 @@ impl Judge {
 
     // ---- what the exchange received ----
 
-    fn received(&mut self, intent: &Intent, durable: Option<u64>) {
+    fn received(&mut self, intent: &Intent, journal: Option<Journalled>) {
         self.received += 1;
-        self.check_passed(intent, durable);
+        self.check_passed(intent, journal);
         match intent.action {
             OrderAction::Place => self.ordered(intent),
             OrderAction::Replace if intent.order == intent.replaces => self.changed(intent),
@@ -476,8 +475,8 @@ impl Judge {
     // ---- the gate ----
 
     /// A plan that the lane may trade by was published.
-    pub fn published(&mut self, now: Nanos) {
-        self.planned_at = now;
+    pub fn published(&mut self, plan: &Plan, now: Nanos) {
+        (*self.plan, self.planned_at) = (*plan, now);
     }
 
     /// The gate said something.
@@ -521,7 +520,7 @@ impl Judge {
 
     /// What reaches the exchange must have passed, once for every time it comes; and what a journal
     /// promises to have on disk first must be there.
-    fn check_passed(&mut self, intent: &Intent, durable: Option<u64>) {
+    fn check_passed(&mut self, intent: &Intent, journal: Option<Journalled>) {
         if intent.action == OrderAction::CancelAll {
             return; // the clerk's, the guard's and the venue's own switch
         }
@@ -534,10 +533,11 @@ impl Judge {
             return self.breach(Invariant::Verdict, format!("{intent:?} never passed the gate"));
         };
         let record = passed.record;
-        // where the disk has failed, cancels leave all the same
-        let waits = self.waits_for_disk && intent.action != OrderAction::Cancel;
-        if let Some(durable) = durable.filter(|of| waits && record > *of) {
-            let words = format!("record {record} let it out, {durable} are durable: {intent:?}");
+        let Some(journal) = journal else { return };
+        // where the disk has failed, cancels and what closes leave all the same
+        let must = intent.action == OrderAction::Cancel || (journal.failed && passed.closes());
+        if self.waits_for_disk && !must && record > journal.durable {
+            let words = format!("record {record} let it out of {journal:?}: {intent:?}");
             self.breach(Invariant::Durable, words);
         }
     }

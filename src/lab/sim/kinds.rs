@@ -2,6 +2,7 @@
 
 use crate::lab::exchange::Random;
 use crate::units::Nanos;
+use crate::venue::binance::session::{PONG_TIMEOUT, SILENCE_MAX};
 
 /// Where a fault strikes; a storm favours one group, so that related faults meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +90,7 @@ kinds! {
     CrossedDiff "crossed_diff" Market 2,
     /// Side B of instrument A's book is empty.
     EmptyBook "empty_book" Market 2,
-    /// The price of instrument A jumps by B ticks.
+    /// The price of instrument A jumps by B millionths.
     Jump "price_jump" Market 3,
     /// Nobody trades instrument A for B ms.
     Halt "market_halt" Market 2,
@@ -188,8 +189,9 @@ pub const REJECT_CODES: [i64; 40] = [
 const BAN: i64 = 120_000;
 /// How long a fault waits for something to strike.
 const AWAITED: i64 = 10_000;
-/// How long a silent line may go unnoticed: the longest silence a session bears, and its ping.
-const UNNOTICED: i64 = 215_000;
+/// How long a silent line may go unnoticed: the longest silence a session bears, its ping, and the time
+/// until the line is open again.
+const UNNOTICED: i64 = (SILENCE_MAX.0 + PONG_TIMEOUT.0) as i64 / 1_000_000 + 10_000;
 
 impl Kind {
     /// A kind by its weight; those of `favoured` are likelier.
@@ -229,7 +231,10 @@ impl Kind {
             | Kind::Maintenance => [0; 3],
             Kind::CrossedTicker | Kind::CrossedDiff => [below(2), below(40), 0],
             Kind::EmptyBook => [below(2), below(2), 0],
-            Kind::Jump => [below(2), below(801) - 400, 0],
+            Kind::Jump => {
+                let most: u32 = if below(3) == 0 { 200_000 } else { 500 };
+                [below(2), below(2 * u64::from(most) + 1) - i64::from(most), 0]
+            }
             Kind::Halt => [below(2), 1_000 + below(20_000), 0],
 
             Kind::Reject => {

@@ -9,6 +9,7 @@
 use super::judge::{Invariant, Judge};
 use super::tap::Heard;
 use crate::hot::drive::Driver;
+use crate::hot::exposure::Exposures;
 use crate::hot::flaws::Flaws;
 use crate::hot::lane::Lane;
 use crate::hot::recorder::Recorder;
@@ -44,6 +45,19 @@ pub(super) struct Limits {
     modes: Vec<Mode>,
     /// A cancel was refused since the last turn.
     cancel_refused: bool,
+    /// An order passed since the last turn.
+    ordered: bool,
+    /// What exposures hung on, besides orders, after the last turn.
+    stood: Option<Stood>,
+}
+
+/// What exposures hang on, besides orders: while it stays as it is, only an order can raise one.
+#[derive(Debug, PartialEq)]
+struct Stood {
+    plan: u64,
+    marks: Vec<Ticks>,
+    positions: Vec<Lots>,
+    within: bool,
 }
 
 /// A request that the gate let out.
@@ -74,6 +88,11 @@ impl Passed {
         };
         Passed { record, at, counts }
     }
+
+    /// Whether it closes a halted lane's position.
+    pub(super) fn closes(&self) -> bool {
+        self.counts == Counts::Closing
+    }
 }
 
 /// What a lane owns and risks in its currency of account.
@@ -94,12 +113,18 @@ impl Judge {
         match heard {
             Heard::Said(said) => {
                 let judgement = &said.judgement;
+                let action = judgement.intent.action;
+                let places = matches!(action, OrderAction::Place | OrderAction::Replace);
                 self.limits.cancel_refused |=
-                    judgement.intent.action == OrderAction::Cancel && !judgement.verdict.passes();
+                    action == OrderAction::Cancel && !judgement.verdict.passes();
+                self.limits.ordered |= places && judgement.verdict.passes();
                 self.said(said);
             }
             // What a life begins with, the judge does not know; it only misses something by that.
-            Heard::Life => (self.limits.halted, self.limits.peak) = (false, None),
+            Heard::Life => {
+                (self.limits.halted, self.limits.peak) = (false, None);
+                self.limits.stood = None;
+            }
             Heard::Asked(Command::Halt | Command::Flatten) => self.limits.halted = true,
             Heard::Asked(Command::Activate | Command::Reduce) => {
                 (self.limits.halted, self.limits.peak) = (false, None);
@@ -127,6 +152,7 @@ impl Judge {
     /// After a turn of the engine: what its books show must have been acted upon.
     pub fn check_limits<F: Flaws>(&mut self, lane: &Lane<Ladder, F>) {
         let refused = std::mem::take(&mut self.limits.cancel_refused);
+        let ordered = std::mem::take(&mut self.limits.ordered);
         let modes: Vec<Mode> = self.instruments.iter().map(|of| lane.mode_of(of.id)).collect();
         let before = std::mem::replace(&mut self.limits.modes, modes);
         if !lane.exposures().is_planned() {
@@ -135,7 +161,10 @@ impl Judge {
         let Some(worth) = worth(&self.instruments, &self.plan.limits, lane) else { return };
         let peak = self.limits.peak.map_or(worth.equity, |peak| peak.max(worth.equity));
         self.limits.peak = Some(peak);
-        for (cause, words) in self.reached(&worth, peak, lane) {
+        let reached = self.reached(&worth, peak, lane);
+        let exposed = reached.iter().find(|(cause, _)| *cause == Cause::Exposure);
+        self.check_exposed(exposed.map(|(_, words)| words.as_str()), ordered, lane);
+        for (cause, words) in reached {
             if !lane.holds().has(cause) || lane.mode() == Mode::Active {
                 let holds = lane.holds();
                 self.breach(Invariant::Breach, format!("{words}, and {holds:?} hold the lane"));
@@ -191,6 +220,28 @@ impl Judge {
         found
     }
 
+    /// An exposure beyond its limit that nothing but an order can have led to.
+    fn check_exposed<F: Flaws>(
+        &mut self,
+        exposed: Option<&str>,
+        ordered: bool,
+        lane: &Lane<Ladder, F>,
+    ) {
+        let accounts = lane.ledger().accounts();
+        let stands = Stood {
+            plan: self.plan.version,
+            marks: (0..accounts.len()).map(|at| lane.exposures().marked(at)).collect(),
+            positions: accounts.iter().map(Account::position).collect(),
+            within: true,
+        };
+        if let Some(words) = exposed.filter(|_| ordered)
+            && self.limits.stood.as_ref() == Some(&stands)
+        {
+            self.breach(Invariant::ExposureLimit, format!("an order passed: {words}"));
+        }
+        self.limits.stood = Some(Stood { within: exposed.is_none(), ..stands });
+    }
+
     /// Instruments that have just ceased to be active: whatever worked there is on its way out.
     fn check_withdrawn<F: Flaws>(&mut self, before: &[Mode], lane: &Lane<Ladder, F>) {
         let ceased = |(of, before): (&Instrument, &Mode)| {
@@ -218,7 +269,9 @@ impl Judge {
         if let Some((queue, len, most)) = driver.overlong() {
             self.breach(Invariant::Memory, format!("{len} {queue} are kept, {most} may be"));
         }
-        let ledger = driver.pipeline().lane().ledger();
+        let lane = driver.pipeline().lane();
+        self.check_sums(lane);
+        let ledger = lane.ledger();
         let known = ledger.orders().count();
         if known > ORDERS_MAX {
             self.breach(Invariant::Memory, format!("{known} orders are kept, {ORDERS_MAX} may be"));
@@ -235,6 +288,20 @@ impl Judge {
                     return self.breach(Invariant::OpenOrders, words);
                 }
             }
+        }
+    }
+
+    /// The lane's sums, kept event by event, are what its books, marks and plan come to.
+    fn check_sums<F: Flaws>(&mut self, lane: &Lane<Ladder, F>) {
+        let kept = lane.exposures();
+        let mut anew = Exposures::new(&self.instruments);
+        for at in 0..self.instruments.len() {
+            anew.mark(at, kept.marked(at));
+        }
+        anew.adopt(lane.plan(), self.instruments.iter(), lane.ledger());
+        if kept.totals() != anew.totals() {
+            let words = format!("sums {:?} are kept, {:?} are right", kept.totals(), anew.totals());
+            self.breach(Invariant::ExposureLimit, words);
         }
     }
 }

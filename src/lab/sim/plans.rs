@@ -1,7 +1,36 @@
-//! Plans that no deep lane would publish on purpose: each absurd in its own way.
+//! The plans that follow the first: those of a deep lane that changes its mind, and those that none would
+//! publish on purpose, each absurd in its own way.
 
+use crate::lab::exchange::Random;
 use crate::record::Plan;
 use crate::units::{Lots, Money, Nanos, Rate};
+
+/// Stream of the seed from which successors are drawn, each from its own.
+const STREAM: u64 = 0x706c_616e;
+
+/// The plan number `index` of a seed that began with `first`: other targets, and exposure limits that
+/// may be tighter than what the lane has by now.
+#[must_use]
+pub fn successor(first: &Plan, seed: u64, index: u64) -> Plan {
+    let mut random = Random::new(seed, STREAM.wrapping_add(index));
+    let mut plan = *first;
+    for entry in &mut plan.entries[..first.entries_len as usize] {
+        let most = entry.position_lots_max.0 / 2;
+        let target = random.below(most.unsigned_abs() * 2 + 1) as i64 - most;
+        entry.making.target_lots = Lots(if random.below(2) == 0 { 0 } else { target });
+    }
+    let mut percent = || 50 + random.below(51) as i64;
+    let limits = &mut plan.limits;
+    for amount in [&mut limits.gross_max, &mut limits.net_max] {
+        amount.0 = amount.0 * i128::from(percent()) / 100;
+    }
+    let [venue, strategy, ..] = &mut limits.buckets;
+    let shares = [&mut limits.leverage_max, &mut limits.concentration_max];
+    for share in shares.into_iter().chain([&mut venue.share, &mut strategy.share]) {
+        share.0 = share.0 * percent() / 100;
+    }
+    plan
+}
 
 /// Number of ways in which a plan can be absurd.
 pub const ABSURDITIES: usize = 12;

@@ -118,7 +118,7 @@ impl Scenario {
 }
 
 /// Quotes of about the size of the crowd's orders, so that fills are whole and partial. Limits are wide
-/// for three seeds of four; the fourth will meet its loss limits.
+/// for half of the seeds; a quarter will meet its loss limits, another the limits of its exposures.
 fn plan(
     family: Family,
     instruments: &[Instrument],
@@ -127,7 +127,8 @@ fn plan(
     let mut plan = Plan::none();
     plan.version = 1;
     plan.lane = LaneId(0);
-    plan.limits = limits(family, instruments, random.below(4) == 0);
+    let strictness = random.below(4);
+    plan.limits = limits(family, instruments, strictness == 0);
     plan.limits.orders_per_window = 10 + random.below(20) as u32;
     plan.breakers = breakers();
     let gamma = 0.002 + random.unit() * 0.02;
@@ -167,7 +168,30 @@ fn plan(
         };
         plan.entries_len += 1;
     }
+    if strictness == 1 {
+        tighten(&mut plan, instruments, random);
+    }
     Ok(plan)
+}
+
+/// Exposure limits below what the position limits add up to, each by a factor of its own, so that any of
+/// them may be the one that binds.
+fn tighten(plan: &mut Plan, instruments: &[Instrument], random: &mut Random) {
+    let worth = |(entry, of): (&PlanEntry, &Instrument)| {
+        i128::from(entry.position_lots_max.0) * TYPICAL_WORTH / i128::from(typical_lots(of))
+    };
+    let worths: Vec<i128> = plan.entries.iter().zip(instruments).map(worth).collect();
+    let (sum, most) = (worths.iter().sum::<i128>(), worths.iter().copied().max().unwrap_or(0));
+    let mut part = |of: i128| of * (25 + i128::from(random.below(60))) / 100;
+    let limits = &mut plan.limits;
+    let capital = limits.capital.0 / Money::ONE;
+    let share = |worth: i128| Rate((worth * Money::ONE / capital) as i64);
+    limits.gross_max = money(part(sum));
+    limits.net_max = money(part(sum));
+    limits.leverage_max = share(part(sum));
+    limits.concentration_max = share(part(most));
+    limits.buckets[0].share = share(part(sum));
+    limits.buckets[1].share = share(part(sum));
 }
 
 /// What a whole unit of a currency is in itself.
@@ -260,7 +284,10 @@ fn breakers() -> PlanBreakers {
     }
 }
 
-/// Lots of about 4 000 quote units, as the crowd trades.
+/// What the crowd's typical order is worth, in quote units.
+const TYPICAL_WORTH: i128 = 4_000;
+
+/// Lots of the crowd's typical order.
 fn typical_lots(of: &Instrument) -> i64 {
     let one = match of.kind {
         InstrumentKind::Inverse => of.multiplier.to_f64(),
@@ -270,5 +297,5 @@ fn typical_lots(of: &Instrument) -> i64 {
             Valuation::of(of).notional(Lots(1), ticks).to_f64()
         }
     };
-    (4_000.0 / one.max(1e-9)).clamp(2.0, 1e6) as i64
+    (TYPICAL_WORTH as f64 / one.max(1e-9)).clamp(2.0, 1e6) as i64
 }

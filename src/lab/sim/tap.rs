@@ -1,6 +1,7 @@
 //! A recorder that also shows the judge what the gate said: `RingRecorder` with an ear.
 
 use crate::hot::recorder::{Recorder, RingRecorder};
+use crate::journal::Health;
 use crate::record::{Command, Digest, Input, Judgement, Stamp};
 use crate::units::Nanos;
 use std::cell::RefCell;
@@ -17,6 +18,23 @@ pub struct Said {
     pub judgement: Judgement,
     /// Number of its record.
     pub record: u64,
+}
+
+/// How the engine's journal stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Journalled {
+    /// The last record that no loss of power can undo.
+    pub durable: u64,
+    /// Nothing is written any more.
+    pub failed: bool,
+}
+
+impl Journalled {
+    /// By what its writer says.
+    #[must_use]
+    pub fn of(health: &Health) -> Journalled {
+        Journalled { durable: health.durable(), failed: !health.is_fine() }
+    }
 }
 
 /// Something that the judge is told of.

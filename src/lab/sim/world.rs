@@ -12,7 +12,7 @@ use super::faults::{CALM, Fault, FaultList};
 use super::judge::{Invariant, Judge};
 use super::net::{Machine, Network, SimNet};
 use super::scenario::Scenario;
-use super::tap::{Ear, Heard, Tale};
+use super::tap::{Ear, Heard, Journalled, Tale};
 use crate::host::cpu::Simd;
 use crate::host::net::{Net, NetError, NetKind, NetSettings};
 use crate::hot::drive::wire::Endpoint;
@@ -286,12 +286,12 @@ impl<F: Flaws> World<F> {
     /// The judge hears what the gate said and what the exchange received and did.
     fn hear(&mut self) {
         let (judge, venue) = (&mut self.judge, &mut self.venue);
-        let durable = self.engine.as_ref().map(|engine| engine.health().durable());
+        let journal = self.engine.as_ref().map(|engine| Journalled::of(engine.health()));
         self.ear.take(&mut |heard: Heard| judge.heard(&heard));
         let (tale, now) = (self.ear.tale(), self.time.now());
         venue.take_witnessed(&mut |what| {
             tale.add(|| format!("{:>14} venue {what:?}", now.0));
-            judge.witness(&what, durable);
+            judge.witness(&what, journal);
         });
     }
 
@@ -330,14 +330,20 @@ impl<F: Flaws> World<F> {
         }
     }
 
-    /// The deep lane publishes the plan again.
+    /// The deep lane publishes another plan.
     fn publish(&mut self, now: Nanos) {
-        self.plan.version += 1;
+        let (scenario, version) = (&self.scenario, self.plan.version + 1);
+        let index = now.0 / PLAN_PERIOD.0;
+        let plan = super::plans::successor(&scenario.plan, scenario.seed, index);
+        *self.plan = Plan { version, ..plan };
         if let Some(engine) = &mut self.engine {
+            self.judge.published(&self.plan, now);
             engine.publish(&self.plan);
-            self.judge.published(now);
         }
         self.hear(); // a plan leads to orders at once
+        if let Some(engine) = &self.engine {
+            self.judge.check_limits(engine.lane());
+        }
     }
 
     /// A plan that no deep lane would publish on purpose.
@@ -437,7 +443,7 @@ impl<F: Flaws> World<F> {
         self.written_at_kill = 0;
         self.rotten = false;
         self.engine = Some(engine);
-        self.judge.published(now);
+        self.judge.published(&self.plan, now);
         self.over_at = self.over_at.max(now);
     }
 
@@ -456,9 +462,10 @@ impl<F: Flaws> World<F> {
         engine.stop_clerk();
         self.inputs += engine.lane().sequence();
         let failed = engine.health().failure().is_some();
-        let lane = engine.finish();
+        let (lane, is_whole) = engine.finish();
         self.network.kill(ENGINE);
-        if !failed {
+        // the last sync may fail too
+        if is_whole {
             self.check_replay(lane.state_hash(), lane.sequence());
         }
         let again = self.stopping.take().map_or(now, |(_, again)| again);

@@ -14,6 +14,11 @@ use crate::venue::binance::orders::{ErrorClass, RequestId, Response, VenueError}
 use crate::venue::binance::session::{Signer, logon};
 use std::collections::VecDeque;
 
+/// Silence after which a line is pinged: a half-open connection tells nothing, so it is asked.
+pub const SILENCE_MAX: Nanos = Nanos(10 * 1_000_000_000);
+/// Time for the answer to a ping.
+pub const PONG_TIMEOUT: Nanos = Nanos(5 * 1_000_000_000);
+
 /// A connection of the session, counted from 1; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Line(pub u64);
@@ -46,7 +51,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Times for Binance: 24-hour limit, pings of the venue every 20 s (spot) or 3 min (futures).
+    /// Times for Binance: 24-hour limit. The venue pings every 20 s (spot) or 3 min (futures), too
+    /// seldom for a stream of fills to be silent; it takes at least five pings of ours a second.
     #[must_use]
     pub const fn binance(signer: Option<Signer>, user_data: bool, seed: u64) -> Settings {
         Settings {
@@ -54,8 +60,8 @@ impl Settings {
             user_data,
             life_max: Nanos(23 * 3_600 * 1_000_000_000 + 1_800 * 1_000_000_000),
             step_timeout: Nanos(5 * 1_000_000_000),
-            silence_max: Nanos(200 * 1_000_000_000),
-            pong_timeout: Nanos(5 * 1_000_000_000),
+            silence_max: SILENCE_MAX,
+            pong_timeout: PONG_TIMEOUT,
             linger: Nanos(1_000_000_000),
             backoff_min: Nanos(250_000_000),
             backoff_max: Nanos(30 * 1_000_000_000),

@@ -16,5 +16,5 @@ mod tests;
 
 pub use budget::{Budget, Cost, Wait, own_orders_per_second};
 pub use key_text::{KeyText, Material};
-pub use lifecycle::{Event, Line, Output, Phase, Session, Settings};
+pub use lifecycle::{Event, Line, Output, PONG_TIMEOUT, Phase, SILENCE_MAX, Session, Settings};
 pub use signing::{KeyError, SignatureText, Signer, private_document};

@@ -224,13 +224,13 @@ fn an_announced_end_brings_a_replacement_too() {
 #[test]
 fn a_silent_line_is_pinged_and_given_up() {
     let mut session = ready_session();
-    assert_eq!(step(&mut session, Event::Timer, seconds(199)), []);
-    assert_eq!(step(&mut session, Event::Timer, seconds(200)), [Output::Ping(Line(1))]);
-    step(&mut session, Event::Frame(Line(1)), seconds(203));
-    assert_eq!(step(&mut session, Event::Timer, seconds(206)), [], "the pong came");
-    assert_eq!(step(&mut session, Event::Timer, seconds(403)), [Output::Ping(Line(1))]);
+    assert_eq!(step(&mut session, Event::Timer, seconds(9)), []);
+    assert_eq!(step(&mut session, Event::Timer, seconds(10)), [Output::Ping(Line(1))]);
+    step(&mut session, Event::Frame(Line(1)), seconds(13));
+    assert_eq!(step(&mut session, Event::Timer, seconds(16)), [], "the pong came");
+    assert_eq!(step(&mut session, Event::Timer, seconds(23)), [Output::Ping(Line(1))]);
     assert_eq!(
-        step(&mut session, Event::Timer, seconds(408)),
+        step(&mut session, Event::Timer, seconds(28)),
         [Output::Close(Line(1)), Output::Down]
     );
 }
