@@ -203,7 +203,6 @@ fn hunt_one(
         let seed = first.wrapping_add(index);
         let Some(violation) = run(flaw, seed, span)? else { continue };
         if !breaks(flaw).contains(&violation.invariant) || sound.breaks(seed, span)? {
-            eprintln!("DBG passed over seed {seed} {violation:?}");
             find.passed_over += 1;
             continue;
         }
