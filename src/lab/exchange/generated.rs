@@ -38,8 +38,8 @@ pub struct Generated {
     /// Levels changed since, by side and price.
     changed: [BTreeMap<i64, Lots>; 2],
     touch: [Level; 2],
-    /// A price at which the last diff showed a bid that is not there.
-    phantom: Option<Ticks>,
+    /// Prices at which the next diff shows, or the last one showed, a bid that is not there.
+    phantoms: Vec<Ticks>,
     events: Vec<Event>,
     bids: Vec<Level>,
     asks: Vec<Level>,
@@ -73,7 +73,7 @@ impl Generated {
             told: 1,
             changed: [BTreeMap::new(), BTreeMap::new()],
             touch: [Level::default(); 2],
-            phantom: None,
+            phantoms: Vec::new(),
             events,
             bids: Vec::new(),
             asks: Vec::new(),
@@ -142,7 +142,7 @@ impl Generated {
                     let price = ask.price.plus(Ticks(ticks));
                     self.update += 1;
                     self.changed[Side::Buy as usize].insert(price.0, ask.lots);
-                    self.phantom = Some(price);
+                    self.phantoms.push(price);
                 }
             }
         }
@@ -199,7 +199,7 @@ impl Generated {
             asks: &self.asks,
         }));
         self.told = self.update;
-        if let Some(price) = self.phantom.take() {
+        for price in self.phantoms.drain(..) {
             let lots = self.engine.lots_at(Side::Buy, price);
             self.update += 1;
             self.changed[Side::Buy as usize].insert(price.0, lots);
