@@ -7,6 +7,7 @@
 #[path = "../fuzz/src/lib.rs"]
 mod targets;
 
+use bot4::lab::exchange::Random;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -84,20 +85,8 @@ fn every_target_has_its_binary_and_every_binary_its_target() {
     }
 }
 
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound.max(1) as u64) as usize
-    }
+fn below(random: &mut Random, bound: usize) -> usize {
+    random.below(bound.max(1) as u64) as usize
 }
 
 /// Bytes that formats give a meaning to.
@@ -105,20 +94,20 @@ const ODD: &[u8] = b"\0\xFF{}[]\":,.-0129eE\r\n ut=&%";
 
 fn mutated(seed: &[u8], random: &mut Random) -> Vec<u8> {
     let mut bytes = seed.to_vec();
-    for _ in 0..1 + random.below(4) {
-        let at = random.below(bytes.len());
-        let odd = ODD[random.below(ODD.len())];
-        match random.below(6) {
+    for _ in 0..1 + below(random, 4) {
+        let at = below(random, bytes.len());
+        let odd = ODD[below(random, ODD.len())];
+        match below(random, 6) {
             _ if bytes.is_empty() => bytes.push(odd),
-            0 => bytes[at] = random.next() as u8,
+            0 => bytes[at] = random.bits() as u8,
             1 => bytes[at] = odd,
             2 => bytes.insert(at, odd),
             3 => drop(bytes.remove(at)),
             4 => bytes.truncate(at),
             _ => {
-                let end = (at + random.below(20)).min(bytes.len());
+                let end = (at + below(random, 20)).min(bytes.len());
                 let piece = bytes[at..end].to_vec();
-                let to = random.below(bytes.len());
+                let to = below(random, bytes.len());
                 drop(bytes.splice(to..to, piece));
             }
         }
@@ -133,7 +122,7 @@ fn mutated_seeds_keep_the_promises() {
         // A TLS handshake costs as much as a thousand decoded frames.
         let times = if target.name.starts_with("tls") { MUTATIONS / 10 } else { MUTATIONS };
         for (index, seed) in (target.seeds)().iter().enumerate() {
-            let mut random = Random(start + index as u64);
+            let mut random = Random::new(start, index as u64);
             for round in 0..times {
                 let name = format!("seed {index}, mutation {round} from {start:#x}");
                 run(target, &name, &mutated(seed, &mut random));

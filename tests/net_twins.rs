@@ -7,6 +7,7 @@ use bot4::host::net::{
     CloseReason, ConnId, Net, NetError, NetEvent, NetKind, NetSettings, Wait, open,
 };
 use bot4::host::uring::UringNet;
+use bot4::lab::exchange::Random;
 use bot4::units::Nanos;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -59,25 +60,13 @@ fn address() -> SocketAddr {
     LOOPBACK.parse().expect("a literal address")
 }
 
-/// SplitMix64: sizes and splits that repeat.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
+fn below(random: &mut Random, bound: usize) -> usize {
+    random.below(bound.max(1) as u64) as usize
 }
 
 fn bytes_from(seed: u64, len: usize) -> Vec<u8> {
-    let mut random = Random(seed);
-    (0..len).map(|_| random.next() as u8).collect()
+    let mut random = Random::new(seed, 0);
+    (0..len).map(|_| random.bits() as u8).collect()
 }
 
 fn connected(net: &mut dyn Net, to: SocketAddr) -> ConnId {
@@ -109,10 +98,10 @@ fn echo_of_random_splits(mut net: Box<dyn Net>, wait: Wait) {
                 reader.read_exact(&mut got).expect("echo");
                 got
             });
-            let mut random = Random(seed + 1);
+            let mut random = Random::new(seed, 1);
             let mut at = 0;
             while at < total {
-                let n = (1 + random.below(9_000)).min(total - at);
+                let n = (1 + below(&mut random, 9_000)).min(total - at);
                 writer.write_all(&sent[at..at + n]).expect("write");
                 at += n;
             }
@@ -262,11 +251,11 @@ fn full_buffer(mut net: Box<dyn Net>) {
     let id = connected(net.as_mut(), at);
     let (mut peer, _) = listener.accept().expect("accept");
     let mut sent = Vec::new();
-    let mut random = Random(11);
+    let mut random = Random::new(11, 0);
     let mut refused = 0;
     let started = Instant::now();
     while refused < 50 {
-        let piece = bytes_from(random.next(), 1 + random.below(40_000));
+        let piece = bytes_from(random.bits(), 1 + below(&mut random, 40_000));
         match net.send(id, &piece) {
             Ok(()) => sent.extend(piece),
             Err(NetError::Full { queued, capacity, asked, .. }) => {

@@ -2,12 +2,12 @@
 //! said; what the venue says of the key does not; and inputs never want for room because of frames.
 
 mod bot4_process;
+mod fine_keeper;
 
 use bot4::cli::config::Config;
 use bot4::host::byte_ring::byte_ring;
 use bot4::host::cpu::Simd;
 use bot4::host::disk::{Access, DiskKind, open};
-use bot4::host::keeper::Keeper;
 use bot4::host::probe::NoProbe;
 use bot4::hot::lane::{Lane, LaneConfig};
 use bot4::hot::pipeline::Pipeline;
@@ -19,25 +19,12 @@ use bot4::venue::binance::decode::Decoder;
 use bot4::venue::binance::orders::{OrderMessage, ReportDecoder};
 use bot4::venue::binance::{Family, metadata};
 use bot4_process::{Ended, Folder};
+use fine_keeper::Fine;
 use std::path::Path;
 use std::sync::Arc;
 
 const FAMILY: Family = Family::UsdM;
 const TICKER: &[u8] = br#"{"e":"bookTicker","u":400900217,"E":1568014460893,"T":1568014460891,"s":"BTCUSDT","b":"25.30","B":"31.210","a":"25.40","A":"40.660"}"#;
-
-struct Fine;
-
-impl Keeper for Fine {
-    fn is_fine(&self) -> bool {
-        true
-    }
-    fn trouble(&self) -> String {
-        String::new()
-    }
-    fn durable(&self) -> u64 {
-        u64::MAX
-    }
-}
 
 /// What the frames of one lane came to.
 #[derive(Debug, Default)]

@@ -1,10 +1,11 @@
 //! A lane recovered from what its recorder wrote is the lane: whole, from any snapshot on the way, after
 //! any cut, and through several lives.
 
+mod fine_keeper;
+
 use bot4::cli::config::Config;
 use bot4::host::byte_ring::{ByteConsumer, Urgency, byte_ring};
 use bot4::host::cpu::Simd;
-use bot4::host::keeper::Keeper;
 use bot4::hot::lane::{Lane, LaneConfig};
 use bot4::hot::pipeline::Pipeline;
 use bot4::hot::recorder::{RESERVE_WORDS, RingRecorder};
@@ -18,6 +19,7 @@ use bot4::record::{
 };
 use bot4::units::{LaneId, Nanos, OrderId, UnixNanos, VenueId};
 use bot4::venue::binance::{Family, metadata};
+use fine_keeper::Fine;
 use std::sync::Arc;
 
 const FAMILY: Family = Family::UsdM;
@@ -29,21 +31,6 @@ struct Written {
     kind: u16,
     at: Nanos,
     words: Vec<u64>,
-}
-
-/// Nothing is kept, and nothing is wrong.
-struct Fine;
-
-impl Keeper for Fine {
-    fn is_fine(&self) -> bool {
-        true
-    }
-    fn trouble(&self) -> String {
-        String::new()
-    }
-    fn durable(&self) -> u64 {
-        0
-    }
 }
 
 fn instruments() -> Vec<Instrument> {

@@ -2,8 +2,8 @@
 
 use super::{Applied, Ledger};
 use crate::record::{
-    Adjustment, ExecutionKind, ExecutionReport, FeeSchedule, Filters, Instrument, InstrumentKind,
-    Intent, OrderAction, OrderState, OrderType, Symbol, TimeInForce,
+    Adjustment, AdoptedOrder, ExecutionKind, ExecutionReport, FeeSchedule, Filters, Instrument,
+    InstrumentKind, Intent, OrderAction, OrderState, OrderType, Symbol, TimeInForce,
 };
 use crate::units::{
     Currency, Decimal, Grid, InstrumentId, Lots, Money, Nanos, OrderId, Side, Ticks, VenueId,
@@ -319,7 +319,17 @@ fn what_was_filled_and_not_told_counts_as_working_until_it_comes() {
     never.forget_missing();
     assert_eq!(working(&never), 0, "the venue's position was taken over");
     let mut again = ended();
-    let slots = super::ORDERS_MAX as u64;
-    again.place(&intent(1 + slots, Side::Buy, 100, 3), 0, Nanos(0)).unwrap();
-    assert_eq!(working(&again), 3, "its place is another's");
+    let other = 1 + super::ORDERS_MAX as u64;
+    let order = intent(other, Side::Buy, 100, 3);
+    assert!(again.place(&order, 0, Nanos(0)).is_err(), "its place is taken");
+    let found = AdoptedOrder {
+        order: order.order,
+        venue_order: 7,
+        instrument: order.instrument,
+        side: order.side,
+        price: order.price,
+        lots: order.lots,
+    };
+    again.adopt(&found, Nanos(0)).unwrap();
+    assert_eq!(working(&again), 3, "what the venue has comes first");
 }
