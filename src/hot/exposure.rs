@@ -314,6 +314,23 @@ impl Exposures {
         }
     }
 
+    /// Whether `more` lots working on `side` keep the signed sum within its limit, whatever they do to the
+    /// sum of sizes.
+    #[must_use]
+    #[inline]
+    pub fn keeps_net(&self, at: usize, account: &Account, side: Side, more: Lots) -> bool {
+        let Some(row) = self.rows.get(at) else { return false };
+        let working = account.working(side).plus(more);
+        let position = account.position();
+        if side == Side::Buy {
+            let up = row.worth.exposure(position.plus(working), row.factor);
+            whole(Money(up.0 - row.up.0)) <= self.rooms.net_up
+        } else {
+            let down = row.worth.exposure(position.minus(working), row.factor);
+            whole(Money(row.down.0 - down.0)) <= self.rooms.net_down
+        }
+    }
+
     #[cold]
     fn narrowest(&self, row: &Row, exposure: Money, more: i128, net: i128, buys: bool) -> Verdict {
         let rooms = &self.rooms;

@@ -136,6 +136,12 @@ fn check_order<F: Flaws>(intent: &Intent, view: &GateView<'_>) -> Verdict {
         if !verdict.passes() && !F::has(Flaw::SkipExposureCheck) {
             return verdict;
         }
+    } else if view.holds.mode() != Mode::Halted {
+        // One leg of a hedge that is closed leaves the other; a halted lane closes them all.
+        let at = intent.instrument.0 as usize;
+        if !view.exposures.keeps_net(at, account, intent.side, more) {
+            return Verdict::NetExposure;
+        }
     }
     let verdict = check_own(intent, view, entry, account);
     if !verdict.passes() {

@@ -1,6 +1,7 @@
 //! Tests of the gate and the lane.
 
 mod gate;
+mod gate_world;
 mod lane;
 mod twin;
 

@@ -11,7 +11,7 @@ use super::tap::{Journalled, Said};
 use crate::hot::flaws::Flaws;
 use crate::hot::lane::Lane;
 use crate::lab::exchange::server::Witnessed;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Order};
 use crate::market::book::{Book, Ladder};
 use crate::record::{
     ExecutionKind, ExecutionReport, Instrument, InstrumentKind, Intent, OrderAction, Plan,
@@ -75,7 +75,9 @@ pub struct Judge {
     accounts: Vec<Account>,
     fees: BTreeMap<Currency, i128>,
     /// What lasting differences began when.
-    since: BTreeMap<Invariant, Nanos>,
+    since: BTreeMap<(Invariant, OrderId), Nanos>,
+    /// How long a difference may last.
+    patience: Nanos,
     /// Others used up our rate limits until then.
     limited_until: Nanos,
     /// Where the world stands.
@@ -119,6 +121,7 @@ impl Judge {
             accounts: instruments.iter().map(|_| Account::default()).collect(),
             fees: BTreeMap::new(),
             since: BTreeMap::new(),
+            patience: LASTING,
             limited_until: Nanos(0),
             now: Nanos(0),
             step: 0,
@@ -153,13 +156,18 @@ impl Judge {
 
     /// A breach that counts only when it lasts: `found` says what is seen now, if anything.
     fn lasting(&mut self, invariant: Invariant, found: Option<String>) {
-        let Some(words) = found else {
-            self.since.remove(&invariant);
-            return;
-        };
-        let since = *self.since.entry(invariant).or_insert(self.now);
-        if self.now.since(since) >= LASTING {
-            self.breach(invariant, words);
+        let found = found.map(|words| (OrderId(0), words));
+        self.lasting_of(invariant, found.into_iter().collect());
+    }
+
+    /// The same of many things, each watched for itself: what replaces another is not the same.
+    fn lasting_of(&mut self, invariant: Invariant, found: BTreeMap<OrderId, String>) {
+        self.since.retain(|(of, order), _| *of != invariant || found.contains_key(order));
+        for (order, words) in found {
+            let since = *self.since.entry((invariant, order)).or_insert(self.now);
+            if self.now.since(since) >= self.patience {
+                self.breach(invariant, words);
+            }
         }
     }
 
@@ -367,38 +375,29 @@ impl Judge {
                 found.insert(Invariant::Fees, words);
             }
         }
-        if let Some(words) = self.compare_orders(ledger) {
-            found.insert(Invariant::OpenOrders, words);
-        }
-        for invariant in
-            [Invariant::Position, Invariant::Cash, Invariant::Fees, Invariant::OpenOrders]
-        {
+        for invariant in [Invariant::Position, Invariant::Cash, Invariant::Fees] {
             self.lasting(invariant, found.remove(&invariant));
         }
+        self.lasting_of(Invariant::OpenOrders, self.differing_orders(ledger));
     }
 
-    fn compare_orders(&self, ledger: &Ledger) -> Option<String> {
-        let works = |known: &Known| known.phase == Phase::Open;
-        for (id, known) in self.orders.iter().filter(|(_, known)| works(known)) {
+    fn differing_orders(&self, ledger: &Ledger) -> BTreeMap<OrderId, String> {
+        let theirs = self.orders.iter().filter(|(_, known)| known.phase == Phase::Open);
+        let differs = |(id, known): (&OrderId, &Known)| {
             let Some(ours) = ledger.order(*id).filter(|of| of.state.is_working()) else {
-                return Some(format!("{id:?} works at the venue and not in the engine's books"));
+                return Some((*id, format!("{id:?} works at the venue and not in our books")));
             };
             let (theirs, held) =
                 ((known.price, known.lots, known.filled), (ours.price, ours.lots.0, ours.filled.0));
-            if theirs != held {
-                return Some(format!("{id:?}: the venue has {theirs:?}, the engine {held:?}"));
-            }
-        }
-        let ours = ledger.orders().filter(|of| of.state.is_working());
-        for order in ours {
-            if !self.orders.get(&order.id).is_some_and(Known::works) {
-                let (id, state) = (order.id, order.state);
-                return Some(format!(
-                    "{id:?} is {state:?} in the engine's books and over at the venue"
-                ));
-            }
-        }
-        None
+            let words = || format!("{id:?}: the venue has {theirs:?}, the engine {held:?}");
+            (theirs != held).then(|| (*id, words()))
+        };
+        let gone = |of: &&Order| {
+            of.state.is_working() && !self.orders.get(&of.id).is_some_and(Known::works)
+        };
+        let words = |of: &Order| format!("{of:?} is over at the venue");
+        let ours = ledger.orders().filter(gone).map(|of| (of.id, words(of)));
+        theirs.filter_map(differs).chain(ours).collect()
     }
 
     /// Forgets differences that were being watched: the calm is over.
@@ -573,10 +572,7 @@ impl Judge {
         if works > 0 {
             self.breach(Invariant::OpenOrders, format!("{works} orders work after the end"));
         }
-        self.since = [Invariant::Position, Invariant::Cash, Invariant::Fees, Invariant::OpenOrders]
-            .into_iter()
-            .map(|of| (of, Nanos(0)))
-            .collect();
+        self.patience = Nanos(0);
         self.compare(ledger);
     }
 

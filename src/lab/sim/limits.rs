@@ -117,7 +117,8 @@ impl Judge {
                 let places = matches!(action, OrderAction::Place | OrderAction::Replace);
                 self.limits.cancel_refused |=
                     action == OrderAction::Cancel && !judgement.verdict.passes();
-                self.limits.ordered |= places && judgement.verdict.passes();
+                let opens = places && !Passed::of(&judgement.intent, 0, Nanos(0)).closes();
+                self.limits.ordered |= opens && judgement.verdict.passes();
                 self.said(said);
             }
             // What a life begins with, the judge does not know; it only misses something by that.

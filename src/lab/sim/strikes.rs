@@ -101,12 +101,12 @@ impl<F: Flaws> World<F> {
             Kind::SlowDisk => {
                 self.disk.slow_down(Nanos::from_millis(a.unsigned_abs()), after(b));
             }
-            Kind::BitRot => {
+            Kind::BitRot | Kind::SyncedRot => {
+                // Either may strike a bit that no sync has promised yet.
                 self.rotten = true;
                 self.written_at_kill = self.written_at_kill.min(self.durable_at_kill);
-                self.disk.rot(a.unsigned_abs(), false);
+                self.disk.rot(a.unsigned_abs(), fault.kind == Kind::SyncedRot);
             }
-            Kind::SyncedRot => self.disk.rot(a.unsigned_abs(), true),
 
             Kind::Kill => self.kill_engine(None, after(a)),
             Kind::PowerLoss => self.kill_engine(Some(b.unsigned_abs()), after(a)),

@@ -64,7 +64,7 @@ impl Settings {
             pong_timeout: PONG_TIMEOUT,
             linger: Nanos(1_000_000_000),
             backoff_min: Nanos(250_000_000),
-            backoff_max: Nanos(30 * 1_000_000_000),
+            backoff_max: Nanos(10 * 1_000_000_000),
             stable_after: Nanos(30 * 1_000_000_000),
             seed,
         }
