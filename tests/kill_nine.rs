@@ -67,15 +67,16 @@ fn survives(family: &str, kills: u64, seed: u64) {
     let mut moments = Moments(seed);
     for kill in 0..kills {
         let bot = Bot4::start(&arguments);
-        // Some die before they trade, some while they reconcile, most while orders are under way.
-        thread::sleep(Duration::from_millis(20 + moments.next() % 1_500));
+        // A life reconciles for two and a half seconds: some die before, some in it, half of them after it,
+        // with orders under way.
+        thread::sleep(Duration::from_millis(20 + moments.next() % 6_000));
         bot.kill();
         if kill % 4 == 3 {
             let replayed = Ended::of(&["replay", folder, "--json"]);
             assert_eq!(replayed.code, Some(0), "kill {kill}: {}", replayed.errors);
         }
     }
-    let last = Ended::of(&[&arguments[..], &["--for", "2s", "--json"]].concat());
+    let last = Ended::of(&[&arguments[..], &["--for", "6s", "--json"]].concat());
     assert_eq!(last.code, Some(0), "{}", last.errors);
     let report = last.json();
     venue.interrupt();

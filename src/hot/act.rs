@@ -170,7 +170,7 @@ impl<B: Book, F: Flaws> Lane<B, F> {
         let mut verdict = self.judge(instrument, intent, now, outbox);
         probe.mark(Stage::Gate);
         if verdict == Verdict::OrderRate {
-            self.paced_until = self.rate.room_at(&self.plan.limits);
+            self.paced_until = self.paced_until.max(self.rate.room_at(&self.plan.limits));
         }
         if outbox.keeps_judgements() {
             outbox.judged(self.judgement(instrument, intent, slot, verdict, now));

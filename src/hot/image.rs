@@ -117,8 +117,13 @@ impl<B: Book, F: Flaws> Lane<B, F> {
         self.sequence = before.sequence;
         self.latest = before.latest;
         self.accounted_at = before.accounted_at;
-        self.muted_until = before.muted_until;
+        (self.muted_until, self.paced_until) = (before.muted_until, before.paced_until);
         self.holds = before.holds;
+        self.breakers = before.breakers.clone();
+        self.rate = before.rate.clone();
+        for (desk, old) in self.desks.iter_mut().zip(&before.desks).take(kept) {
+            desk.breakers = old.breakers;
+        }
         self.losses = before.losses;
         for (at, mark) in before.exposures.marks().take(kept).enumerate() {
             self.exposures.mark(at, mark);

@@ -352,9 +352,10 @@ impl<B: Book, F: Flaws> Lane<B, F> {
         self.counts = InputCounts { lives: self.counts.lives + 1, ..InputCounts::default() };
         self.verdicts = [0; Verdict::ALL.len()];
         self.ledger.begin_counting();
-        let held_back = self.muted_until.0.saturating_sub(self.latest.0);
-        self.muted_until = if held_back > 0 { now.plus(Nanos(held_back)) } else { Nanos(0) };
-        self.paced_until = Nanos(0);
+        for until in [&mut self.muted_until, &mut self.paced_until] {
+            let left = until.0.saturating_sub(self.latest.0);
+            *until = if left > 0 { now.plus(Nanos(left)) } else { Nanos(0) };
+        }
         self.config.epoch = life.epoch;
         self.next_id = 1;
         self.moves(StateEvent::Life, now);

@@ -35,7 +35,6 @@ impl<B: Book, F: Flaws> Lane<B, F> {
         }
         *self.plan = *plan;
         self.plan.adopted_at = now;
-        self.paced_until = Nanos(0);
         self.losses.on_capital(plan.limits.capital);
         let instruments = self.desks.iter().map(|desk| &desk.instrument);
         self.exposures.adopt(&self.plan, instruments, &self.ledger);
@@ -50,6 +49,9 @@ impl<B: Book, F: Flaws> Lane<B, F> {
         desk.signal.on_top(top, now);
         desk.breakers.on_top(top, &self.plan.breakers, now);
         let (Some(bid), Some(ask)) = (top.bid, top.ask) else { return false };
+        if top.is_crossed() {
+            return false; // what is worth that, nobody knows
+        }
         let middle = (i128::from(bid.price.0) + i128::from(ask.price.0)) >> 1;
         self.exposures.mark(at, Ticks(middle as i64)) && self.reckon(at, now)
     }

@@ -509,14 +509,11 @@ impl<F: Flaws> Lane<Ladder, F> {
             let account = before.ledger().account(of.id);
             account.is_none_or(|a| a.position() == Lots(0) && a.working_orders() == 0)
         };
-        // An instrument that keeps its place and its steps keeps its account; others must be idle.
-        for of in old {
-            let same = new.get(of.id.0 as usize).is_some_and(|now| same_steps(of, now));
-            if !same && !idle(of) {
-                return Err(of.symbol.to_string());
-            }
-        }
+        // Accounts are kept as far as instruments keep their places and steps; the others must be idle.
         let kept = old.iter().zip(new).take_while(|(of, now)| same_steps(of, now)).count();
+        if let Some(lost) = old[kept..].iter().find(|of| !idle(of)) {
+            return Err(lost.symbol.to_string());
+        }
         self.take_over(before, kept);
         Ok(())
     }

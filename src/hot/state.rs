@@ -10,7 +10,7 @@
 //! | signal_halt | halted | a signal | an operator |
 //! | kill_file | halted | the file | an operator (again at once while the file stands) |
 //! | guard | halted | the guard | an operator |
-//! | journal | halted | the journal | an operator's activate |
+//! | journal | halted | the journal | an operator's activate; the next life, whose journal works |
 //! | daily_loss | reducing | the lane | the lane, at the next UTC day |
 //! | weekly_loss | reducing | the lane | an operator's activate |
 //! | monthly_loss, drawdown | halted | the lane | an operator's activate |
@@ -216,7 +216,10 @@ pub const fn transition(holds: Holds, event: StateEvent) -> Result<Holds, BadMov
     use StateEvent as E;
     let bad = Err(BadMove { holds, event });
     let after = match event {
-        E::Life => holds.less(FLATTEN).without(Cause::Stop).with(Cause::Start),
+        // a life begins with a journal that works
+        E::Life => {
+            holds.less(FLATTEN).without(Cause::Stop).without(Cause::Journal).with(Cause::Start)
+        }
         E::Raised(cause) if RAISED.has(cause) => holds.with(cause),
         E::Ended(cause) if OWN.has(cause) => holds.without(cause),
         E::Raised(_) | E::Ended(_) => return bad,
@@ -279,7 +282,9 @@ mod tests {
             C::SignalHalt => (M::Halted, vec![halts(Source::Signal)], vec![resumes, reduces]),
             C::KillFile => (M::Halted, vec![halts(Source::File)], vec![resumes, reduces]),
             C::Guard => (M::Halted, vec![halts(Source::Guard)], vec![resumes, reduces]),
-            C::Journal => (M::Halted, vec![halts(Source::Journal)], vec![resumes]),
+            C::Journal => {
+                (M::Halted, vec![halts(Source::Journal)], vec![resumes, StateEvent::Life])
+            }
             C::WeeklyLoss => loss(M::Reducing),
             C::MonthlyLoss | C::Drawdown => loss(M::Halted),
             C::Rejects => own(M::Halted),

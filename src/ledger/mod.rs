@@ -349,6 +349,10 @@ impl Ledger {
         if before == OrderState::Pending {
             self.counts.acked += 1; // a fill says more than the acknowledgement it overtook
         }
+        // A change that made the order larger has come to work, and its answer is late.
+        if order.change_pending && report.lots > order.lots {
+            (order.lots, order.price) = (report.lots, report.price);
+        }
         let whole = order.filled >= order.lots;
         let event = if whole { OrderEvent::LastFill } else { OrderEvent::PartFill };
         match transition(before, event) {

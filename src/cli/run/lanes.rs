@@ -27,13 +27,16 @@ use crate::units::{Currency, LaneId, Nanos, UnixNanos};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
-use std::thread::{Builder, JoinHandle};
+use std::thread::{self, Builder, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Asks and answers that may wait between a lane and its clerk.
 const RING: usize = 64;
 /// Silence of a lane after which the guard cancels everything.
 const GUARD_BOUND: Nanos = Nanos(2_000_000_000);
+/// How often it tries, and the pause between: a line that was refused may be open a moment later.
+const GUARD_TRIES: usize = 8;
+const GUARD_PAUSE: Duration = Duration::from_millis(500);
 /// Countdown of the venue's dead man's switch.
 const DEAD_MAN: Nanos = Nanos(10_000_000_000);
 /// Market frames before allocations count: handshakes, snapshots and first quotes are over.
@@ -233,8 +236,14 @@ fn one(
                 |_| {
                     // One that wakes up again must not trade on what is being cancelled.
                     watched.ask(Command::Halt, Source::Guard);
-                    let rest = Rest::new(for_guard.endpoint.clone());
-                    cancelled = finish(clerk::cancel_everything(&for_guard, rest, &time));
+                    for _ in 0..GUARD_TRIES {
+                        let rest = Rest::new(for_guard.endpoint.clone());
+                        cancelled = finish(clerk::cancel_everything(&for_guard, rest, &time));
+                        if cancelled.is_ok() {
+                            break;
+                        }
+                        thread::sleep(GUARD_PAUSE);
+                    }
                 },
             );
             death.map(|why| (why, cancelled))

@@ -123,6 +123,9 @@ pub(super) enum Trouble {
 pub(super) const NOTHING_OPEN: i32 = -2011;
 /// The venue's code for an order that it does not know.
 const NO_SUCH_ORDER: i32 = -2013;
+/// By how much our clock and the venue's may differ where nobody has measured it; less than the window
+/// of a request leaves on either side.
+const CLOCKS_APART: Nanos = Nanos(2 * 1_000_000_000);
 /// The venue's code for a request whose time lies outside its window.
 const OFF_TIME: i32 = -1021;
 const RETRY_MIN: Nanos = Nanos::from_millis(100);
@@ -182,6 +185,9 @@ pub async fn work<C: Clock>(
 
 /// Cancels everything over a connection of its own: what the guard does for a dead lane.
 ///
+/// Nobody has measured the venue's clock here: the time that is signed lies a little back, so that
+/// either clock may be ahead by as much.
+///
 /// # Errors
 /// The first instrument whose orders could not be cancelled, after trying all of them.
 pub async fn cancel_everything(
@@ -192,7 +198,8 @@ pub async fn cancel_everything(
     let mut failure = Ok(());
     for instrument in &settings.instruments {
         let Some(signer) = &settings.signer else { return Err(Trouble::NoKey.to_string()) };
-        let wall = UnixNanos(settings.wall_at_zero.0.saturating_add(clock.now().0));
+        let wall = settings.wall_at_zero.0.saturating_add(clock.now().0);
+        let wall = UnixNanos(wall.saturating_sub(CLOCKS_APART.0));
         let request = rest::cancel_all(settings.family, &instrument.symbol, signer, wall);
         let outcome = rest.call(&request, clock, &AtomicBool::new(false)).await;
         if let Err(error) = outcome.map_err(|error| error.to_string()).and_then(|of| {
@@ -227,7 +234,7 @@ impl<C: Clock> Clerk<C> {
                 }
             }
             // The lane asks again by itself, and other asks must not wait behind this one.
-            if matches!(ask, Ask::Order(..)) {
+            if matches!(ask, Ask::Order(..) | Ask::KeepListenKey) {
                 return None;
             }
             let until = self.clock.now().plus(wait);

@@ -162,13 +162,15 @@ impl Doubts {
         }
     }
 
-    /// A look-up found no such order; whether one before it had not either, so that it is certain.
-    pub fn is_absent(&mut self, order: OrderId, now: Nanos) -> bool {
+    /// A look-up found no such order, which was sent at `sent_at`; whether one before it had not either
+    /// and the request cannot come to work any more, so that it is certain.
+    pub fn is_absent(&mut self, order: OrderId, sent_at: Nanos, now: Nanos) -> bool {
         let Some(doubt) = self.doubted.iter_mut().find(|of| of.order == order) else {
             return false;
         };
-        doubt.look_at = now.plus(BOOKS_LAG);
-        std::mem::replace(&mut doubt.absent, true)
+        let settled_at = sent_at.plus(SETTLED);
+        doubt.look_at = now.plus(BOOKS_LAG).max(settled_at);
+        std::mem::replace(&mut doubt.absent, true) && now >= settled_at
     }
 
     /// The fate of an order is known.
@@ -267,13 +269,16 @@ mod tests {
     }
 
     #[test]
-    fn an_order_is_absent_when_two_look_ups_say_so() {
+    fn an_order_is_absent_when_two_look_ups_say_so_and_it_can_come_no_more() {
         let (mut doubts, mut ledger) = sent();
         doubts.raise(ONE, Nanos(0));
         assert_eq!(doubts.next(STREAM_LAG, &ledger), Some(ONE));
-        assert!(!doubts.is_absent(ONE, STREAM_LAG));
-        assert_eq!(doubts.next(STREAM_LAG.plus(BOOKS_LAG), &ledger), Some(ONE));
-        assert!(doubts.is_absent(ONE, STREAM_LAG.plus(BOOKS_LAG)));
+        assert!(!doubts.is_absent(ONE, Nanos(0), STREAM_LAG));
+        let later = STREAM_LAG.plus(BOOKS_LAG);
+        assert_eq!(doubts.next(later, &ledger), None, "it may still be under way");
+        assert!(!doubts.is_absent(ONE, Nanos(0), later), "whoever asks");
+        assert_eq!(doubts.next(SETTLED, &ledger), Some(ONE));
+        assert!(doubts.is_absent(ONE, Nanos(0), SETTLED));
         doubts.end(ONE);
         heard(&mut ledger, ExecutionKind::Rejected);
         assert_eq!(doubts.next(SILENCE.plus(AGAIN), &ledger), None);

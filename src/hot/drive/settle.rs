@@ -75,10 +75,13 @@ impl<C: Clock + Clone, R: Recorder, F: Flaws> Driver<C, R, F> {
             return self.fills_found(id, found.as_ref(), fills, now);
         };
         let Some(found) = found else {
-            if self.doubts.is_absent(id, now) {
-                let kind = match order.venue_order {
-                    0 => ExecutionKind::Rejected,
-                    _ => ExecutionKind::Cancelled,
+            if self.doubts.is_absent(id, order.sent_at, now) {
+                // One that counts as open, by whatever was said of it, was not rejected.
+                let opened = matches!(order.state, OrderState::Open | OrderState::PartlyFilled);
+                let kind = if opened || order.venue_order != 0 {
+                    ExecutionKind::Cancelled
+                } else {
+                    ExecutionKind::Rejected
                 };
                 self.input(Input::Execution(told(kind, &order)), now);
                 self.tell(&order, "the venue has no such order", now);

@@ -5,9 +5,7 @@ use super::gate_world::{FEES, Fill, NOW, SECOND, Working, World, id, instruments
 use super::{order, plan};
 use crate::hot::state::Holds;
 use crate::record::{BucketKind, Cause, Intent, Mode, OrderAction, OrderType, Plan, Verdict};
-use crate::units::{
-    Currency, Decimal, InstrumentId, Lots, Money, Nanos, OrderId, Rate, Side, Ticks,
-};
+use crate::units::{Lots, Money, Nanos, OrderId, Rate, Side};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 

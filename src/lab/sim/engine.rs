@@ -294,6 +294,13 @@ impl<F: Flaws> Engine<F> {
         self.driver.pipeline().lane()
     }
 
+    /// Events of the market and of the account that this life took.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        let inputs = self.lane().report().inputs;
+        inputs.market + inputs.executions
+    }
+
     /// How the journal fares.
     #[must_use]
     pub fn health(&self) -> &Health {

@@ -53,7 +53,7 @@ pub struct Outcome {
     /// Comparisons of the engine's books with the venue's.
     pub compared: u64,
     /// Inputs of the lanes.
-    pub inputs: u64,
+    pub events: u64,
     /// Lives of the engine.
     pub lives: u64,
     /// Steps of the world.
@@ -158,7 +158,7 @@ pub fn run_as<F: Flaws>(
         orders,
         fills,
         compared,
-        inputs: world.inputs(),
+        events: world.events_taken(),
         lives: world.lives(),
         steps: world.steps(),
         traffic: world.traffic().0,
@@ -240,7 +240,7 @@ impl Outcome {
         self.orders += other.orders;
         self.fills += other.fills;
         self.compared += other.compared;
-        self.inputs += other.inputs;
+        self.events += other.events;
         self.lives += other.lives;
         self.steps += other.steps;
         self.traffic ^= other.traffic;

@@ -113,7 +113,7 @@ pub struct World<F: Flaws = Sound> {
     start: Vec<(Currency, Money)>,
     counts: BTreeMap<&'static str, u64>,
     steps: u64,
-    inputs: u64,
+    events_taken: u64,
     lives: u64,
     starts_failed: u64,
     stood_at: Nanos,
@@ -184,7 +184,7 @@ impl<F: Flaws> World<F> {
             start: Vec::new(),
             counts: BTreeMap::new(),
             steps: 0,
-            inputs: 0,
+            events_taken: 0,
             lives: 0,
             starts_failed: 0,
             stood_at: Nanos(0),
@@ -460,7 +460,7 @@ impl<F: Flaws> World<F> {
     fn engine_ended(&mut self, now: Nanos) {
         let Some(engine) = self.engine.take() else { return };
         engine.stop_clerk();
-        self.inputs += engine.lane().sequence();
+        self.events_taken += engine.events();
         let failed = engine.health().failure().is_some();
         let (lane, is_whole) = engine.finish();
         self.network.kill(ENGINE);
@@ -479,6 +479,7 @@ impl<F: Flaws> World<F> {
     /// The engine's process is killed, with or without its machine's power; it starts again at `again`.
     pub(super) fn kill_engine(&mut self, power: Option<u64>, again: Nanos) {
         let Some(engine) = self.engine.take() else { return };
+        self.events_taken += engine.events();
         self.stopping = None;
         match power {
             Some(pick) => {
@@ -579,10 +580,10 @@ impl<F: Flaws> World<F> {
         self.steps
     }
 
-    /// Inputs that lanes took.
+    /// Events of the market and of the account that lanes took.
     #[must_use]
-    pub fn inputs(&self) -> u64 {
-        self.inputs + self.engine.as_ref().map_or(0, |engine| engine.lane().sequence())
+    pub fn events_taken(&self) -> u64 {
+        self.events_taken + self.engine.as_ref().map_or(0, Engine::events)
     }
 
     /// Lives of the engine.

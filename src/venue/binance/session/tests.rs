@@ -254,7 +254,7 @@ fn backoff_doubles_to_its_bound_and_repeats_with_its_seed() {
     };
     let drawn = waits(1);
     assert!((125..=260).contains(&drawn[0]), "{drawn:?}");
-    assert!(drawn[11] <= 30_010 && drawn[11] >= 15_000, "{drawn:?}");
+    assert!(drawn[11] <= 10_010 && drawn[11] >= 5_000, "{drawn:?}");
     assert_eq!(drawn, waits(1));
     assert_ne!(drawn, waits(2));
 }
