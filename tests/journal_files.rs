@@ -235,7 +235,7 @@ fn audit_verify_names_what_was_changed() {
     assert_eq!(verdict["records"], 30_000);
     assert_eq!(verdict["ok"], true);
     assert_eq!(verdict["first_bad"], Value::Null);
-    assert_eq!(verdict["lanes"][0]["ended"], true);
+    assert_eq!(verdict["lanes"][0]["ended"], false, "no lane has said that it ends");
     assert_eq!(verdict["lanes"][0]["seals"], verdict["lanes"][0]["signed_seals"]);
     let key = SealKey::from_seed(&[1; 32]).expect("32 bytes").public();
     let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -289,4 +289,31 @@ fn audit_verify_names_what_was_changed() {
     let nowhere = audit(&[], &run.0.join("nothing"));
     assert_eq!(nowhere.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&nowhere.stderr).contains("nothing"));
+}
+
+#[test]
+fn a_missing_end_is_told_by_a_snapshot() {
+    let run = Run::new();
+    let mut lane = start(DiskKind::Plain, &run, settings(Durability::Each), None);
+    lane.write(30_000);
+    lane.end();
+    let mut disk = open(DiskKind::Plain, &run.lane(), Access::Read).expect("a journal");
+    let saved = newest_snapshot(&mut *disk).expect("readable").0.expect("one in seven turns");
+    let files = std::fs::read_dir(run.lane()).expect("a folder").flatten().map(|file| file.path());
+    let mut segments: Vec<PathBuf> =
+        files.filter(|path| path.extension().is_some_and(|of| of == "log")).collect();
+    segments.sort();
+    let first = loop {
+        let last = segments.pop().expect("the snapshot stands for a record of a segment");
+        let bytes = std::fs::read(&last).expect("a segment");
+        std::fs::remove_file(&last).expect("removed");
+        let first = u64::from_le_bytes(bytes[40..48].try_into().expect("eight bytes"));
+        if first <= saved.sequence {
+            break first;
+        }
+    };
+    let verdict = json(&audit(&["--json"], &run.0));
+    assert_eq!((&verdict["ok"], &verdict["first_bad"]), (&Value::from(false), &first.into()));
+    let fault = verdict["lanes"][0]["fault"].as_str().expect("words");
+    assert!(fault.contains("are missing"), "{fault}");
 }

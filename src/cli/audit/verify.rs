@@ -5,7 +5,7 @@
 
 use super::{AuditError, lane_folders};
 use crate::host::disk::{self, Access, Disk, DiskKind};
-use crate::journal::{JournalError, Reader, Seals, newest_snapshot};
+use crate::journal::{JournalError, Reader, Seals, Snapshot, newest_snapshot};
 use crate::record::{Entry, Scratch};
 use clap::Args;
 use serde::Serialize;
@@ -85,7 +85,7 @@ pub(super) fn run(args: &VerifyArgs, out: &mut impl Write) -> Result<(), AuditEr
 
 fn verify_lane(folder: &Path, key: Option<&[u8; 32]>) -> Result<LaneVerdict, AuditError> {
     let mut disk = disk::open(DiskKind::Plain, folder, Access::Read)?;
-    let (_, bad_snapshots) = newest_snapshot(&mut *disk)?;
+    let (snapshot, bad_snapshots) = newest_snapshot(&mut *disk)?;
     let mut verdict = LaneVerdict {
         folder: folder.display().to_string(),
         ok: true,
@@ -100,7 +100,7 @@ fn verify_lane(folder: &Path, key: Option<&[u8; 32]>) -> Result<LaneVerdict, Aud
         bad_snapshots,
     };
     let fault = match follow(&mut *disk, &mut verdict) {
-        Ok(seals) => unsigned(&seals, key),
+        Ok(seals) => missing(&mut verdict, snapshot.as_ref()).or_else(|| unsigned(&seals, key)),
         Err(Fault::Journal(JournalError::Disk(error))) => return Err(error.into()),
         Err(Fault::Journal(error @ JournalError::Damaged { record, .. })) => {
             verdict.first_bad = Some(record);
@@ -126,22 +126,34 @@ enum Fault {
 fn follow(disk: &mut dyn Disk, verdict: &mut LaneVerdict) -> Result<Seals, Fault> {
     let mut reader = Reader::open(disk, 1).map_err(Fault::Journal)?;
     let mut scratch = Scratch::new();
+    let mut said_so = false;
     while let Some(record) = reader.next().map_err(Fault::Journal)? {
-        Entry::read(record.kind, record.words, &mut scratch)
+        let entry = Entry::read(record.kind, record.words, &mut scratch)
             .map_err(|error| Fault::Entry(record.sequence, error.to_string()))?;
+        said_so = matches!(entry, Entry::End);
         verdict.records += 1;
     }
     verdict.chain = Some(format!("{:?}", reader.chain()));
     let seals = reader.seals().clone();
     (verdict.seals, verdict.signed_seals) = (seals.count, seals.signed);
     if let Some(tail) = reader.tail() {
-        verdict.ended = tail.sealed;
+        verdict.ended = tail.sealed && said_so;
         verdict.torn_tail = tail
             .dropped
             .as_ref()
             .map(|torn| format!("{}, byte {}: {}", torn.file, torn.offset, torn.damage));
     }
     Ok(seals)
+}
+
+/// What a snapshot stands for and the log has no more: a segment that was taken from its end.
+fn missing(verdict: &mut LaneVerdict, snapshot: Option<&Snapshot>) -> Option<String> {
+    let promised = snapshot?.sequence;
+    let records = verdict.records;
+    (promised > records).then(|| {
+        verdict.first_bad = Some(records + 1);
+        format!("records {} to {promised} are missing; a snapshot stands for them", records + 1)
+    })
 }
 
 /// What is missing for every seal to be signed by the key asked for.
