@@ -283,7 +283,7 @@ impl Exposures {
 
     /// Whether `more` lots working on `side` keep every limit; the narrowest that they break otherwise.
     #[must_use]
-    #[inline(always)]
+    #[inline]
     pub fn check(&self, at: usize, account: &Account, side: Side, more: Lots) -> Verdict {
         let Some(row) = self.rows.get(at) else { return Verdict::NotInPlan };
         if self.totals.unmarked > 0 || row.factor == 0 {

@@ -91,7 +91,6 @@ fn check_cancel_all(view: &GateView<'_>) -> Verdict {
 }
 
 /// Without a plan there is no budget to keep, and a cancel must still leave.
-#[inline(always)]
 fn check_cancel_rate(view: &GateView<'_>) -> Verdict {
     let limits = &view.plan.limits;
     let planned = limits.rate_window > Nanos(0);
@@ -101,7 +100,6 @@ fn check_cancel_rate(view: &GateView<'_>) -> Verdict {
     Verdict::Pass
 }
 
-#[inline(always)]
 fn check_order<F: Flaws>(intent: &Intent, view: &GateView<'_>) -> Verdict {
     let Some(account) = view.ledger.account(intent.instrument) else { return Verdict::NotInPlan };
     let more = more_lots(intent, view);
@@ -174,7 +172,6 @@ fn worst_position<F: Flaws>(account: &Account, side: Side, more: Lots) -> Lots {
 
 /// Lots that an order adds to what works on its side. A change in place counts already; a replacement
 /// under a new id may meet fills of the order that it withdraws, so both count.
-#[inline(always)]
 fn more_lots(intent: &Intent, view: &GateView<'_>) -> Lots {
     if intent.action != OrderAction::Replace || intent.order != intent.replaces {
         return intent.lots;
@@ -186,7 +183,7 @@ fn more_lots(intent: &Intent, view: &GateView<'_>) -> Lots {
 }
 
 /// Whether the order can only bring the position nearer to zero, working orders counted.
-#[inline(always)]
+#[inline]
 fn shrinks(side: Side, more: Lots, account: &Account) -> bool {
     // what can still be closed on this side; no branch, since sides come in no order
     let open = account.position().0.saturating_mul(-side.sign());
@@ -194,7 +191,7 @@ fn shrinks(side: Side, more: Lots, account: &Account) -> bool {
 }
 
 /// Whether the lane takes orders at all, or of this kind.
-#[inline(always)]
+#[inline]
 fn check_standing(intent: &Intent, view: &GateView<'_>, shrinks: bool) -> Verdict {
     let mode = view.holds.mode();
     if mode != Mode::Active {
@@ -214,7 +211,6 @@ fn check_standing(intent: &Intent, view: &GateView<'_>, shrinks: bool) -> Verdic
 
 /// Book and price: synchronised, fresh, uncrossed, and the price near enough to the middle and to the
 /// last trade.
-#[inline(always)]
 fn check_price(intent: &Intent, view: &GateView<'_>, entry: &PlanEntry, shrinks: bool) -> Verdict {
     let Some(top) = view.top else { return Verdict::BookUnsynchronised };
     if top.is_crossed() {
@@ -246,7 +242,6 @@ fn check_price(intent: &Intent, view: &GateView<'_>, entry: &PlanEntry, shrinks:
 }
 
 /// Size of the order by itself: lots, share of the market's volume, notional.
-#[inline(always)]
 fn check_size(intent: &Intent, view: &GateView<'_>, entry: &PlanEntry) -> Verdict {
     let filters = &view.instrument.filters;
     if intent.lots <= Lots(0) || intent.lots < filters.lots_min {
@@ -278,7 +273,6 @@ fn check_size(intent: &Intent, view: &GateView<'_>, entry: &PlanEntry) -> Verdic
 }
 
 /// The price a notional is measured at: the limit, or the touch for a market order.
-#[inline(always)]
 fn worst_price(intent: &Intent, view: &GateView<'_>) -> Ticks {
     if intent.order_type != OrderType::Market {
         return intent.price;
@@ -291,7 +285,6 @@ fn worst_price(intent: &Intent, view: &GateView<'_>) -> Ticks {
 }
 
 /// Against our own orders: count, duplicate, self-trade, a change that waits for its answer.
-#[inline(always)]
 fn check_own(
     intent: &Intent,
     view: &GateView<'_>,

@@ -123,7 +123,7 @@ impl RateWindow {
     }
 
     /// Whether there is room in every window that counts for it.
-    #[inline(always)]
+    #[inline]
     #[must_use]
     pub fn allows(&self, wants: Use, limits: &PlanLimits, now: Nanos) -> bool {
         let total = limits.orders_per_window.saturating_add(limits.cancels_reserved_per_window);
