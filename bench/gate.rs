@@ -182,6 +182,7 @@ fn main() -> ExitCode {
     assert!(all_on(&plan), "a limit is off: {:?}", plan.limits);
     let mut ledger = Ledger::new(&instruments);
     let mut rate = RateWindow::new();
+    rate.adopt(&plan.limits);
     let mut own = Vec::new();
     for (counter, side, price) in
         [(1, Side::Buy, -2), (2, Side::Buy, -4), (3, Side::Sell, 2), (4, Side::Sell, 4)]

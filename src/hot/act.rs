@@ -9,6 +9,7 @@ use super::flaws::{Flaw, Flaws};
 use super::gate::{self, GateView};
 use super::lane::{Desk, Lane};
 use super::outbox::Outbox;
+use super::rate::Use;
 use super::state::Holds;
 use crate::host::probe::{Probe, Stage};
 use crate::ledger::{Account, StateHash};
@@ -170,7 +171,7 @@ impl<B: Book, F: Flaws> Lane<B, F> {
         let mut verdict = self.judge(instrument, intent, now, outbox);
         probe.mark(Stage::Gate);
         if verdict == Verdict::OrderRate {
-            self.paced_until = self.paced_until.max(self.rate.room_at(&self.plan.limits));
+            self.paced_until = self.paced_until.max(self.rate.room_at(Use::Order));
         }
         if outbox.keeps_judgements() {
             outbox.judged(self.judgement(instrument, intent, slot, verdict, now));

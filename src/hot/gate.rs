@@ -92,9 +92,8 @@ fn check_cancel_all(view: &GateView<'_>) -> Verdict {
 
 /// Without a plan there is no budget to keep, and a cancel must still leave.
 fn check_cancel_rate(view: &GateView<'_>) -> Verdict {
-    let limits = &view.plan.limits;
-    let planned = limits.rate_window > Nanos(0);
-    if planned && !view.rate.allows(Use::Cancel, limits, view.now) {
+    let planned = view.plan.limits.rate_window > Nanos(0);
+    if planned && !view.rate.allows(Use::Cancel, view.now) {
         return Verdict::OrderRate;
     }
     Verdict::Pass
@@ -149,7 +148,7 @@ fn check_order<F: Flaws>(intent: &Intent, view: &GateView<'_>) -> Verdict {
     }
     // what leaves a halted lane closes, or had been refused above
     let wants = if view.holds.mode() == Mode::Halted { Use::Close } else { Use::Order };
-    if !view.rate.allows(wants, &view.plan.limits, view.now) {
+    if !view.rate.allows(wants, view.now) {
         return Verdict::OrderRate;
     }
     Verdict::Pass

@@ -98,6 +98,7 @@ impl<B: Book, F: Flaws> Lane<B, F> {
         }
         let instruments = self.desks.iter().map(|desk| &desk.instrument);
         self.exposures.adopt(&self.plan, instruments, &self.ledger);
+        self.rate.adopt(&self.plan.limits);
     }
 
     /// The hashes after the last input.

@@ -361,6 +361,7 @@ impl<B: Book, F: Flaws> Lane<B, F> {
         self.moves(StateEvent::Life, now);
         (self.market_up, self.orders_up) = (false, false);
         *self.plan = Plan::none();
+        self.rate.adopt(&self.plan.limits);
         let instruments = self.desks.iter().map(|desk| &desk.instrument);
         self.exposures.adopt(&self.plan, instruments, &self.ledger);
         self.wall_at_zero = life.wall_at_zero;

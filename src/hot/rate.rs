@@ -5,7 +5,7 @@
 //! up to its limits must still get out; cancels, which the venue does not count, use the lane's whole
 //! budget. Deliberately absent: waiting (`act` paces itself by `room_at`).
 
-use crate::record::{OrderAction, PlanLimits, Tape};
+use crate::record::{OrderAction, PlanLimits, Tape, VENUE_RATES, VenueRate};
 use crate::units::Nanos;
 
 /// Sends a rate window can hold; limits above it are cut to it. Small enough that both rings stay in
@@ -36,6 +36,18 @@ const fn open_part(orders: u64) -> u64 {
 pub struct RateWindow {
     orders: Times,
     all: Times,
+    limits: Limits,
+    /// From when on each use has room, as things stand: the gate only compares.
+    room_at: [Nanos; 3],
+}
+
+/// What of a plan's limits is about rates.
+#[derive(Clone, Copy, Debug, Default)]
+struct Limits {
+    orders: u64,
+    all: u64,
+    window: Nanos,
+    venue: [VenueRate; VENUE_RATES],
 }
 
 /// A ring of the last `RATE_WINDOW_MAX` times.
@@ -54,19 +66,10 @@ impl Times {
         self.ring[(self.count % RATE_WINDOW_MAX as u64) as usize] = now;
         self.count += 1;
     }
-
-    /// Whether fewer than `limit` times lie within `window` before `now`.
-    #[inline]
-    fn has_room(&self, limit: u64, window: Nanos, now: Nanos) -> bool {
-        let limit = limit.min(RATE_WINDOW_MAX as u64);
-        let place = self.count.wrapping_sub(limit) % RATE_WINDOW_MAX as u64;
-        let oldest = self.ring[place as usize];
-        (self.count < limit) | ((limit > 0) & (now.since(oldest) >= window))
-    }
 }
 
 impl Times {
-    /// The first time at which `has_room`, as things stand; never for a limit of zero.
+    /// From when on fewer than `limit` times lie within `window`; never for a limit of zero.
     fn room_at(&self, limit: u64, window: Nanos) -> Nanos {
         let limit = limit.min(RATE_WINDOW_MAX as u64);
         if limit == 0 {
@@ -80,13 +83,41 @@ impl Times {
 }
 
 impl RateWindow {
-    /// A window in which nothing was sent.
+    /// A window in which nothing was sent, and nothing may be until there are limits.
     #[must_use]
     pub fn new() -> RateWindow {
-        RateWindow { orders: Times::new(), all: Times::new() }
+        let (orders, all, limits) = (Times::new(), Times::new(), Limits::default());
+        RateWindow { orders, all, limits, room_at: [Nanos(u64::MAX); 3] }
     }
 
-    /// Saves the window or brings it back.
+    /// From now on these limits hold.
+    pub fn adopt(&mut self, limits: &PlanLimits) {
+        let orders = limits.orders_per_window.into();
+        self.limits = Limits {
+            orders,
+            all: orders + u64::from(limits.cancels_reserved_per_window),
+            window: limits.rate_window,
+            venue: limits.venue,
+        };
+        self.renew();
+    }
+
+    fn renew(&mut self) {
+        let Limits { orders, all, window, venue } = &self.limits;
+        let all = self.all.room_at(*all, *window);
+        let own = self.orders.room_at(*orders, *window);
+        let venue = |part: fn(u64) -> u64| {
+            let rates = venue.iter().filter(|rate| rate.orders > 0);
+            let room = rates.map(|rate| self.orders.room_at(part(rate.orders), rate.window));
+            room.fold(all, Nanos::max)
+        };
+        let (closes, opens) = (venue(|orders| orders), venue(open_part).max(own));
+        self.room_at[Use::Cancel as usize] = all;
+        self.room_at[Use::Close as usize] = closes;
+        self.room_at[Use::Order as usize] = opens;
+    }
+
+    /// Saves the window or brings it back; its limits are the plan's.
     pub fn walk(&mut self, tape: &mut Tape<'_>) {
         tape.section("rates");
         for times in [&mut self.orders, &mut self.all] {
@@ -101,6 +132,7 @@ impl RateWindow {
         if matches!(action, OrderAction::Place | OrderAction::Replace) {
             self.orders.push(now);
         }
+        self.renew();
     }
 
     /// A life begins whose clock counts from another zero: everything sent counts as sent now, which
@@ -108,33 +140,21 @@ impl RateWindow {
     pub fn begin(&mut self, now: Nanos) {
         self.orders.ring.fill(now);
         self.all.ring.fill(now);
+        self.renew();
     }
 
-    /// When the next order or change may leave, if nothing else is sent until then.
+    /// When there is room for it, if nothing else is sent until then.
     #[must_use]
-    pub fn room_at(&self, limits: &PlanLimits) -> Nanos {
-        let total = limits.orders_per_window.saturating_add(limits.cancels_reserved_per_window);
-        let all = self.all.room_at(total.into(), limits.rate_window);
-        let own = self.orders.room_at(limits.orders_per_window.into(), limits.rate_window);
-        let venue = limits.venue.iter().filter(|rate| rate.orders > 0);
-        venue.fold(all.max(own), |at, rate| {
-            at.max(self.orders.room_at(open_part(rate.orders), rate.window))
-        })
+    #[inline]
+    pub const fn room_at(&self, wants: Use) -> Nanos {
+        self.room_at[wants as usize]
     }
 
     /// Whether there is room in every window that counts for it.
-    #[inline]
     #[must_use]
-    pub fn allows(&self, wants: Use, limits: &PlanLimits, now: Nanos) -> bool {
-        let total = limits.orders_per_window.saturating_add(limits.cancels_reserved_per_window);
-        let (cancels, closes) = (wants == Use::Cancel, wants == Use::Close);
-        let own = self.orders.has_room(limits.orders_per_window.into(), limits.rate_window, now);
-        let venue = limits.venue.iter().fold(true, |room, rate| {
-            let orders = if closes { rate.orders } else { open_part(rate.orders) };
-            room & ((rate.orders == 0) | self.orders.has_room(orders, rate.window, now))
-        });
-        let all = self.all.has_room(total.into(), limits.rate_window, now);
-        all & (cancels | ((own | closes) & venue))
+    #[inline]
+    pub const fn allows(&self, wants: Use, now: Nanos) -> bool {
+        now.0 >= self.room_at(wants).0
     }
 }
 

@@ -35,6 +35,7 @@ impl<B: Book, F: Flaws> Lane<B, F> {
         }
         *self.plan = *plan;
         self.plan.adopted_at = now;
+        self.rate.adopt(&self.plan.limits);
         self.losses.on_capital(plan.limits.capital);
         let instruments = self.desks.iter().map(|desk| &desk.instrument);
         self.exposures.adopt(&self.plan, instruments, &self.ledger);

@@ -3,7 +3,7 @@
 use super::{instrument, level, order, plan, report, trade};
 use crate::hot::exposure::Exposures;
 use crate::hot::gate::{GateView, check};
-use crate::hot::rate::RateWindow;
+use crate::hot::rate::{RateWindow, Use};
 use crate::hot::state::Holds;
 use crate::hot::trades::Trades;
 use crate::ledger::Ledger;
@@ -64,6 +64,8 @@ impl Scene {
     }
 
     fn check(&self, intent: &Intent) -> Verdict {
+        let mut rate = self.rate.clone();
+        rate.adopt(&self.plan.limits);
         let mut exposures = Exposures::new(&self.instruments);
         for (at, mark) in self.marks.into_iter().enumerate() {
             exposures.mark(at, Ticks(mark));
@@ -85,7 +87,7 @@ impl Scene {
                 top: self.top,
                 book_at: self.book_at,
                 own: &self.own,
-                rate: &self.rate,
+                rate: &rate,
                 now: self.now,
             },
         )
@@ -370,7 +372,8 @@ fn the_venues_own_windows_are_kept() {
     turns(Verdict::OrderRate, |s| sent(s, 71, early), |s| sent(s, 72, early));
     let mut scene = Scene::new();
     let intent = sent(&mut scene, 72, early);
-    let room_at = scene.rate.room_at(&scene.plan.limits);
+    scene.rate.adopt(&scene.plan.limits);
+    let room_at = scene.rate.room_at(Use::Order);
     assert_eq!(room_at, Nanos(early.0 + 10 * Nanos::SECOND.0));
     (scene.now, scene.book_at) = (room_at, room_at);
     assert_eq!(scene.check(&intent), Verdict::Pass);

@@ -75,6 +75,7 @@ impl World {
         let mut ledger = Ledger::new(&self.instruments);
         let mut trades = Trades::default();
         let mut rate = RateWindow::new();
+        rate.adopt(&self.plan.limits);
         let mut exposures = Exposures::new(&self.instruments);
         exposures.adopt(&self.plan, self.instruments.iter(), &ledger);
         let update = |at: usize, exposures: &mut Exposures, ledger: &Ledger| {
