@@ -333,3 +333,32 @@ fn what_was_filled_and_not_told_counts_as_working_until_it_comes() {
     again.adopt(&found, Nanos(0)).unwrap();
     assert_eq!(working(&again), 3, "what the venue has comes first");
 }
+
+#[test]
+fn a_fill_that_overtakes_the_answer_to_a_growing_change_does_not_end_the_order() {
+    let small = intent(1, Side::Sell, 100, 10);
+    let large = Intent { action: OrderAction::Replace, replaces: small.order, ..small };
+    let large = Intent { price: Ticks(99), lots: Lots(25), ..large };
+    let mut books = Ledger::new(&[instrument(InstrumentKind::Linear)]);
+    books.place(&small, 0, Nanos(0)).unwrap();
+    books.on_report(&report(ExecutionKind::Acknowledged, &small));
+    books.modify_sent(&large);
+    let fill = |of, trade_id, lots| ExecutionReport {
+        trade_id,
+        last_price: Ticks(99),
+        last_lots: Lots(lots),
+        ..report(ExecutionKind::Fill, of)
+    };
+    books.on_report(&fill(&large, 1, 12));
+    let state = |books: &Ledger| books.order(small.order).unwrap().state;
+    assert_eq!(state(&books), OrderState::PartlyFilled, "twelve of twenty-five");
+    books.on_report(&report(ExecutionKind::Replaced, &large));
+    let account = books.account(InstrumentId(0)).unwrap();
+    assert_eq!((account.working(Side::Sell), account.position()), (Lots(13), Lots(-12)));
+    books.on_report(&fill(&large, 2, 13));
+    assert_eq!(state(&books), OrderState::Filled);
+    let mut unasked = Ledger::new(&[instrument(InstrumentKind::Linear)]);
+    unasked.place(&small, 0, Nanos(0)).unwrap();
+    unasked.on_report(&fill(&large, 1, 12));
+    assert_eq!(state(&unasked), OrderState::Filled, "nobody asked for more than ten");
+}
