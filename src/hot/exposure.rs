@@ -1,13 +1,17 @@
 //! What a lane risks and owns, in one currency, kept so that the gate adds one order and compares.
 //!
-//! By instrument, at its mark (the last middle of its trusted book, rounded down to a tick): `up`, the
-//! exposure if every working buy filled, `down`, if every working sell did (signed), and the larger of
-//! their sizes, the instrument's exposure. Sums over instruments are kept by the difference that each
-//! event makes; they are integers, so nothing drifts. Equity is the plan's capital plus, by instrument,
-//! cash and position at the mark minus fees.
-//! Rooms are what is left of each limit, times 1e8, so that no comparison divides.
+//! By instrument, at its mark (the last middle of its trusted book, rounded down to a tick): its reach on
+//! either side, the signed exposure if every working order of that side filled, and the larger size of the
+//! two, the instrument's exposure. Sums over instruments are kept by the difference that each event makes;
+//! they are integers, so nothing drifts. Equity is the plan's capital plus, by instrument, cash and
+//! position at the mark minus fees.
+//! Rooms are what is left of each limit, in whole minor units: an exposure, itself whole, is beyond a share
+//! of equity exactly when it is beyond the share rounded down. `clearance` passes what keeps them in 64
+//! bits; the rest is looked at in 128, and gets its reason.
 //! Deliberately absent: which orders there are (`ledger`), what a breach leads to (`reckon`).
 
+use super::clearance::{Clearance, Outline, cut};
+use super::notional::NotionalBounds;
 use crate::ledger::{Account, EXPOSURE_MAX, Ledger, Worth};
 use crate::record::{
     BUCKETS_MAX, BucketKind, CurrencyRate, Instrument, PLAN_INSTRUMENTS_MAX, Plan, PlanLimits,
@@ -18,20 +22,27 @@ use crate::units::{Currency, Lots, Money, Rate, Side, Ticks};
 /// One instrument.
 #[derive(Clone, Copy, Debug)]
 struct Row {
-    up: Money,
-    down: Money,
-    exposure: Money,
-    profit: Money,
+    stake: Stake,
+    outline: Outline,
     /// Turns lots into exposure at the mark; zero while there is no mark.
     factor: i128,
     worth: Worth,
     mark: Ticks,
     /// Bit `k`: counts for bucket `k`.
     buckets: u64,
-    /// Has a position and no mark to value it at.
-    unmarked: bool,
     base: Currency,
     settle: Currency,
+}
+
+/// What of one instrument goes into the sums.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stake {
+    /// By side: signed exposure with every working order of the side filled.
+    pub(super) reach: [Money; 2],
+    pub(super) exposure: Money,
+    profit: Money,
+    /// Has a position and no mark to value it at.
+    unmarked: bool,
 }
 
 /// Sums over all instruments.
@@ -39,10 +50,8 @@ struct Row {
 pub struct Totals {
     /// Sum of exposures.
     pub gross: Money,
-    /// Sum of signed exposures with every working buy filled.
-    pub up: Money,
-    /// Sum of signed exposures with every working sell filled.
-    pub down: Money,
+    /// Sum of signed exposures, by side: with every working order of the side filled.
+    pub reach: [Money; 2],
     /// Profit at the marks, minus fees.
     pub profit: Money,
     /// Sum of exposures by bucket.
@@ -51,24 +60,51 @@ pub struct Totals {
     pub unmarked: u32,
 }
 
-/// What is left of each limit, times `Money::ONE`; negative beyond it.
-#[derive(Clone, Copy, Debug, Default)]
-struct Rooms {
-    gross: i128,
-    leverage: i128,
-    net_up: i128,
-    net_down: i128,
-    buckets: [i128; BUCKETS_MAX],
+/// What is left of each limit in minor units; negative beyond it.
+struct Rooms<'a> {
+    of: &'a Exposures,
+    equity: Parts,
+}
+
+impl Rooms<'_> {
+    /// Of the sum of exposures: the narrower of its own limit and leverage.
+    #[inline]
+    fn gross(&self) -> i128 {
+        let Exposures { limits, totals, .. } = self.of;
+        limits.gross_max.0.min(self.equity.share(limits.leverage_max)) - totals.gross.0
+    }
+
+    /// Of the signed sum, the way that orders of `side` go.
+    #[inline]
+    fn net(&self, side: Side) -> i128 {
+        let reach = self.of.totals.reach[side as usize].0;
+        self.of.limits.net_max.0 - if side == Side::Buy { reach } else { -reach }
+    }
+
+    /// Of a bucket.
+    #[inline]
+    fn bucket(&self, at: usize) -> i128 {
+        let bucket = &self.of.limits.buckets[at];
+        let limit = self.equity.share(bucket.share) - self.of.totals.buckets[at].0;
+        if bucket.kind == 0 { i128::MAX } else { limit }
+    }
+
     /// Not what is left but the whole: largest exposure of one instrument.
-    concentration: i128,
+    #[inline]
+    fn concentration(&self) -> i128 {
+        self.equity.share(self.of.limits.concentration_max)
+    }
 }
 
 /// Exposure and equity of a lane.
 #[derive(Clone, Debug)]
 pub struct Exposures {
     rows: Vec<Row>,
+    /// By instrument: bounds of what one order may be worth.
+    notional: Vec<NotionalBounds>,
     totals: Totals,
-    rooms: Rooms,
+    /// The rooms, cut to 64 bits.
+    clearance: Clearance,
     capital: Money,
     /// A sound plan has come.
     planned: bool,
@@ -80,34 +116,44 @@ pub struct Exposures {
 impl Row {
     fn of(instrument: &Instrument) -> Row {
         Row {
-            up: Money(0),
-            down: Money(0),
-            exposure: Money(0),
-            profit: Money(0),
+            stake: Stake::default(),
+            outline: Outline::default(),
             factor: 0,
             worth: Worth::of(instrument, Rate(0)),
             mark: Ticks(0),
             buckets: 0,
-            unmarked: false,
             base: instrument.base,
             settle: instrument.settle,
         }
     }
 
     #[inline]
-    fn value(&mut self, account: &Account, rates: &[CurrencyRate]) {
+    fn stake(&self, account: &Account, rates: &[CurrencyRate]) -> Stake {
         let position = account.position();
-        self.unmarked = position.0 != 0 && self.factor == 0;
-        self.up = self.worth.exposure(position.plus(account.working(Side::Buy)), self.factor);
-        self.down = self.worth.exposure(position.minus(account.working(Side::Sell)), self.factor);
-        self.exposure = larger(self.up, self.down);
+        let reach = [Side::Buy, Side::Sell].map(|side| self.exposure(account.reach(side, Lots(0))));
         let settled = if self.mark.0 > 0 {
             account.cash().plus(account.valuation().value(position, self.mark))
         } else {
             account.realised()
         };
-        let fees = self.fees(account, rates);
-        self.profit = self.worth.of_settle(settled, self.mark).minus(fees);
+        Stake {
+            reach,
+            exposure: larger(reach),
+            profit: self.worth.of_settle(settled, self.mark).minus(self.fees(account, rates)),
+            unmarked: position.0 != 0 && self.factor == 0,
+        }
+    }
+
+    #[inline]
+    fn take(&mut self, stake: Stake) {
+        self.stake = stake;
+        self.outline = Outline::of(&self.stake, &self.worth, self.factor);
+    }
+
+    /// Signed exposure of a position.
+    #[inline]
+    fn exposure(&self, lots: Lots) -> Money {
+        self.worth.exposure(lots, self.factor)
     }
 
     /// Fees at today's rates; one in a currency without a rate is worth nothing.
@@ -133,25 +179,42 @@ fn rate_of(rates: &[CurrencyRate], currency: Currency) -> Option<Rate> {
 
 /// The larger size of two signed exposures.
 #[inline]
-const fn larger(one: Money, other: Money) -> Money {
-    let (one, other) = (one.0.abs(), other.0.abs());
+const fn larger(of: [Money; 2]) -> Money {
+    let (one, other) = (of[0].0.abs(), of[1].0.abs());
     Money(if one > other { one } else { other })
 }
 
-/// A share of an amount, times `Money::ONE`. Real amounts fit 64 bits, where it is one instruction.
-#[inline]
-const fn share(of: Money, rate: Rate) -> i128 {
-    if of.0 == of.0 as i64 as i128 {
-        (of.0 as i64 as i128) * (rate.0 as i128)
-    } else {
-        of.0 * rate.0 as i128
+/// An amount in units and minor units, so that its shares divide by a constant in 64 bits.
+#[derive(Clone, Copy)]
+struct Parts {
+    units: i64,
+    rest: u64,
+}
+
+impl Parts {
+    /// Of an amount that is no larger than `EXPOSURE_MAX`.
+    #[inline]
+    const fn of(amount: Money) -> Parts {
+        const ONE: u64 = Money::ONE as u64;
+        if 0 <= amount.0 && amount.0 <= i64::MAX as i128 {
+            let amount = amount.0 as u64;
+            return Parts { units: (amount / ONE) as i64, rest: amount % ONE };
+        }
+        let (units, rest) = (amount.0.div_euclid(Money::ONE), amount.0.rem_euclid(Money::ONE));
+        Parts { units: units as i64, rest: rest as u64 }
+    }
+
+    /// A share of the amount, rounded down; a sound share is no larger than `SHARE_MAX`.
+    #[inline]
+    const fn share(self, rate: Rate) -> i128 {
+        let rest = self.rest.saturating_mul(rate.0 as u64) / Money::ONE as u64;
+        self.units as i128 * rate.0 as i128 + rest as i128
     }
 }
 
-/// An amount, times `Money::ONE`.
-#[inline]
-const fn whole(of: Money) -> i128 {
-    share(of, Rate(Money::ONE as i64))
+/// A share of a limit, rounded down.
+const fn share(of: i128, rate: Rate) -> i128 {
+    (of * rate.0 as i128).div_euclid(Money::ONE)
 }
 
 impl Exposures {
@@ -160,8 +223,9 @@ impl Exposures {
     pub fn new(instruments: &[Instrument]) -> Exposures {
         Exposures {
             rows: instruments.iter().map(Row::of).collect(),
+            notional: vec![NotionalBounds::NONE; instruments.len()],
             totals: Totals::default(),
-            rooms: Rooms::default(),
+            clearance: Clearance::default(),
             capital: Money(0),
             planned: false,
             limits: PlanLimits::default(),
@@ -181,9 +245,11 @@ impl Exposures {
         self.planned = plan.version > 0;
         let used = plan.limits.buckets.iter().rposition(|bucket| bucket.kind != 0);
         self.buckets = used.map_or(0, |last| last + 1);
+        self.clearance.used = self.buckets;
         self.totals = Totals::default();
         let known = (1 << self.buckets) - 1;
-        for (row, instrument) in self.rows.iter_mut().zip(instruments) {
+        let rows = self.rows.iter_mut().zip(&mut self.notional);
+        for ((row, notional), instrument) in rows.zip(instruments) {
             *row = Row { mark: row.mark, ..Row::of(instrument) };
             let entry = plan.entry(instrument.id);
             let listed = || rate_of(&plan.limits.rates, instrument.quote);
@@ -191,13 +257,15 @@ impl Exposures {
             row.worth = Worth::of(instrument, rate);
             row.factor = row.worth.factor(row.mark);
             row.buckets = entry.map_or(0, |entry| entry.buckets & known);
+            let most = entry.map_or(Money(-1), |entry| entry.notional_max);
+            *notional = NotionalBounds::of(instrument, &row.worth, most);
             if let Some(account) = ledger.account(instrument.id) {
-                let before = *row;
-                row.value(account, &plan.limits.rates);
-                self.totals.change(&before, row, self.buckets);
+                let stake = row.stake(account, &plan.limits.rates);
+                self.totals.change(&row.stake, &stake, row.buckets, self.buckets);
+                row.take(stake);
             }
         }
-        self.make_room();
+        self.renew();
     }
 
     /// The middle of an instrument's book has moved; whether the mark did.
@@ -222,27 +290,30 @@ impl Exposures {
     #[inline]
     pub fn update(&mut self, at: usize, account: &Account) {
         let Some(row) = self.rows.get_mut(at) else { return };
-        let before = *row;
-        row.value(account, &self.limits.rates);
-        self.totals.change(&before, row, self.buckets);
-        self.make_room();
+        let stake = row.stake(account, &self.limits.rates);
+        self.totals.change(&row.stake, &stake, row.buckets, self.buckets);
+        row.take(stake);
+        self.renew();
     }
 
     #[inline]
-    fn make_room(&mut self) {
-        let (totals, limits, equity) = (&self.totals, &self.limits, self.equity());
-        let gross = whole(totals.gross);
-        self.rooms.gross = whole(limits.gross_max) - gross;
-        self.rooms.leverage = share(equity, limits.leverage_max) - gross;
-        let net = whole(limits.net_max);
-        self.rooms.net_up = net - whole(totals.up);
-        self.rooms.net_down = net + whole(totals.down);
-        self.rooms.concentration = share(equity, limits.concentration_max);
-        for at in 0..self.buckets {
-            let bucket = &limits.buckets[at];
-            let limit = share(equity, bucket.share) - whole(totals.buckets[at]);
-            self.rooms.buckets[at] = if bucket.kind == 0 { i128::MAX } else { limit };
+    fn renew(&mut self) {
+        let rooms = self.rooms();
+        let gross = if self.totals.unmarked > 0 { i128::MIN } else { rooms.gross() };
+        let (gross, concentration) = (cut(gross), cut(rooms.concentration()));
+        let net = [Side::Buy, Side::Sell].map(|side| cut(rooms.net(side)));
+        let equity = rooms.equity;
+        for at in 0..self.buckets.min(BUCKETS_MAX) {
+            self.clearance.buckets[at] = cut(Rooms { of: self, equity }.bucket(at));
         }
+        self.clearance.gross = gross;
+        self.clearance.net = net;
+        self.clearance.concentration = concentration;
+    }
+
+    #[inline]
+    fn rooms(&self) -> Rooms<'_> {
+        Rooms { of: self, equity: Parts::of(self.equity()) }
     }
 
     /// Capital plus profit.
@@ -272,79 +343,69 @@ impl Exposures {
         self.planned
     }
 
-    /// What an order of `lots` at `price` is worth; zero while the plan knows no rate.
+    /// What one order in the instrument may be worth.
     #[must_use]
     #[inline]
-    pub fn notional(&self, at: usize, lots: Lots, price: Ticks) -> Money {
-        let Some(row) = self.rows.get(at) else { return EXPOSURE_MAX };
-        let exposure = row.worth.exposure(lots, row.worth.factor(price));
-        Money(exposure.0.abs())
+    pub fn notional(&self, at: usize) -> &NotionalBounds {
+        self.notional.get(at).unwrap_or(&NotionalBounds::NONE)
     }
 
-    /// Whether `more` lots working on `side` keep every limit; the narrowest that they break otherwise.
+    /// Whether every limit is kept where the orders of `side` reach a position of `reach`; the narrowest
+    /// that breaks otherwise.
     #[must_use]
     #[inline]
-    pub fn check(&self, at: usize, account: &Account, side: Side, more: Lots) -> Verdict {
+    pub fn check(&self, at: usize, side: Side, reach: Lots) -> Verdict {
         let Some(row) = self.rows.get(at) else { return Verdict::NotInPlan };
-        if self.totals.unmarked > 0 || row.factor == 0 {
-            return Verdict::MarkUnknown;
+        if self.clearance.has_room(&row.outline, row.buckets, side, reach) {
+            return Verdict::Pass;
         }
-        let working = account.working(side).plus(more);
-        let buys = side == Side::Buy;
-        let lots =
-            if buys { account.position().plus(working) } else { account.position().minus(working) };
-        let after = row.worth.exposure(lots, row.factor);
-        let (up, down) = if buys { (after, row.down) } else { (row.up, after) };
-        let exposure = larger(up, down);
-        let more = whole(Money(exposure.0 - row.exposure.0));
-        let net = whole(Money(after.0 - if buys { row.up.0 } else { row.down.0 }));
-        let rooms = &self.rooms;
-        let mut broken = (whole(exposure) > rooms.concentration)
-            | (more > rooms.gross)
-            | (more > rooms.leverage)
-            | (buys & (net > rooms.net_up))
-            | (!buys & (-net > rooms.net_down));
-        for (at, room) in rooms.buckets[..self.buckets].iter().enumerate() {
-            broken |= (row.buckets >> at & 1 == 1) & (more > *room);
-        }
-        if broken {
-            self.narrowest(row, exposure, more, if buys { net } else { -net }, buys)
-        } else {
-            Verdict::Pass
-        }
-    }
-
-    /// Whether `more` lots working on `side` keep the signed sum within its limit, whatever they do to the
-    /// sum of sizes.
-    #[must_use]
-    #[inline]
-    pub fn keeps_net(&self, at: usize, account: &Account, side: Side, more: Lots) -> bool {
-        let Some(row) = self.rows.get(at) else { return false };
-        let working = account.working(side).plus(more);
-        let position = account.position();
-        if side == Side::Buy {
-            let up = row.worth.exposure(position.plus(working), row.factor);
-            whole(Money(up.0 - row.up.0)) <= self.rooms.net_up
-        } else {
-            let down = row.worth.exposure(position.minus(working), row.factor);
-            whole(Money(row.down.0 - down.0)) <= self.rooms.net_down
-        }
+        self.check_exactly(row, side, reach)
     }
 
     #[cold]
-    fn narrowest(&self, row: &Row, exposure: Money, more: i128, net: i128, buys: bool) -> Verdict {
-        let rooms = &self.rooms;
-        if whole(exposure) > rooms.concentration {
+    fn check_exactly(&self, row: &Row, side: Side, reach: Lots) -> Verdict {
+        if self.totals.unmarked > 0 || row.factor == 0 {
+            return Verdict::MarkUnknown;
+        }
+        let (before, after) = (&row.stake, row.exposure(reach));
+        let exposure = larger([after, before.reach[side.opposite() as usize]]).0;
+        let more = exposure - before.exposure.0;
+        let rooms = self.rooms();
+        if exposure > rooms.concentration() {
             return Verdict::Concentration;
         }
-        let of_row = |at: &usize| row.buckets >> at & 1 == 1;
-        if let Some(verdict) = self.narrowest_bucket(|at| of_row(&at) && more > rooms.buckets[at]) {
+        let of_row = |at: usize| row.buckets >> at & 1 == 1;
+        if let Some(verdict) = self.narrowest_bucket(|at| of_row(at) && more > rooms.bucket(at)) {
             return verdict;
         }
-        if net > if buys { rooms.net_up } else { rooms.net_down } {
+        if net_change(before, side, after) > rooms.net(side) {
             return Verdict::NetExposure;
         }
-        if more > rooms.gross { Verdict::GrossExposure } else { Verdict::Leverage }
+        if more > rooms.gross() { self.gross_or_leverage(more) } else { Verdict::Pass }
+    }
+
+    /// Whether such a reach keeps the signed sum within its limit, whatever it does to the sum of sizes.
+    #[must_use]
+    #[inline]
+    pub fn keeps_net(&self, at: usize, side: Side, reach: Lots) -> bool {
+        let Some(row) = self.rows.get(at) else { return false };
+        self.clearance.has_net_room(&row.outline, side, reach)
+            || self.keeps_net_exactly(row, side, reach)
+    }
+
+    #[cold]
+    fn keeps_net_exactly(&self, row: &Row, side: Side, reach: Lots) -> bool {
+        let net = net_change(&row.stake, side, row.exposure(reach));
+        net <= self.rooms().net(side)
+    }
+
+    /// Which of the two limits of the sum of exposures breaks when that grows by `more`.
+    fn gross_or_leverage(&self, more: i128) -> Verdict {
+        if self.totals.gross.0 + more > self.limits.gross_max.0 {
+            Verdict::GrossExposure
+        } else {
+            Verdict::Leverage
+        }
     }
 
     fn narrowest_bucket(&self, is_broken: impl Fn(usize) -> bool) -> Option<Verdict> {
@@ -364,51 +425,46 @@ impl Exposures {
     #[must_use]
     #[inline]
     pub fn breach(&self) -> Option<Verdict> {
-        let rooms = &self.rooms;
-        let mut broken =
-            (rooms.gross < 0) | (rooms.leverage < 0) | (rooms.net_up < 0) | (rooms.net_down < 0);
-        for room in &rooms.buckets[..self.buckets] {
-            broken |= *room < 0;
-        }
+        let mut kept = self.clearance.is_kept();
         for row in &self.rows {
-            broken |= whole(row.exposure) > rooms.concentration;
+            kept &= row.stake.exposure.0 <= i128::from(self.clearance.concentration);
         }
-        if broken { self.narrowest_breach() } else { None }
+        if kept { None } else { self.narrowest_breach() }
     }
 
     #[cold]
     fn narrowest_breach(&self) -> Option<Verdict> {
-        let rooms = &self.rooms;
-        if self.rows.iter().any(|row| whole(row.exposure) > rooms.concentration) {
+        let rooms = self.rooms();
+        if self.rows.iter().any(|row| row.stake.exposure.0 > rooms.concentration()) {
             return Some(Verdict::Concentration);
         }
-        if let Some(verdict) = self.narrowest_bucket(|at| rooms.buckets[at] < 0) {
+        if let Some(verdict) = self.narrowest_bucket(|at| rooms.bucket(at) < 0) {
             return Some(verdict);
         }
-        if rooms.net_up < 0 || rooms.net_down < 0 {
+        if rooms.net(Side::Buy) < 0 || rooms.net(Side::Sell) < 0 {
             return Some(Verdict::NetExposure);
         }
-        Some(if rooms.gross < 0 { Verdict::GrossExposure } else { Verdict::Leverage })
+        (rooms.gross() < 0).then(|| self.gross_or_leverage(0))
     }
 
     /// Whether every exposure is at most the plan's `rearm_share` of its limit.
     #[must_use]
     pub fn has_eased(&self) -> bool {
-        let (totals, limits, equity) = (&self.totals, &self.limits, self.equity());
-        let part = |limit: i128| limit / Money::ONE * i128::from(limits.rearm_share.0);
-        let within = |used: Money, limit: i128| whole(used) <= part(limit);
+        let (totals, limits, equity) = (&self.totals, &self.limits, Parts::of(self.equity()));
+        let part = |limit: i128| share(limit, limits.rearm_share);
+        let of_equity = |rate: Rate| part(equity.share(rate));
+        let gross = part(limits.gross_max.0).min(of_equity(limits.leverage_max));
+        let net = part(limits.net_max.0);
+        let [up, down] = totals.reach;
         let buckets = limits.buckets.iter().zip(totals.buckets);
-        within(totals.gross, whole(limits.gross_max))
-            && within(totals.gross, share(equity, limits.leverage_max))
-            && within(totals.up, whole(limits.net_max))
-            && within(Money(-totals.down.0), whole(limits.net_max))
+        let most = of_equity(limits.concentration_max);
+        totals.gross.0 <= gross
+            && up.0 <= net
+            && -down.0 <= net
             && buckets
                 .filter(|(bucket, _)| bucket.kind != 0)
-                .all(|(bucket, used)| within(used, share(equity, bucket.share)))
-            && self
-                .rows
-                .iter()
-                .all(|row| within(row.exposure, share(equity, limits.concentration_max)))
+                .all(|(bucket, used)| used.0 <= of_equity(bucket.share))
+            && self.rows.iter().all(|row| row.stake.exposure.0 <= most)
     }
 
     /// Saves the marks or brings them back; all else follows from the ledger and the plan.
@@ -423,19 +479,30 @@ impl Exposures {
     }
 }
 
+/// What the signed sum grows by, the way that orders of `side` go, where a row reaches `after` instead.
+#[inline]
+const fn net_change(before: &Stake, side: Side, after: Money) -> i128 {
+    let change = after.0 - before.reach[side as usize].0;
+    match side {
+        Side::Buy => change,
+        Side::Sell => -change,
+    }
+}
+
 impl Totals {
-    /// One row is another than before.
+    /// An instrument has another stake than before.
     #[inline]
-    fn change(&mut self, before: &Row, after: &Row, buckets: usize) {
+    fn change(&mut self, before: &Stake, after: &Stake, counts_for: u64, buckets: usize) {
         let more = after.exposure.0 - before.exposure.0;
         self.gross.0 += more;
-        self.up.0 += after.up.0 - before.up.0;
-        self.down.0 += after.down.0 - before.down.0;
+        for side in 0..2 {
+            self.reach[side].0 += after.reach[side].0 - before.reach[side].0;
+        }
         self.profit.0 += after.profit.0 - before.profit.0;
         self.unmarked += u32::from(after.unmarked);
         self.unmarked -= u32::from(before.unmarked);
         for (at, sum) in self.buckets[..buckets].iter_mut().enumerate() {
-            sum.0 += if after.buckets >> at & 1 == 1 { more } else { 0 };
+            sum.0 += if counts_for >> at & 1 == 1 { more } else { 0 };
         }
     }
 }
@@ -446,3 +513,129 @@ pub const SHARE_MAX: Rate = Rate(100_000_000_000);
 // Sums over all instruments, times the highest share or 1e8, fit 128 bits.
 const _: () =
     assert!(EXPOSURE_MAX.0 * 2 * (PLAN_INSTRUMENTS_MAX as i128) < i128::MAX / SHARE_MAX.0 as i128);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hot::tests::{instrument, plan};
+    use crate::record::{ExecutionKind, ExecutionReport};
+    use crate::units::{Decimal, InstrumentId, OrderId};
+    use proptest::prelude::*;
+
+    /// Multiplier, rate of the quote currency, mark, position: from real ones to such as 64 bits do not hold.
+    type Draw = (i64, i64, i64, i64);
+
+    fn draw() -> impl Strategy<Value = Draw> {
+        (
+            prop_oneof![4 => Just(1i64), 1 => 1i64..1_000_000],
+            prop_oneof![3 => Just(100_000_000i64), 1 => 1i64..400_000_000],
+            prop_oneof![4 => 1i64..2_000_000, 1 => 1i64..1 << 50, 1 => Just(0i64)],
+            prop_oneof![4 => -9_000i64..9_000, 1 => -(1i64 << 40)..1 << 40],
+        )
+    }
+
+    fn money() -> impl Strategy<Value = Money> {
+        let amount = prop_oneof![4 => 0i128..1 << 45, 1 => 0i128..1 << 62, 1 => 0i128..1 << 80];
+        amount.prop_map(Money)
+    }
+
+    /// A plan of three instruments with these limits, and what follows from the fills.
+    fn exposures(draws: &[Draw; 3], amounts: [Money; 3], shares: [i64; 4]) -> Exposures {
+        let mut made = plan(3);
+        let limits = &mut made.limits;
+        [limits.capital, limits.gross_max, limits.net_max] = amounts;
+        let [leverage, concentration, venue, group] = shares.map(|of| Rate(of * 1_000_000));
+        (limits.leverage_max, limits.concentration_max) = (leverage, concentration);
+        (limits.buckets[0].share, limits.buckets[2].share) = (venue, group);
+        limits.buckets[2].kind = BucketKind::Group as u64;
+        let mut instruments = Vec::new();
+        for (at, (multiplier, rate, _, _)) in draws.iter().enumerate() {
+            let mut of = instrument(at as u32, "BTCUSDT");
+            of.multiplier = Decimal { mantissa: *multiplier, scale: 0 };
+            instruments.push(of);
+            made.entries[at].quote_rate = Rate(*rate);
+            made.entries[at].buckets = [0b111, 0b011, 0b101][at];
+        }
+        let mut ledger = Ledger::new(&instruments);
+        let mut exposures = Exposures::new(&instruments);
+        for (at, (_, _, mark, position)) in draws.iter().enumerate() {
+            let id = InstrumentId(at as u32);
+            ledger.on_report(&ExecutionReport {
+                trade_id: 1,
+                side: if *position < 0 { Side::Sell } else { Side::Buy },
+                last_price: Ticks((*mark).max(1)),
+                last_lots: Lots(position.abs()),
+                ..ExecutionReport::bare(ExecutionKind::Fill, id, OrderId::new(1, 9))
+            });
+            exposures.mark(at, Ticks(*mark));
+        }
+        exposures.adopt(&made, instruments.iter(), &ledger);
+        exposures
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+        /// What 64 bits pass, 128 bits pass; and where every amount is small and whole, the other way
+        /// round. `reach` is drawn anywhere, or as the last that a limit allows, or the first that none does.
+        #[test]
+        fn what_is_clear_is_within_every_limit(
+            draws in [draw(), draw(), draw()],
+            amounts in [money(), money(), money()],
+            shares in [0i64..400, 0i64..400, 0i64..400, 0i64..400],
+            (at, buys, reach, near) in (0usize..3, any::<bool>(), -20_000i64..20_000, any::<bool>()),
+        ) {
+            let of = exposures(&draws, amounts, shares);
+            let (row, side) = (&of.rows[at], if buys { Side::Buy } else { Side::Sell });
+            let passes = |reach: i64| of.check_exactly(row, side, Lots(reach)).passes();
+            let reach = if near { edge(draws[at].3, buys, passes) } else { reach };
+            for reach in [reach - 1, reach, reach + 1] {
+                let (lots, exact) = (Lots(reach), passes(reach));
+                let clear = of.clearance.has_room(&row.outline, row.buckets, side, lots);
+                let small = row.worth.is_whole()
+                    && row.factor != 0
+                    && [row.stake.exposure, row.exposure(lots)].iter().all(|of| of.0.abs() < 1 << 61);
+                prop_assert!(exact || !clear, "clear, but {:?}", of.check_exactly(row, side, lots));
+                prop_assert!(clear || !exact || !small, "within every limit, and not clear");
+                prop_assert_eq!(of.check(at, side, lots), of.check_exactly(row, side, lots));
+                let net = of.keeps_net_exactly(row, side, lots);
+                prop_assert_eq!(of.keeps_net(at, side, lots), net);
+                prop_assert!(net || !of.clearance.has_net_room(&row.outline, side, lots));
+            }
+            prop_assert_eq!(of.breach(), of.narrowest_breach());
+        }
+
+        #[test]
+        fn a_share_in_parts_is_the_share(of in money(), negative: bool, rate in 0..=SHARE_MAX.0) {
+            let of = if negative { -of.0 } else { of.0 };
+            prop_assert_eq!(Parts::of(Money(of)).share(Rate(rate)), share(of, Rate(rate)));
+        }
+    }
+
+    /// The last reach that passes, from the position outwards, found by halving.
+    fn edge(position: i64, buys: bool, passes: impl Fn(i64) -> bool) -> i64 {
+        let sign = if buys { 1 } else { -1 };
+        let (mut within, mut beyond) = (0i64, 1i64 << 44);
+        while beyond - within > 1 {
+            let middle = i64::midpoint(within, beyond);
+            if passes(position + sign * middle) { within = middle } else { beyond = middle }
+        }
+        position + sign * within
+    }
+
+    /// Canary: a room that is one minor unit too wide clears what the integers refuse.
+    #[test]
+    fn canaries_a_room_that_is_too_wide_is_caught() {
+        let draws = [(1, 100_000_000, 600_000, 10), (1, 100_000_000, 30_000, -40), (1, 1, 1, 0)];
+        let units = |count: i128| Money(count * Money::ONE);
+        let amounts = [units(100_000), units(7_000), units(90_000)];
+        let mut of = exposures(&draws, amounts, [400, 400, 400, 400]);
+        let passes = |of: &Exposures, reach| of.check(0, Side::Buy, Lots(reach)).passes();
+        let last = edge(10, true, |reach| passes(&of, reach));
+        assert!(last > 10 && !passes(&of, last + 1));
+        assert_eq!(of.check(0, Side::Buy, Lots(last + 1)), Verdict::GrossExposure);
+        // a lot is worth 60 units here
+        of.clearance.gross += units(60).0 as i64;
+        assert!(passes(&of, last + 1), "nothing but the gross room bound it");
+    }
+}

@@ -17,7 +17,7 @@ use crate::market::book::Top;
 use crate::record::{
     Instrument, Intent, Mode, OrderAction, OrderState, OrderType, Plan, PlanEntry, Verdict,
 };
-use crate::units::{Lots, Money, Nanos, OrderId, Side, Ticks};
+use crate::units::{Lots, Money, Nanos, OrderId, Rate, Side, Ticks};
 
 /// Everything a verdict may depend on, besides the intent.
 #[derive(Clone, Copy, Debug)]
@@ -101,8 +101,8 @@ fn check_cancel_rate(view: &GateView<'_>) -> Verdict {
 
 fn check_order<F: Flaws>(intent: &Intent, view: &GateView<'_>) -> Verdict {
     let Some(account) = view.ledger.account(intent.instrument) else { return Verdict::NotInPlan };
-    let more = more_lots(intent, view);
-    let shrinks = shrinks(intent.side, more, account);
+    let reach = account.reach(intent.side, more_lots(intent, view));
+    let shrinks = shrinks(account, intent.side, reach);
     let verdict = check_standing(intent, view, shrinks);
     if !verdict.passes() {
         return verdict;
@@ -127,18 +127,18 @@ fn check_order<F: Flaws>(intent: &Intent, view: &GateView<'_>) -> Verdict {
         return verdict;
     }
     if !shrinks {
-        if worst_position::<F>(account, intent.side, more) > entry.position_lots_max {
+        if worst_position::<F>(account, intent, reach) > entry.position_lots_max {
             return Verdict::PositionOverLimit;
         }
         let at = intent.instrument.0 as usize;
-        let verdict = view.exposures.check(at, account, intent.side, more);
+        let verdict = view.exposures.check(at, intent.side, reach);
         if !verdict.passes() && !F::has(Flaw::SkipExposureCheck) {
             return verdict;
         }
     } else if view.holds.mode() != Mode::Halted {
         // One leg of a hedge that is closed leaves the other; a halted lane closes them all.
         let at = intent.instrument.0 as usize;
-        if !view.exposures.keeps_net(at, account, intent.side, more) {
+        if !view.exposures.keeps_net(at, intent.side, reach) {
             return Verdict::NetExposure;
         }
     }
@@ -160,13 +160,13 @@ pub(super) fn is_stale<F: Flaws>(plan: &Plan, now: Nanos) -> bool {
     !F::has(Flaw::SkipStalePlanCheck) && now.since(plan.adopted_at) > plan.limits.plan_age_max
 }
 
-/// Largest position that everything on its way and `more` could lead to.
+/// Largest position that everything on its way could lead to, where the order's side reaches `reach`.
 #[inline]
-fn worst_position<F: Flaws>(account: &Account, side: Side, more: Lots) -> Lots {
+fn worst_position<F: Flaws>(account: &Account, intent: &Intent, reach: Lots) -> Lots {
     if F::has(Flaw::CountWithoutInFlight) {
-        return Lots(account.position().0 + side.sign() * more.0).abs();
+        return Lots(account.position().0 + intent.side.sign() * intent.lots.0).abs();
     }
-    account.worst_position(side, more)
+    reach.abs().max(account.reach(intent.side.opposite(), Lots(0)).abs())
 }
 
 /// Lots that an order adds to what works on its side. A change in place counts already; a replacement
@@ -183,10 +183,11 @@ fn more_lots(intent: &Intent, view: &GateView<'_>) -> Lots {
 
 /// Whether the order can only bring the position nearer to zero, working orders counted.
 #[inline]
-fn shrinks(side: Side, more: Lots, account: &Account) -> bool {
-    // what can still be closed on this side; no branch, since sides come in no order
-    let open = account.position().0.saturating_mul(-side.sign());
-    (open > 0) & (account.working(side).0.saturating_add(more.0) <= open)
+const fn shrinks(account: &Account, side: Side, reach: Lots) -> bool {
+    let position = account.position().0;
+    // no branch, since sides come in no order
+    let buys = side as u8 == Side::Buy as u8;
+    (buys & (position < 0) & (reach.0 <= 0)) | (!buys & (position > 0) & (reach.0 >= 0))
 }
 
 /// Whether the lane takes orders at all, or of this kind.
@@ -224,20 +225,34 @@ fn check_price(intent: &Intent, view: &GateView<'_>, entry: &PlanEntry, shrinks:
     }
     let within = filters.price_min <= intent.price && intent.price <= filters.price_max;
     let (Some(bid), Some(ask)) = (top.bid, top.ask) else { return Verdict::BookUnsynchronised };
+    // a price that is negative or absurd is near nothing; twice any other fits
+    let sound = (intent.price.0 | bid.price.0 | ask.price.0).cast_unsigned() <= PRICE_MAX;
     // twice the middle, so that the collar is exact in integers
-    let middle = i128::from(bid.price.0) + i128::from(ask.price.0);
-    let distance = (2 * i128::from(intent.price.0) - middle).abs();
-    let allowed = middle * i128::from(entry.collar.0);
-    if !within || distance * Money::ONE > allowed {
+    let middle = bid.price.0.wrapping_add(ask.price.0);
+    if !within || !sound || is_off(2 * intent.price.0, middle, entry.collar) {
         return Verdict::PriceOutsideCollar;
     }
-    if let Some(last) = view.trades.last(view.plan.limits.trade_age_max, view.now) {
-        let distance = (i128::from(intent.price.0) - i128::from(last.0)).abs();
-        if distance * Money::ONE > i128::from(last.0) * i128::from(entry.trade_collar.0) {
-            return Verdict::PriceOffLastTrade;
+    match view.trades.last(view.plan.limits.trade_age_max, view.now) {
+        Some(last) if is_off(intent.price.0, last.0, entry.trade_collar) => {
+            Verdict::PriceOffLastTrade
         }
+        _ => Verdict::Pass,
     }
-    Verdict::Pass
+}
+
+/// Highest price that a collar is measured at; its bits are all ones.
+const PRICE_MAX: u64 = (1 << 61) - 1;
+
+/// Whether a price is further from another than a share of that; neither is negative.
+#[inline]
+fn is_off(price: i64, from: i64, collar: Rate) -> bool {
+    times((price - from).abs(), Money::ONE as i64) > times(from, collar.0)
+}
+
+/// Exact product, one instruction.
+#[inline]
+fn times(one: i64, other: i64) -> i128 {
+    i128::from(one) * i128::from(other)
 }
 
 /// Size of the order by itself: lots, share of the market's volume, notional.
@@ -250,23 +265,18 @@ fn check_size(intent: &Intent, view: &GateView<'_>, entry: &PlanEntry) -> Verdic
         return Verdict::SizeOverLimit;
     }
     if intent.lots > entry.volume_free_lots {
-        let allowed = i128::from(view.trades.volume().0) * i128::from(entry.volume_share.0);
-        if i128::from(intent.lots.0) * Money::ONE > allowed {
+        let allowed = times(view.trades.volume().0, entry.volume_share.0);
+        if times(intent.lots.0, Money::ONE as i64) > allowed {
             return Verdict::SizeOverVolume;
         }
     }
     let price = worst_price(intent, view);
-    let at = intent.instrument.0 as usize;
-    if view.exposures.notional(at, intent.lots, price) > entry.notional_max {
+    let bounds = view.exposures.notional(intent.instrument.0 as usize);
+    if bounds.is_over(intent.lots, price) {
         return Verdict::NotionalOverLimit;
     }
-    if filters.notional_min > Money(0) && !intent.reduce_only {
-        let Some(account) = view.ledger.account(intent.instrument) else {
-            return Verdict::NotInPlan;
-        };
-        if account.valuation().notional(intent.lots, price) < filters.notional_min {
-            return Verdict::NotionalUnderLimit;
-        }
+    if !intent.reduce_only && bounds.is_under(intent.lots, price) {
+        return Verdict::NotionalUnderLimit;
     }
     Verdict::Pass
 }
@@ -306,22 +316,34 @@ fn check_own(
     if is_new && account.working_orders() >= entry.open_orders_max as usize {
         return Verdict::OpenOrders;
     }
-    // no branch on what the orders are, since no predictor knows them
-    let (buys, market) = (intent.side == Side::Buy, intent.order_type == OrderType::Market);
-    let replaced = replaced.unwrap_or_default();
-    let (mut duplicate, mut meets) = (false, false);
-    for id in view.own {
-        let order = view.ledger.peek(*id);
-        let counts = order.state.is_working() & (order.id == *id) & (order.id != replaced);
-        let same = order.side == intent.side;
-        let reaches =
-            (buys & (intent.price >= order.price)) | (!buys & (intent.price <= order.price));
-        duplicate |= counts & same & (intent.price == order.price) & !market;
-        meets |= counts & !same & (reaches | market);
-    }
-    match (duplicate, meets) {
+    let found = in_the_way(intent, view, replaced.unwrap_or_default());
+    match (found[intent.side as usize], found[intent.side.opposite() as usize]) {
         (true, _) => Verdict::Duplicate,
         (false, true) => Verdict::SelfTrade,
         (false, false) => Verdict::Pass,
     }
+}
+
+/// By side: whether one of our orders there, other than the one that is replaced, is in the way.
+#[inline]
+fn in_the_way(intent: &Intent, view: &GateView<'_>, replaced: OrderId) -> [bool; 2] {
+    // by side: the prices, first to last, at which an order is in the way
+    let (at, side) = (intent.price, intent.side);
+    let first = if side == Side::Buy { Ticks(i64::MIN) } else { at };
+    let last = if side == Side::Buy { at } else { Ticks(i64::MAX) };
+    let mut ways = [(at, at); 2];
+    ways[side.opposite() as usize] = (first, last);
+    if intent.order_type == OrderType::Market {
+        ways[side as usize] = (Ticks(i64::MAX), Ticks(i64::MIN));
+        ways[side.opposite() as usize] = (Ticks(i64::MIN), Ticks(i64::MAX));
+    }
+    let mut found = [false; 2];
+    for id in view.own {
+        // no branch on what the orders are, since no predictor knows them
+        let order = view.ledger.peek(*id);
+        let (first, last) = ways[order.side as usize];
+        let counts = order.state.is_working() & (order.id == *id) & (*id != replaced);
+        found[order.side as usize] |= counts & (first <= order.price) & (order.price <= last);
+    }
+    found
 }

@@ -152,7 +152,7 @@ impl<B: Book, F: Flaws> Lane<B, F> {
                 currency: self.plan.limits.currency.to_string(),
                 equity: equity.to_string(),
                 gross: totals.gross.to_string(),
-                net: [totals.up, totals.down].map(|net| net.to_string()),
+                net: totals.reach.map(|net| net.to_string()),
                 loss_of_day: self.losses.of_day(equity).to_string(),
                 drawdown: self.losses.from_peak(equity).to_string(),
             },

@@ -7,6 +7,7 @@
 mod act;
 pub mod book;
 pub mod breaker;
+mod clearance;
 mod closing;
 pub mod decide;
 pub mod drive;
@@ -18,6 +19,7 @@ pub mod image;
 pub mod lane;
 pub mod losses;
 pub mod notice;
+pub mod notional;
 pub mod outbox;
 pub mod pipeline;
 pub mod rate;

@@ -85,13 +85,15 @@ impl Account {
         self.working_orders
     }
 
-    /// Largest absolute position that working orders and `more` on `side` could lead to.
+    /// Signed position once every working order of `side`, and `more` lots, have filled.
     #[must_use]
-    pub fn worst_position(&self, side: Side, more: Lots) -> Lots {
-        let mut working = self.working;
-        working[side as usize] = working[side as usize].plus(more);
-        let [buys, sells] = working;
-        self.position.plus(buys).abs().max(self.position.minus(sells).abs())
+    #[inline]
+    pub const fn reach(&self, side: Side, more: Lots) -> Lots {
+        let lots = self.working(side).plus(more);
+        match side {
+            Side::Buy => self.position.plus(lots),
+            Side::Sell => self.position.minus(lots),
+        }
     }
 
     /// Average price of the open position, in ticks and parts of them; none while there is none.

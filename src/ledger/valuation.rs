@@ -37,6 +37,20 @@ const fn divide(numerator: i128, denominator: i128) -> i128 {
     }
 }
 
+/// Largest `x`, not negative, for which `divide(x * numerator, denominator)` is at most `limit`; -1 where
+/// there is none. Cut to what 128 bits hold, which is less than exact and never more.
+const fn largest_within(limit: Money, numerator: i128, denominator: i128) -> i128 {
+    if limit.0 < 0 {
+        return -1;
+    }
+    if numerator <= 0 {
+        return i128::MAX;
+    }
+    // x n + d/2 < (limit + 1) d
+    let end = limit.0.saturating_add(1).saturating_mul(denominator);
+    (end - denominator / 2 - 1) / numerator
+}
+
 /// Product, cut to what 128 bits hold. Real sizes and prices fit 64 bits, where it is one
 /// instruction; the checked product of 128 bits is a call.
 #[inline]
@@ -94,6 +108,17 @@ impl Valuation {
                 Money(-divide(scaled, self.denominator.saturating_mul(price.0 as i128)))
             }
         }
+    }
+
+    /// Smallest `lots * price` whose notional is at least `limit`; `None` where the notional does not grow
+    /// with that product.
+    #[must_use]
+    pub const fn smallest_reaching(&self, limit: Money) -> Option<i128> {
+        if self.is_inverse() {
+            return None;
+        }
+        let below = Money(limit.0.saturating_sub(1));
+        Some(largest_within(below, self.numerator, self.denominator).saturating_add(1))
     }
 
     /// Size of the value, whatever its sign: the notional of an order.
@@ -169,6 +194,29 @@ impl Worth {
         } else {
             times(self.numerator, mark.0 as i128)
         }
+    }
+
+    /// Whether the mark matters for what lots are worth: not for inverse contracts.
+    #[must_use]
+    pub const fn is_marked(&self) -> bool {
+        !self.inverse
+    }
+
+    /// Largest `lots * mark`, or number of lots where the mark does not matter, whose exposure is at most
+    /// `limit`.
+    #[must_use]
+    pub const fn largest_within(&self, limit: Money) -> i128 {
+        if limit.0 >= EXPOSURE_MAX.0 {
+            return i128::MAX;
+        }
+        largest_within(limit, self.numerator, self.denominator)
+    }
+
+    /// Whether a product of lots and a factor is in whole minor units, with nothing to round.
+    #[must_use]
+    #[inline]
+    pub const fn is_whole(&self) -> bool {
+        self.denominator == 1
     }
 
     /// Signed exposure of `lots` by a factor of `factor`.

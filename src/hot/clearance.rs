@@ -1,0 +1,125 @@
+//! Whether an order is clear of every exposure limit, in 64 bits, which real amounts fit: up to 46 billion
+//! currency units. What does not fit, or is not clear, is left to the 128 bits of `exposure`.
+//!
+//! Exact as far as it goes: a room that 64 bits do not hold is cut to the nearest that they do, and no
+//! amount that fits lies between the two.
+//! Deliberately absent: which limit is broken (`exposure`).
+
+use super::exposure::Stake;
+use crate::ledger::Worth;
+use crate::record::BUCKETS_MAX;
+use crate::units::{Lots, Side};
+
+/// Largest size of an amount here; two of them differ by what fits.
+const MOST: i64 = 1 << 62;
+
+/// One instrument.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Outline {
+    /// Turns lots into exposure; zero where something does not fit, and then nothing is clear.
+    factor: i64,
+    /// By side: signed exposure with every working order of the side filled.
+    reach: [i64; 2],
+    exposure: i64,
+}
+
+/// Whether an amount fits, and the part of it that does.
+#[inline]
+const fn short(amount: i128) -> (bool, i64) {
+    let part = amount as i64;
+    (part as i128 == amount && part.unsigned_abs() <= MOST as u64, part)
+}
+
+impl Outline {
+    #[inline]
+    pub(super) fn of(stake: &Stake, worth: &Worth, factor: i128) -> Outline {
+        let (factor_fits, factor) = short(factor);
+        let (exposure_fits, exposure) = short(stake.exposure.0);
+        // no reach is larger than the exposure
+        let fits = factor_fits & exposure_fits & worth.is_whole();
+        Outline {
+            factor: if fits { factor } else { 0 },
+            reach: stake.reach.map(|of| of.0 as i64),
+            exposure,
+        }
+    }
+}
+
+/// What is left of each limit, cut to what 64 bits hold.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Clearance {
+    pub(super) gross: i64,
+    /// By the side that the signed sum goes to.
+    pub(super) net: [i64; 2],
+    /// Not what is left but the whole: largest exposure of one instrument.
+    pub(super) concentration: i64,
+    pub(super) buckets: [i64; BUCKETS_MAX],
+    /// Buckets in use.
+    pub(super) used: usize,
+}
+
+/// The nearest that 64 bits hold.
+#[inline]
+pub(super) const fn cut(room: i128) -> i64 {
+    let part = room as i64;
+    if part as i128 == room { part } else { extreme(room) }
+}
+
+#[cold]
+const fn extreme(room: i128) -> i64 {
+    if room < 0 { i64::MIN } else { i64::MAX }
+}
+
+impl Clearance {
+    /// Whether every limit but that for each instrument is kept as things stand.
+    #[inline]
+    pub(super) fn is_kept(&self) -> bool {
+        let mut least = self.gross.min(self.net[0]).min(self.net[1]);
+        for room in &self.buckets[..self.used.min(BUCKETS_MAX)] {
+            least = least.min(*room);
+        }
+        least >= 0
+    }
+
+    /// Whether a position of `lots` with every order of `side` filled is clear of every limit of an
+    /// instrument that counts for the given buckets.
+    #[inline]
+    pub(super) fn has_room(&self, of: &Outline, buckets: u64, side: Side, lots: Lots) -> bool {
+        let (fits, after) = after(of, lots);
+        let other = of.reach[side.opposite() as usize];
+        let exposure = after.wrapping_abs().max(other.wrapping_abs());
+        let more = exposure.wrapping_sub(of.exposure);
+        let mut clear = fits
+            & (exposure <= self.concentration)
+            & (more <= self.gross)
+            & (net_change(of, side, after) <= self.net[side as usize]);
+        for (at, room) in self.buckets[..self.used.min(BUCKETS_MAX)].iter().enumerate() {
+            clear &= (buckets >> at & 1 == 0) | (more <= *room);
+        }
+        clear
+    }
+
+    /// Whether such a position is clear of the limit of the signed sum.
+    #[inline]
+    pub(super) fn has_net_room(&self, of: &Outline, side: Side, lots: Lots) -> bool {
+        let (fits, after) = after(of, lots);
+        fits & (net_change(of, side, after) <= self.net[side as usize])
+    }
+}
+
+/// Signed exposure of a position, and whether it is that.
+#[inline]
+const fn after(of: &Outline, lots: Lots) -> (bool, i64) {
+    let (fits, after) = short(lots.0 as i128 * of.factor as i128);
+    (fits & (of.factor != 0), after)
+}
+
+/// What the signed sum grows by, the way that orders of `side` go.
+#[inline]
+const fn net_change(of: &Outline, side: Side, after: i64) -> i64 {
+    let change = after.wrapping_sub(of.reach[side as usize]);
+    match side {
+        Side::Buy => change,
+        Side::Sell => change.wrapping_neg(),
+    }
+}
