@@ -133,6 +133,15 @@ fn a_lane_is_recovered_whole_and_from_every_snapshot() {
         }
     }
     assert!(snapshots.len() > 20 && put_off > 0, "{} and {put_off}", snapshots.len());
+    assert!(follower.snapshot().is_none(), "not due for long");
+    let mut words = vec![0; Entry::End.words()];
+    Entry::End.write(&mut words);
+    let (at, last) = (written.len() as u64 + 1, written.last().expect("many").at);
+    follower.take(at, last, EntryKind::End.code(), &words).expect("a life ends");
+    let ended = follower.snapshot().expect("due at the orderly end");
+    let back = Replica::load(&ended).expect("it was saved");
+    assert!(back.has_ended() && follower.snapshot().is_none(), "once");
+    assert_eq!(back.lane().map(Lane::digest), Some(lane.digest()));
     for (from, bytes) in snapshots {
         let mut late = Replica::load(&bytes).expect("it was saved");
         apply(&mut late, &written[from..]).expect("it follows");

@@ -7,10 +7,16 @@ use super::writer::{Saving, Writer};
 use crate::host::disk::{Completion, Disk, Operation, Ticket};
 
 impl<D: Disk> Writer<D> {
+    /// Whether a snapshot would be taken: none is on its way.
+    #[must_use]
+    pub fn may_save(&self) -> bool {
+        self.saving.is_none() && self.lives()
+    }
+
     /// Saves `bytes` as the state after the last entry taken; false when an earlier one is still on
     /// its way. Without durability it waits for the end of the segment.
     pub fn save(&mut self, bytes: Vec<u8>) -> bool {
-        if self.saving.is_some() || !self.lives() {
+        if !self.may_save() {
             return false;
         }
         let snapshot = Snapshot {

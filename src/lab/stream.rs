@@ -252,10 +252,12 @@ impl<F: Flaws> Follower<F> {
         followed
     }
 
-    /// The state, when it is time to save it: not between an input and what the gate said of it.
+    /// The state, when it is time to save it: not between an input and what the gate said of it, and at the
+    /// orderly end, so that the next start replays nothing and another version of the gate may take over.
     pub fn snapshot(&mut self) -> Option<Vec<u8>> {
         let replica = self.replica.as_mut().filter(|of| of.is_settled())?;
-        if self.since < self.every {
+        let due = self.since >= self.every || self.since > 0 && replica.has_ended();
+        if !due {
             return None;
         }
         self.since = 0;

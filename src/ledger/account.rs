@@ -9,7 +9,7 @@ use crate::units::{Currency, Lots, Money, Side, Ticks};
 
 /// Trade ids remembered per instrument to recognise a repeated fill.
 ///
-/// Reconciliation lists fills again from seconds before a link was lost: 800 a second for five seconds.
+/// Reconciliation lists fills again from a minute before a link was lost: 68 a second, all that time.
 const TRADES_REMEMBERED: usize = 4_096;
 /// Currencies in which fees may be charged.
 pub const FEE_CURRENCIES_MAX: usize = 8;

@@ -237,8 +237,9 @@ fn write<D: disk::Disk>(mut writer: Writer<D>, follower: Follower, clock: &impl 
         }
     };
     let save = |writer: &mut Writer<D>| {
-        if let Some(bytes) = follower.borrow_mut().snapshot() {
-            // One that is still on its way makes this one unnecessary.
+        if writer.may_save()
+            && let Some(bytes) = follower.borrow_mut().snapshot()
+        {
             writer.save(bytes);
         }
     };

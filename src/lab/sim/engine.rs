@@ -234,8 +234,9 @@ impl<F: Flaws> Engine<F> {
                     trouble.get_or_insert(error.to_string());
                 }
             });
-            if let Some(bytes) = follower.snapshot() {
-                // One that is still on its way makes this one unnecessary.
+            if self.writer.may_save()
+                && let Some(bytes) = follower.snapshot()
+            {
                 self.writer.save(bytes);
             }
             if progress != Progress::Worked {
