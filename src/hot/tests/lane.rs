@@ -11,7 +11,7 @@ use crate::record::{
     Command, ExecutionKind, ExecutionReport, Input, Intent, Link, LinkState, MarketEvent,
     OrderAction, Plan, Source, Stamp,
 };
-use crate::units::{Currency, InstrumentId, LaneId, Lots, Money, Nanos, Side};
+use crate::units::{Currency, InstrumentId, LaneId, Lots, Money, Nanos, Side, Ticks};
 use crate::venue::binance::Family;
 
 struct Rig<B: Book> {
@@ -68,6 +68,18 @@ fn a_synchronised_book_is_quoted_on_both_sides() {
     assert!(placed.iter().all(|i| i.action == OrderAction::Place && i.lots == Lots(10)));
     assert!(placed.iter().filter(|i| i.side == Side::Buy).all(|i| i.price.0 < 100_002));
     assert_eq!(rig.acknowledge(&placed), [], "nothing moved, nothing to do");
+}
+
+#[test]
+fn a_crossed_touch_is_no_mark() {
+    let mut rig = Rig::<Ladder>::new(0, Family::UsdM);
+    rig.open(&plan(1));
+    assert_eq!(rig.lane.exposures().marked(0), Ticks(100_001));
+    let touch = |update, bid, ask| ticker(0, update, level(bid, 5), level(ask, 5));
+    rig.step(Input::Market(MarketEvent::Ticker(touch(200, 100_090, 100_050))));
+    assert_eq!(rig.lane.exposures().marked(0), Ticks(100_001), "crossed");
+    rig.step(Input::Market(MarketEvent::Ticker(touch(201, 100_050, 100_052))));
+    assert_eq!(rig.lane.exposures().marked(0), Ticks(100_051));
 }
 
 #[test]
