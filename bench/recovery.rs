@@ -122,7 +122,10 @@ fn trade(folder: &Path, clock: TscClock) -> Lane {
                 }
             },
             |writer| {
-                if let Some(bytes) = follower.borrow_mut().snapshot().filter(|_| !saved.get()) {
+                if !saved.get()
+                    && writer.may_save()
+                    && let Some(bytes) = follower.borrow_mut().snapshot()
+                {
                     saved.set(true);
                     writer.save(bytes);
                 }

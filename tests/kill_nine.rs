@@ -76,8 +76,12 @@ fn survives(family: &str, kills: u64, seed: u64) {
             assert_eq!(replayed.code, Some(0), "kill {kill}: {}", replayed.errors);
         }
     }
-    let last = Ended::of(&[&arguments[..], &["--for", "6s", "--json"]].concat());
+    let orderly = Ended::of(&[&arguments[..], &["--for", "6s", "--json"]].concat());
+    assert_eq!(orderly.code, Some(0), "{}", orderly.errors);
+    let last = Ended::of(&[&arguments[..], &["--for", "4s", "--json"]].concat());
     assert_eq!(last.code, Some(0), "{}", last.errors);
+    let saved = "goes on after 0 records behind the snapshot of";
+    assert!(last.errors.contains(saved), "an orderly end saves the state: {}", last.errors);
     let report = last.json();
     venue.interrupt();
     let books = venue.end().json();

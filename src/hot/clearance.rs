@@ -1,8 +1,8 @@
 //! Whether an order is clear of every exposure limit, in 64 bits, which real amounts fit: up to 46 billion
 //! currency units. What does not fit, or is not clear, is left to the 128 bits of `exposure`.
 //!
-//! Exact as far as it goes: a room that 64 bits do not hold is cut to the nearest that they do, and no
-//! amount that fits lies between the two.
+//! Exact as far as it goes, rounding included: a room that 64 bits do not hold is cut to the nearest that
+//! they do, and no amount that fits lies between the two.
 //! Deliberately absent: which limit is broken (`exposure`).
 
 use super::exposure::Stake;
@@ -10,14 +10,16 @@ use crate::ledger::Worth;
 use crate::record::BUCKETS_MAX;
 use crate::units::{Lots, Side};
 
-/// Largest size of an amount here; two of them differ by what fits.
-const MOST: i64 = 1 << 62;
+/// Largest size of an amount here: the difference of any two fits.
+const MOST: i64 = (1 << 62) - 1;
 
 /// One instrument.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Outline {
-    /// Turns lots into exposure; zero where something does not fit, and then nothing is clear.
+    /// Turns lots into parts of exposure; zero where something does not fit, and then nothing is clear.
     factor: i64,
+    /// Parts of a minor unit.
+    parts: i64,
     /// By side: signed exposure with every working order of the side filled.
     reach: [i64; 2],
     exposure: i64,
@@ -25,7 +27,7 @@ pub(super) struct Outline {
 
 /// Whether an amount fits, and the part of it that does.
 #[inline]
-const fn short(amount: i128) -> (bool, i64) {
+const fn fitting(amount: i128) -> (bool, i64) {
     let part = amount as i64;
     (part as i128 == amount && part.unsigned_abs() <= MOST as u64, part)
 }
@@ -33,12 +35,14 @@ const fn short(amount: i128) -> (bool, i64) {
 impl Outline {
     #[inline]
     pub(super) fn of(stake: &Stake, worth: &Worth, factor: i128) -> Outline {
-        let (factor_fits, factor) = short(factor);
-        let (exposure_fits, exposure) = short(stake.exposure.0);
+        let (factor_fits, factor) = fitting(factor);
+        let (parts_fit, parts) = fitting(worth.parts());
+        let (exposure_fits, exposure) = fitting(stake.exposure.0);
         // no reach is larger than the exposure
-        let fits = factor_fits & exposure_fits & worth.is_whole();
+        let fits = factor_fits & parts_fit & exposure_fits;
         Outline {
             factor: if fits { factor } else { 0 },
+            parts,
             reach: stake.reach.map(|of| of.0 as i64),
             exposure,
         }
@@ -46,8 +50,11 @@ impl Outline {
 }
 
 /// What is left of each limit, cut to what 64 bits hold.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Clearance {
+    /// Every position has a mark to value it at.
+    pub(super) valued: bool,
+    /// Of the sum of exposures.
     pub(super) gross: i64,
     /// By the side that the signed sum goes to.
     pub(super) net: [i64; 2],
@@ -71,7 +78,7 @@ const fn extreme(room: i128) -> i64 {
 }
 
 impl Clearance {
-    /// Whether every limit but that for each instrument is kept as things stand.
+    /// Whether the limits of every sum are kept as things stand.
     #[inline]
     pub(super) fn is_kept(&self) -> bool {
         let mut least = self.gross.min(self.net[0]).min(self.net[1]);
@@ -90,6 +97,7 @@ impl Clearance {
         let exposure = after.wrapping_abs().max(other.wrapping_abs());
         let more = exposure.wrapping_sub(of.exposure);
         let mut clear = fits
+            & self.valued
             & (exposure <= self.concentration)
             & (more <= self.gross)
             & (net_change(of, side, after) <= self.net[side as usize]);
@@ -110,8 +118,13 @@ impl Clearance {
 /// Signed exposure of a position, and whether it is that.
 #[inline]
 const fn after(of: &Outline, lots: Lots) -> (bool, i64) {
-    let (fits, after) = short(lots.0 as i128 * of.factor as i128);
-    (fits & (of.factor != 0), after)
+    let (fits, exact) = fitting(lots.0 as i128 * of.factor as i128);
+    let known = fits & (of.factor != 0);
+    if of.parts == 1 || !known {
+        return (known, exact);
+    }
+    let half = of.parts / 2;
+    (true, if exact < 0 { exact - half } else { exact + half } / of.parts)
 }
 
 /// What the signed sum grows by, the way that orders of `side` go.

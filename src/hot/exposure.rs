@@ -35,7 +35,7 @@ struct Row {
 }
 
 /// What of one instrument goes into the sums.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Stake {
     /// By side: signed exposure with every working order of the side filled.
     pub(super) reach: [Money; 2],
@@ -109,8 +109,6 @@ pub struct Exposures {
     /// A sound plan has come.
     planned: bool,
     limits: PlanLimits,
-    /// Places of the buckets that are used lie below this.
-    buckets: usize,
 }
 
 impl Row {
@@ -207,6 +205,7 @@ impl Parts {
     /// A share of the amount, rounded down; a sound share is no larger than `SHARE_MAX`.
     #[inline]
     const fn share(self, rate: Rate) -> i128 {
+        debug_assert!(0 <= rate.0 && rate.0 <= SHARE_MAX.0);
         let rest = self.rest.saturating_mul(rate.0 as u64) / Money::ONE as u64;
         self.units as i128 * rate.0 as i128 + rest as i128
     }
@@ -229,7 +228,6 @@ impl Exposures {
             capital: Money(0),
             planned: false,
             limits: PlanLimits::default(),
-            buckets: 0,
         }
     }
 
@@ -244,10 +242,9 @@ impl Exposures {
         self.capital = plan.limits.capital;
         self.planned = plan.version > 0;
         let used = plan.limits.buckets.iter().rposition(|bucket| bucket.kind != 0);
-        self.buckets = used.map_or(0, |last| last + 1);
-        self.clearance.used = self.buckets;
+        self.clearance.used = used.map_or(0, |last| last + 1);
         self.totals = Totals::default();
-        let known = (1 << self.buckets) - 1;
+        let known = (1 << self.clearance.used) - 1;
         let rows = self.rows.iter_mut().zip(&mut self.notional);
         for ((row, notional), instrument) in rows.zip(instruments) {
             *row = Row { mark: row.mark, ..Row::of(instrument) };
@@ -261,7 +258,7 @@ impl Exposures {
             *notional = NotionalBounds::of(instrument, &row.worth, most);
             if let Some(account) = ledger.account(instrument.id) {
                 let stake = row.stake(account, &plan.limits.rates);
-                self.totals.change(&row.stake, &stake, row.buckets, self.buckets);
+                self.totals.change(&row.stake, &stake, row.buckets, self.clearance.used);
                 row.take(stake);
             }
         }
@@ -291,7 +288,7 @@ impl Exposures {
     pub fn update(&mut self, at: usize, account: &Account) {
         let Some(row) = self.rows.get_mut(at) else { return };
         let stake = row.stake(account, &self.limits.rates);
-        self.totals.change(&row.stake, &stake, row.buckets, self.buckets);
+        self.totals.change(&row.stake, &stake, row.buckets, self.clearance.used);
         row.take(stake);
         self.renew();
     }
@@ -299,13 +296,13 @@ impl Exposures {
     #[inline]
     fn renew(&mut self) {
         let rooms = self.rooms();
-        let gross = if self.totals.unmarked > 0 { i128::MIN } else { rooms.gross() };
-        let (gross, concentration) = (cut(gross), cut(rooms.concentration()));
+        let (gross, concentration) = (cut(rooms.gross()), cut(rooms.concentration()));
         let net = [Side::Buy, Side::Sell].map(|side| cut(rooms.net(side)));
         let equity = rooms.equity;
-        for at in 0..self.buckets.min(BUCKETS_MAX) {
+        for at in 0..self.clearance.used {
             self.clearance.buckets[at] = cut(Rooms { of: self, equity }.bucket(at));
         }
+        self.clearance.valued = self.totals.unmarked == 0;
         self.clearance.gross = gross;
         self.clearance.net = net;
         self.clearance.concentration = concentration;
@@ -335,6 +332,17 @@ impl Exposures {
     #[must_use]
     pub const fn totals(&self) -> &Totals {
         &self.totals
+    }
+
+    /// Whether two come to the same: sums, rooms and what each instrument adds to them.
+    #[must_use]
+    pub fn stands_like(&self, other: &Exposures) -> bool {
+        let rows = |of: &Exposures| -> Vec<_> {
+            of.rows.iter().map(|row| (row.stake, row.outline, row.buckets)).collect()
+        };
+        self.totals == other.totals
+            && self.clearance == other.clearance
+            && rows(self) == rows(other)
     }
 
     /// Whether a plan has said what is allowed.
@@ -384,7 +392,8 @@ impl Exposures {
         if more > rooms.gross() { self.gross_or_leverage(more) } else { Verdict::Pass }
     }
 
-    /// Whether such a reach keeps the signed sum within its limit, whatever it does to the sum of sizes.
+    /// Whether the signed sum keeps its limit where the orders of `side` reach a position of `reach`,
+    /// whatever that does to the sum of sizes.
     #[must_use]
     #[inline]
     pub fn keeps_net(&self, at: usize, side: Side, reach: Lots) -> bool {
@@ -515,127 +524,5 @@ const _: () =
     assert!(EXPOSURE_MAX.0 * 2 * (PLAN_INSTRUMENTS_MAX as i128) < i128::MAX / SHARE_MAX.0 as i128);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::hot::tests::{instrument, plan};
-    use crate::record::{ExecutionKind, ExecutionReport};
-    use crate::units::{Decimal, InstrumentId, OrderId};
-    use proptest::prelude::*;
-
-    /// Multiplier, rate of the quote currency, mark, position: from real ones to such as 64 bits do not hold.
-    type Draw = (i64, i64, i64, i64);
-
-    fn draw() -> impl Strategy<Value = Draw> {
-        (
-            prop_oneof![4 => Just(1i64), 1 => 1i64..1_000_000],
-            prop_oneof![3 => Just(100_000_000i64), 1 => 1i64..400_000_000],
-            prop_oneof![4 => 1i64..2_000_000, 1 => 1i64..1 << 50, 1 => Just(0i64)],
-            prop_oneof![4 => -9_000i64..9_000, 1 => -(1i64 << 40)..1 << 40],
-        )
-    }
-
-    fn money() -> impl Strategy<Value = Money> {
-        let amount = prop_oneof![4 => 0i128..1 << 45, 1 => 0i128..1 << 62, 1 => 0i128..1 << 80];
-        amount.prop_map(Money)
-    }
-
-    /// A plan of three instruments with these limits, and what follows from the fills.
-    fn exposures(draws: &[Draw; 3], amounts: [Money; 3], shares: [i64; 4]) -> Exposures {
-        let mut made = plan(3);
-        let limits = &mut made.limits;
-        [limits.capital, limits.gross_max, limits.net_max] = amounts;
-        let [leverage, concentration, venue, group] = shares.map(|of| Rate(of * 1_000_000));
-        (limits.leverage_max, limits.concentration_max) = (leverage, concentration);
-        (limits.buckets[0].share, limits.buckets[2].share) = (venue, group);
-        limits.buckets[2].kind = BucketKind::Group as u64;
-        let mut instruments = Vec::new();
-        for (at, (multiplier, rate, _, _)) in draws.iter().enumerate() {
-            let mut of = instrument(at as u32, "BTCUSDT");
-            of.multiplier = Decimal { mantissa: *multiplier, scale: 0 };
-            instruments.push(of);
-            made.entries[at].quote_rate = Rate(*rate);
-            made.entries[at].buckets = [0b111, 0b011, 0b101][at];
-        }
-        let mut ledger = Ledger::new(&instruments);
-        let mut exposures = Exposures::new(&instruments);
-        for (at, (_, _, mark, position)) in draws.iter().enumerate() {
-            let id = InstrumentId(at as u32);
-            ledger.on_report(&ExecutionReport {
-                trade_id: 1,
-                side: if *position < 0 { Side::Sell } else { Side::Buy },
-                last_price: Ticks((*mark).max(1)),
-                last_lots: Lots(position.abs()),
-                ..ExecutionReport::bare(ExecutionKind::Fill, id, OrderId::new(1, 9))
-            });
-            exposures.mark(at, Ticks(*mark));
-        }
-        exposures.adopt(&made, instruments.iter(), &ledger);
-        exposures
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4_000))]
-
-        /// What 64 bits pass, 128 bits pass; and where every amount is small and whole, the other way
-        /// round. `reach` is drawn anywhere, or as the last that a limit allows, or the first that none does.
-        #[test]
-        fn what_is_clear_is_within_every_limit(
-            draws in [draw(), draw(), draw()],
-            amounts in [money(), money(), money()],
-            shares in [0i64..400, 0i64..400, 0i64..400, 0i64..400],
-            (at, buys, reach, near) in (0usize..3, any::<bool>(), -20_000i64..20_000, any::<bool>()),
-        ) {
-            let of = exposures(&draws, amounts, shares);
-            let (row, side) = (&of.rows[at], if buys { Side::Buy } else { Side::Sell });
-            let passes = |reach: i64| of.check_exactly(row, side, Lots(reach)).passes();
-            let reach = if near { edge(draws[at].3, buys, passes) } else { reach };
-            for reach in [reach - 1, reach, reach + 1] {
-                let (lots, exact) = (Lots(reach), passes(reach));
-                let clear = of.clearance.has_room(&row.outline, row.buckets, side, lots);
-                let small = row.worth.is_whole()
-                    && row.factor != 0
-                    && [row.stake.exposure, row.exposure(lots)].iter().all(|of| of.0.abs() < 1 << 61);
-                prop_assert!(exact || !clear, "clear, but {:?}", of.check_exactly(row, side, lots));
-                prop_assert!(clear || !exact || !small, "within every limit, and not clear");
-                prop_assert_eq!(of.check(at, side, lots), of.check_exactly(row, side, lots));
-                let net = of.keeps_net_exactly(row, side, lots);
-                prop_assert_eq!(of.keeps_net(at, side, lots), net);
-                prop_assert!(net || !of.clearance.has_net_room(&row.outline, side, lots));
-            }
-            prop_assert_eq!(of.breach(), of.narrowest_breach());
-        }
-
-        #[test]
-        fn a_share_in_parts_is_the_share(of in money(), negative: bool, rate in 0..=SHARE_MAX.0) {
-            let of = if negative { -of.0 } else { of.0 };
-            prop_assert_eq!(Parts::of(Money(of)).share(Rate(rate)), share(of, Rate(rate)));
-        }
-    }
-
-    /// The last reach that passes, from the position outwards, found by halving.
-    fn edge(position: i64, buys: bool, passes: impl Fn(i64) -> bool) -> i64 {
-        let sign = if buys { 1 } else { -1 };
-        let (mut within, mut beyond) = (0i64, 1i64 << 44);
-        while beyond - within > 1 {
-            let middle = i64::midpoint(within, beyond);
-            if passes(position + sign * middle) { within = middle } else { beyond = middle }
-        }
-        position + sign * within
-    }
-
-    /// Canary: a room that is one minor unit too wide clears what the integers refuse.
-    #[test]
-    fn canaries_a_room_that_is_too_wide_is_caught() {
-        let draws = [(1, 100_000_000, 600_000, 10), (1, 100_000_000, 30_000, -40), (1, 1, 1, 0)];
-        let units = |count: i128| Money(count * Money::ONE);
-        let amounts = [units(100_000), units(7_000), units(90_000)];
-        let mut of = exposures(&draws, amounts, [400, 400, 400, 400]);
-        let passes = |of: &Exposures, reach| of.check(0, Side::Buy, Lots(reach)).passes();
-        let last = edge(10, true, |reach| passes(&of, reach));
-        assert!(last > 10 && !passes(&of, last + 1));
-        assert_eq!(of.check(0, Side::Buy, Lots(last + 1)), Verdict::GrossExposure);
-        // a lot is worth 60 units here
-        of.clearance.gross += units(60).0 as i64;
-        assert!(passes(&of, last + 1), "nothing but the gross room bound it");
-    }
-}
+#[path = "exposure_tests.rs"]
+mod tests;

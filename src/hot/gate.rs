@@ -164,7 +164,8 @@ pub(super) fn is_stale<F: Flaws>(plan: &Plan, now: Nanos) -> bool {
 #[inline]
 fn worst_position<F: Flaws>(account: &Account, intent: &Intent, reach: Lots) -> Lots {
     if F::has(Flaw::CountWithoutInFlight) {
-        return Lots(account.position().0 + intent.side.sign() * intent.lots.0).abs();
+        let (side, working) = (intent.side, account.working(intent.side));
+        return Lots(reach.0 - side.sign() * working.0).abs();
     }
     reach.abs().max(account.reach(intent.side.opposite(), Lots(0)).abs())
 }

@@ -252,8 +252,9 @@ impl<F: Flaws> Follower<F> {
         followed
     }
 
-    /// The state, when it is time to save it: not between an input and what the gate said of it, and at the
-    /// orderly end, so that the next start replays nothing and another version of the gate may take over.
+    /// The state, when it is time to save it: not between an input and what the gate said of it; and at the
+    /// orderly end, so that the next start replays nothing. Where the snapshot's layout is still the same,
+    /// another version of the gate may then take over, which would not give the verdicts of the log.
     pub fn snapshot(&mut self) -> Option<Vec<u8>> {
         let replica = self.replica.as_mut().filter(|of| of.is_settled())?;
         let due = self.since >= self.every || self.since > 0 && replica.has_ended();

@@ -9,7 +9,8 @@ use crate::units::{Currency, Lots, Money, Side, Ticks};
 
 /// Trade ids remembered per instrument to recognise a repeated fill.
 ///
-/// Reconciliation lists fills again from a minute before a link was lost: 68 a second, all that time.
+/// Reconciliation lists fills again from minutes ago, or from the beginning of a life: what is older than
+/// all that are remembered counts as known, since a venue's trade ids rise.
 const TRADES_REMEMBERED: usize = 4_096;
 /// Currencies in which fees may be charged.
 pub const FEE_CURRENCIES_MAX: usize = 8;
@@ -175,8 +176,11 @@ impl Account {
     /// Whether a trade id is seen for the first time; remembers it.
     pub(super) fn is_new_trade(&mut self, trade: u64) -> bool {
         // no way out of the loop, so that it compares many at a time
-        let known = self.trades.iter().fold(false, |known, of| known | (*of == trade));
-        if trade != 0 && known {
+        let (known, oldest) = self.trades.iter().fold((false, u64::MAX), |(known, oldest), of| {
+            (known | (*of == trade), oldest.min(*of))
+        });
+        // places that are free yet hold zero, so nothing is older than they are
+        if trade != 0 && (known || trade < oldest) {
             return false;
         }
         self.trades[self.trades_next] = trade;

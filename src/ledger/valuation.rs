@@ -198,7 +198,7 @@ impl Worth {
 
     /// Whether the mark matters for what lots are worth: not for inverse contracts.
     #[must_use]
-    pub const fn is_marked(&self) -> bool {
+    pub const fn depends_on_mark(&self) -> bool {
         !self.inverse
     }
 
@@ -212,11 +212,11 @@ impl Worth {
         largest_within(limit, self.numerator, self.denominator)
     }
 
-    /// Whether a product of lots and a factor is in whole minor units, with nothing to round.
+    /// Parts of a minor unit that a product of lots and a factor is in; at one there is nothing to round.
     #[must_use]
     #[inline]
-    pub const fn is_whole(&self) -> bool {
-        self.denominator == 1
+    pub const fn parts(&self) -> i128 {
+        self.denominator
     }
 
     /// Signed exposure of `lots` by a factor of `factor`.

@@ -79,7 +79,7 @@ impl Money {
     pub const fn times(self, rate: Rate) -> Money {
         let wide = self.0.saturating_mul(rate.0 as i128);
         let half = if wide < 0 { -(Money::ONE / 2) } else { Money::ONE / 2 };
-        Money((wide + half) / Money::ONE)
+        Money(wide.saturating_add(half) / Money::ONE)
     }
 
     /// For display and statistics only: the amount in whole units.

@@ -35,9 +35,9 @@ const KEEP_KEY_PERIOD: Nanos = Nanos(30 * 60 * 1_000_000_000);
 const SERVICE_PERIOD: Nanos = Nanos::SECOND;
 const SERVICE_FRAMES_MIN: u64 = 200;
 pub(super) const INCIDENTS_MAX: usize = 256;
-/// How far back fills are asked for before the line was lost: it may have been silent for the 15 s that a
-/// session bears before anybody noticed, and clocks differ.
-const LOOK_BACK: u64 = 60_000_000_000;
+/// How far back fills are asked for before the loss of the line was noticed: that may have taken 15 s of
+/// silence, or minutes in which the whole process was stopped, and clocks differ.
+const LOOK_BACK: u64 = 300_000_000_000;
 
 /// A lane at work: a state machine over its sockets, turned by a thread or by a simulator.
 pub struct Driver<C: Clock + Clone, R: Recorder = Unrecorded, F: Flaws = Sound> {

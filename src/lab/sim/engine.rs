@@ -228,17 +228,7 @@ impl<F: Flaws> Engine<F> {
     fn write(&mut self, now: Nanos) -> Progress {
         let at = self.clock.now();
         let progress = loop {
-            let (follower, trouble) = (&mut self.follower, &mut self.trouble);
-            let progress = self.writer.turn_with(at, &mut |record, time, kind, words| {
-                if let Err(error) = follower.take(record, time, kind, words) {
-                    trouble.get_or_insert(error.to_string());
-                }
-            });
-            if self.writer.may_save()
-                && let Some(bytes) = follower.snapshot()
-            {
-                self.writer.save(bytes);
-            }
+            let progress = turn(&mut self.writer, &mut self.follower, &mut self.trouble, at);
             if progress != Progress::Worked {
                 break progress;
             }
@@ -255,9 +245,11 @@ impl<F: Flaws> Engine<F> {
     /// that is whole.
     #[must_use]
     pub fn finish(self) -> (Lane<Ladder, F>, bool) {
-        let Engine { driver, mut net, mut writer, clock, health, .. } = self;
+        let Engine { driver, mut net, mut writer, mut follower, clock, health, .. } = self;
         let report = driver.finish(&mut net);
-        while !matches!(writer.turn(clock.now()), Progress::Ended | Progress::Failed) {
+        let mut trouble = None;
+        let mut turn = |writer: &mut _| turn(writer, &mut follower, &mut trouble, clock.now());
+        while !matches!(turn(&mut writer), Progress::Ended | Progress::Failed) {
             writer.rest(Nanos::SECOND, clock.now());
         }
         (report.lane, health.is_fine())
@@ -313,6 +305,26 @@ impl<F: Flaws> Engine<F> {
     pub fn wall(&self, wall_at_zero: UnixNanos) -> UnixNanos {
         UnixNanos(wall_at_zero.0.saturating_add(self.clock.now().0))
     }
+}
+
+/// One turn of the writer, which the follower follows; saves its state when it is time.
+fn turn<F: Flaws>(
+    writer: &mut Writer<SimDisk>,
+    follower: &mut Follower<F>,
+    trouble: &mut Option<String>,
+    at: Nanos,
+) -> Progress {
+    let progress = writer.turn_with(at, &mut |record, time, kind, words| {
+        if let Err(error) = follower.take(record, time, kind, words) {
+            trouble.get_or_insert(error.to_string());
+        }
+    });
+    if writer.may_save()
+        && let Some(bytes) = follower.snapshot()
+    {
+        writer.save(bytes);
+    }
+    progress
 }
 
 /// Until when threads of the engine get no time.

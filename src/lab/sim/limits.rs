@@ -300,7 +300,7 @@ impl Judge {
             anew.mark(at, kept.marked(at));
         }
         anew.adopt(lane.plan(), self.instruments.iter(), lane.ledger());
-        if kept.totals() != anew.totals() {
+        if !kept.stands_like(&anew) {
             let words = format!("sums {:?} are kept, {:?} are right", kept.totals(), anew.totals());
             self.breach(Invariant::ExposureLimit, words);
         }
