@@ -116,7 +116,7 @@ impl<B: Book, F: Flaws> Lane<B, F> {
     pub fn take_over(&mut self, before: &Lane<B, F>, kept: usize) {
         self.ledger.take_over(&before.ledger, kept);
         self.sequence = before.sequence;
-        self.latest = before.latest;
+        (self.latest, self.wall_at_zero) = (before.latest, before.wall_at_zero);
         self.accounted_at = before.accounted_at;
         (self.muted_until, self.paced_until) = (before.muted_until, before.paced_until);
         self.holds = before.holds;

@@ -50,6 +50,8 @@ const MISSING_MAX: usize = 8;
 /// For how long the venue's word can silence a lane, and how much later it speaks up: clocks differ.
 const MUTED_MAX: Nanos = Nanos(600 * 1_000_000_000);
 const MUTED_MORE: Nanos = Nanos::from_millis(250);
+/// How far a clock may have been set ahead between two lives.
+const CLOCK_SLACK: Nanos = Nanos(10 * 1_000_000_000);
 
 /// What a lane is told at start.
 #[derive(Clone, Copy, Debug)]
@@ -346,15 +348,25 @@ impl<B: Book, F: Flaws> Lane<B, F> {
         }
     }
 
+    /// What has certainly passed since the last input of the life before, by the walls of both: their
+    /// clocks may have been set meanwhile.
+    fn gap(&self, life: &Life, now: Nanos) -> Nanos {
+        let begins = life.wall_at_zero.0.saturating_add(now.0);
+        let between = begins.saturating_sub(self.wall(self.latest).0);
+        Nanos(between.saturating_sub(CLOCK_SLACK.0))
+    }
+
     /// Nothing but the books outlives a life: what they do not hold must be told anew.
     fn on_life(&mut self, life: Life, now: Nanos) {
+        let gap = self.gap(&life, now);
+        self.rate.begin(now, self.latest, gap);
         // what is counted is counted by life; what is held and owed goes on
         self.counts = InputCounts { lives: self.counts.lives + 1, ..InputCounts::default() };
         self.verdicts = [0; Verdict::ALL.len()];
         self.ledger.begin_counting();
         for until in [&mut self.muted_until, &mut self.paced_until] {
-            let left = until.0.saturating_sub(self.latest.0);
-            *until = if left > 0 { now.plus(Nanos(left)) } else { Nanos(0) };
+            let left = until.since(self.latest).since(gap);
+            *until = if left > Nanos(0) { now.plus(left) } else { Nanos(0) };
         }
         self.config.epoch = life.epoch;
         self.next_id = 1;
@@ -369,7 +381,6 @@ impl<B: Book, F: Flaws> Lane<B, F> {
         self.notices.clear();
         self.exposed_at = now;
         self.breakers.restart(now);
-        self.rate.begin(now);
         self.ledger.connection_lost();
         for desk in &mut self.desks {
             desk.book.void();

@@ -12,6 +12,9 @@ use crate::units::Nanos;
 /// the cache.
 pub const RATE_WINDOW_MAX: usize = 2_048;
 
+/// What is younger is remembered over the end of a life, whatever its windows were.
+const HORIZON_MIN: Nanos = Nanos(60 * Nanos::SECOND.0);
+
 /// The part of a lane's share of the venue's windows that only closing orders use: a tenth.
 const CLOSING_PART: u64 = 10;
 
@@ -65,6 +68,19 @@ impl Times {
     fn push(&mut self, now: Nanos) {
         self.ring[(self.count % RATE_WINDOW_MAX as u64) as usize] = now;
         self.count += 1;
+    }
+
+    fn begin(&mut self, now: Nanos, latest: Nanos, gap: Nanos, horizon: Nanos) {
+        let before = std::mem::replace(self, Times::new());
+        let known = before.count.min(RATE_WINDOW_MAX as u64);
+        for at in before.count - known..before.count {
+            let sent = before.ring[(at % RATE_WINDOW_MAX as u64) as usize];
+            let age = latest.since(sent).plus(gap);
+            if age < horizon {
+                // from before the new zero is as from the zero
+                self.push(now.since(age));
+            }
+        }
     }
 }
 
@@ -135,11 +151,14 @@ impl RateWindow {
         self.renew();
     }
 
-    /// A life begins whose clock counts from another zero: everything sent counts as sent now, which
-    /// holds back more than the venue would.
-    pub fn begin(&mut self, now: Nanos) {
-        self.orders.ring.fill(now);
-        self.all.ring.fill(now);
+    /// A life begins whose clock counts from another zero: at its `now`, `gap` has passed since `latest`
+    /// of the life before. What was sent keeps its age; what no window reaches is forgotten.
+    pub fn begin(&mut self, now: Nanos, latest: Nanos, gap: Nanos) {
+        let Limits { window, venue, .. } = &self.limits;
+        let longest = venue.iter().map(|rate| rate.window).fold(*window, Nanos::max);
+        for times in [&mut self.orders, &mut self.all] {
+            times.begin(now, latest, gap, longest.max(HORIZON_MIN));
+        }
         self.renew();
     }
 
@@ -161,5 +180,59 @@ impl RateWindow {
 impl Default for RateWindow {
     fn default() -> RateWindow {
         RateWindow::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SECOND: u64 = Nanos::SECOND.0;
+
+    fn window(orders: u32, span: Nanos) -> RateWindow {
+        let mut rate = RateWindow::new();
+        let mut limits = PlanLimits { orders_per_window: orders, ..PlanLimits::default() };
+        (limits.rate_window, limits.cancels_reserved_per_window) = (span, 10_000);
+        rate.adopt(&limits);
+        rate
+    }
+
+    proptest! {
+        /// Over the end of a life, against a list of ages: room comes when it would have come, or later
+        /// where the new clock began after the sends.
+        #[test]
+        fn what_was_sent_keeps_its_age_in_the_next_life(
+            sends in prop::collection::vec(0u64..20 * SECOND, 0..40),
+            (orders, span) in (1u32..12, 1u64..30),
+            (gap, now) in (0u64..90 * SECOND, 0u64..200 * SECOND),
+            moved in any::<bool>(),
+        ) {
+            let (mut sends, span, start) = (sends, Nanos(span * SECOND), 1_000 * SECOND);
+            sends.sort_unstable();
+            let latest = start + 20 * SECOND;
+            let mut rate = window(orders, span);
+            sends.iter().for_each(|at| rate.sent(OrderAction::Place, Nanos(start + at)));
+            rate.begin(Nanos(now), Nanos(latest), Nanos(gap));
+            let ages: Vec<u64> = sends.iter().map(|at| 20 * SECOND - at + gap).collect();
+            let lies_within = |age: &u64, later: u64| {
+                // one that is older than the clock is as old as that
+                (*age).min(now) + later < span.0 && *age < 60 * SECOND
+            };
+            let later = if moved { SECOND } else { 0 };
+            let used = ages.iter().filter(|age| lies_within(age, later)).count();
+            let has_room = used < orders as usize;
+            prop_assert_eq!(rate.allows(Use::Order, Nanos(now + later)), has_room);
+        }
+    }
+
+    #[test]
+    fn an_hour_later_nothing_counts_and_a_second_later_everything_does() {
+        for (gap, has_room) in [(3_600, true), (1, false)] {
+            let mut rate = window(3, Nanos(10 * SECOND));
+            (0..2_500).for_each(|at| rate.sent(OrderAction::Place, Nanos(at)));
+            rate.begin(Nanos(7), Nanos(2_500), Nanos(gap * SECOND));
+            assert_eq!(rate.allows(Use::Order, Nanos(8)), has_room, "{gap} s later");
+        }
     }
 }

@@ -34,7 +34,11 @@ pub enum ControlError {
     #[error("control socket {0}")]
     Socket(#[from] LocalError),
     /// The folder it would stand in.
-    #[error("control socket: folder {}: {problem}; set control.socket", folder.display())]
+    #[error(
+        "control socket: folder {}: {problem}; --journal says where a run's files go, and control.socket \
+         where this one goes",
+        folder.display()
+    )]
     Folder {
         /// Which folder.
         folder: PathBuf,
