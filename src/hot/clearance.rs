@@ -5,10 +5,9 @@
 //! they do, and no amount that fits lies between the two.
 //! Deliberately absent: which limit is broken (`exposure`).
 
-use super::exposure::Stake;
 use crate::ledger::Worth;
 use crate::record::BUCKETS_MAX;
-use crate::units::{Lots, Side};
+use crate::units::{Lots, Money, Side};
 
 /// Largest size of an amount here: the difference of any two fits.
 const MOST: i64 = (1 << 62) - 1;
@@ -33,17 +32,18 @@ const fn fitting(amount: i128) -> (bool, i64) {
 }
 
 impl Outline {
+    /// By side: exposure with its orders filled; the larger size of both.
     #[inline]
-    pub(super) fn of(stake: &Stake, worth: &Worth, factor: i128) -> Outline {
+    pub(super) fn of(reach: [Money; 2], exposure: Money, worth: &Worth, factor: i128) -> Outline {
         let (factor_fits, factor) = fitting(factor);
         let (parts_fit, parts) = fitting(worth.parts());
-        let (exposure_fits, exposure) = fitting(stake.exposure.0);
+        let (exposure_fits, exposure) = fitting(exposure.0);
         // no reach is larger than the exposure
         let fits = factor_fits & parts_fit & exposure_fits;
         Outline {
             factor: if fits { factor } else { 0 },
             parts,
-            reach: stake.reach.map(|of| of.0 as i64),
+            reach: reach.map(|of| of.0 as i64),
             exposure,
         }
     }

@@ -36,10 +36,10 @@ struct Row {
 
 /// What of one instrument goes into the sums.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Stake {
+struct Stake {
     /// By side: signed exposure with every working order of the side filled.
-    pub(super) reach: [Money; 2],
-    pub(super) exposure: Money,
+    reach: [Money; 2],
+    exposure: Money,
     profit: Money,
     /// Has a position and no mark to value it at.
     unmarked: bool,
@@ -145,7 +145,7 @@ impl Row {
     #[inline]
     fn take(&mut self, stake: Stake) {
         self.stake = stake;
-        self.outline = Outline::of(&self.stake, &self.worth, self.factor);
+        self.outline = Outline::of(stake.reach, stake.exposure, &self.worth, self.factor);
     }
 
     /// Signed exposure of a position.
