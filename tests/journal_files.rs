@@ -223,12 +223,18 @@ fn named(run: &Run, file: &Path, harmed: &[u8], record: u64, word: &str) {
     assert!(fault.contains(word) && fault.contains(&format!("record {record} ")), "{fault}");
 }
 
-#[test]
-fn audit_verify_names_what_was_changed() {
+/// A run of 30 000 records that came to its end.
+fn written() -> Run {
     let run = Run::new();
     let mut lane = start(DiskKind::Plain, &run, settings(Durability::Each), None);
     lane.write(30_000);
     lane.end();
+    run
+}
+
+#[test]
+fn audit_verify_names_what_was_changed() {
+    let run = written();
     let good = audit(&["--json"], &run.0);
     assert!(good.status.success(), "{}", String::from_utf8_lossy(&good.stderr));
     let verdict = json(&good);
@@ -293,10 +299,7 @@ fn audit_verify_names_what_was_changed() {
 
 #[test]
 fn a_missing_end_is_told_by_a_snapshot() {
-    let run = Run::new();
-    let mut lane = start(DiskKind::Plain, &run, settings(Durability::Each), None);
-    lane.write(30_000);
-    lane.end();
+    let run = written();
     let mut disk = open(DiskKind::Plain, &run.lane(), Access::Read).expect("a journal");
     let saved = newest_snapshot(&mut *disk).expect("readable").0.expect("one in seven turns");
     let files = std::fs::read_dir(run.lane()).expect("a folder").flatten().map(|file| file.path());

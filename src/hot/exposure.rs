@@ -202,12 +202,17 @@ impl Parts {
         Parts { units: units as i64, rest: rest as u64 }
     }
 
-    /// A share of the amount, rounded down; a sound share is no larger than `SHARE_MAX`.
+    /// A share of the amount, rounded down.
     #[inline]
     const fn share(self, rate: Rate) -> i128 {
-        debug_assert!(0 <= rate.0 && rate.0 <= SHARE_MAX.0);
-        let rest = self.rest.saturating_mul(rate.0 as u64) / Money::ONE as u64;
-        self.units as i128 * rate.0 as i128 + rest as i128
+        const ONE: u64 = Money::ONE as u64;
+        let units = self.units as i128 * rate.0 as i128;
+        // one that is negative, which no sound plan has, is huge here
+        if rate.0 as u64 <= SHARE_MAX.0 as u64 {
+            units + (self.rest * rate.0 as u64 / ONE) as i128
+        } else {
+            units + share(self.rest as i128, rate)
+        }
     }
 }
 
@@ -337,12 +342,10 @@ impl Exposures {
     /// Whether two come to the same: sums, rooms and what each instrument adds to them.
     #[must_use]
     pub fn stands_like(&self, other: &Exposures) -> bool {
-        let rows = |of: &Exposures| -> Vec<_> {
-            of.rows.iter().map(|row| (row.stake, row.outline, row.buckets)).collect()
-        };
+        let stands = |row: &Row| (row.stake, row.outline, row.buckets);
         self.totals == other.totals
             && self.clearance == other.clearance
-            && rows(self) == rows(other)
+            && self.rows.iter().map(stands).eq(other.rows.iter().map(stands))
     }
 
     /// Whether a plan has said what is allowed.

@@ -82,9 +82,7 @@ impl Times {
             }
         }
     }
-}
 
-impl Times {
     /// From when on fewer than `limit` times lie within `window`; never for a limit of zero.
     fn room_at(&self, limit: u64, window: Nanos) -> Nanos {
         let limit = limit.min(RATE_WINDOW_MAX as u64);

@@ -362,3 +362,26 @@ fn a_fill_that_overtakes_the_answer_to_a_growing_change_does_not_end_the_order()
     unasked.on_report(&fill(&large, 1, 12));
     assert_eq!(state(&unasked), OrderState::Filled, "nobody asked for more than ten");
 }
+
+/// Thousands of fills may be listed again after a line was lost: more than the ids that are remembered.
+#[test]
+fn a_fill_older_than_all_that_are_remembered_is_not_booked_again() {
+    let asked = intent(1, Side::Buy, 100, 1);
+    let fill = |trade_id| ExecutionReport {
+        trade_id,
+        last_price: Ticks(100),
+        last_lots: Lots(1),
+        ..report(ExecutionKind::Fill, &asked)
+    };
+    let position = |books: &Ledger| books.account(InstrumentId(0)).unwrap().position().0;
+    let mut books = Ledger::new(&[instrument(InstrumentKind::Linear)]);
+    books.on_report(&fill(500));
+    books.on_report(&fill(400));
+    assert_eq!(position(&books), 2, "one that comes late is new while few are known");
+    (1_001..=7_000).for_each(|trade| _ = books.on_report(&fill(trade)));
+    assert_eq!(position(&books), 6_002);
+    (1_001..=7_000).chain([400, 500]).for_each(|trade| _ = books.on_report(&fill(trade)));
+    assert_eq!(position(&books), 6_002, "all of them again");
+    books.on_report(&fill(7_001));
+    assert_eq!(position(&books), 6_003);
+}

@@ -39,7 +39,7 @@ const fn divide(numerator: i128, denominator: i128) -> i128 {
 
 /// Largest `x`, not negative, for which `divide(x * numerator, denominator)` is at most `limit`; -1 where
 /// there is none. Cut to what 128 bits hold, which is less than exact and never more.
-const fn largest_within(limit: Money, numerator: i128, denominator: i128) -> i128 {
+const fn largest_factor(limit: Money, numerator: i128, denominator: i128) -> i128 {
     if limit.0 < 0 {
         return -1;
     }
@@ -118,7 +118,7 @@ impl Valuation {
             return None;
         }
         let below = Money(limit.0.saturating_sub(1));
-        Some(largest_within(below, self.numerator, self.denominator).saturating_add(1))
+        Some(largest_factor(below, self.numerator, self.denominator).saturating_add(1))
     }
 
     /// Size of the value, whatever its sign: the notional of an order.
@@ -209,7 +209,7 @@ impl Worth {
         if limit.0 >= EXPOSURE_MAX.0 {
             return i128::MAX;
         }
-        largest_within(limit, self.numerator, self.denominator)
+        largest_factor(limit, self.numerator, self.denominator)
     }
 
     /// Parts of a minor unit that a product of lots and a factor is in; at one there is nothing to round.
