@@ -18,6 +18,7 @@ use crate::record::{
     Instrument, Intent, Mode, OrderAction, OrderState, OrderType, Plan, PlanEntry, Verdict,
 };
 use crate::units::{Lots, Money, Nanos, OrderId, Rate, Side, Ticks};
+use std::hint::select_unpredictable;
 
 /// Everything a verdict may depend on, besides the intent.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +64,7 @@ pub fn check(intent: &Intent, view: &GateView<'_>) -> Verdict {
 /// The same, with or without bugs.
 #[inline]
 pub(super) fn check_as<F: Flaws>(intent: &Intent, view: &GateView<'_>) -> Verdict {
-    if matches!(intent.action, OrderAction::Place | OrderAction::Replace) {
+    if intent.action.is_order() {
         check_order::<F>(intent, view)
     } else if intent.action == OrderAction::Cancel {
         check_cancel(intent, view)
@@ -110,13 +111,11 @@ fn check_order<F: Flaws>(intent: &Intent, view: &GateView<'_>) -> Verdict {
     let Some(entry) = view.entry else {
         return if view.plan.version == 0 { Verdict::PlanStale } else { Verdict::NotInPlan };
     };
-    if !shrinks {
-        if is_stale::<F>(view.plan, view.now) {
-            return Verdict::PlanStale;
-        }
-        if entry.restricted != 0 {
-            return Verdict::Restricted;
-        }
+    if !shrinks & is_stale::<F>(view.plan, view.now) {
+        return Verdict::PlanStale;
+    }
+    if !shrinks & (entry.restricted != 0) {
+        return Verdict::Restricted;
     }
     let verdict = check_price(intent, view, entry, shrinks);
     if !verdict.passes() {
@@ -126,21 +125,12 @@ fn check_order<F: Flaws>(intent: &Intent, view: &GateView<'_>) -> Verdict {
     if !verdict.passes() {
         return verdict;
     }
-    if !shrinks {
-        if worst_position::<F>(account, intent, reach) > entry.position_lots_max {
-            return Verdict::PositionOverLimit;
-        }
-        let at = intent.instrument.0 as usize;
-        let verdict = view.exposures.check(at, intent.side, reach);
-        if !verdict.passes() && !F::has(Flaw::SkipExposureCheck) {
-            return verdict;
-        }
-    } else if view.holds.mode() != Mode::Halted {
-        // One leg of a hedge that is closed leaves the other; a halted lane closes them all.
-        let at = intent.instrument.0 as usize;
-        if !view.exposures.keeps_net(at, intent.side, reach) {
-            return Verdict::NetExposure;
-        }
+    if !shrinks & (worst_position::<F>(account, intent, reach) > entry.position_lots_max) {
+        return Verdict::PositionOverLimit;
+    }
+    let verdict = check_exposure::<F>(intent, view, shrinks, reach);
+    if !verdict.passes() {
+        return verdict;
     }
     let verdict = check_own(intent, view, entry, account);
     if !verdict.passes() {
@@ -152,6 +142,33 @@ fn check_order<F: Flaws>(intent: &Intent, view: &GateView<'_>) -> Verdict {
         return Verdict::OrderRate;
     }
     Verdict::Pass
+}
+
+/// The sums over instruments. An order that shrinks its position keeps the signed one alone: one leg of a
+/// hedge that is closed leaves the other. A halted lane closes them all.
+#[inline]
+fn check_exposure<F: Flaws>(
+    intent: &Intent,
+    view: &GateView<'_>,
+    shrinks: bool,
+    reach: Lots,
+) -> Verdict {
+    let (at, side) = (intent.instrument.0 as usize, intent.side);
+    // what keeps every limit keeps that one: only what does not is asked which it must keep
+    let verdict = view.exposures.check(at, side, reach);
+    if verdict.passes() {
+        return Verdict::Pass;
+    }
+    let excused = if shrinks {
+        view.holds.mode() == Mode::Halted || view.exposures.keeps_net(at, side, reach)
+    } else {
+        F::has(Flaw::SkipExposureCheck)
+    };
+    match (excused, shrinks) {
+        (true, _) => Verdict::Pass,
+        (false, true) => Verdict::NetExposure,
+        (false, false) => verdict,
+    }
 }
 
 /// Whether a plan is too old for new risk.
@@ -172,14 +189,15 @@ fn worst_position<F: Flaws>(account: &Account, intent: &Intent, reach: Lots) -> 
 
 /// Lots that an order adds to what works on its side. A change in place counts already; a replacement
 /// under a new id may meet fills of the order that it withdraws, so both count.
+#[inline]
 fn more_lots(intent: &Intent, view: &GateView<'_>) -> Lots {
-    if intent.action != OrderAction::Replace || intent.order != intent.replaces {
-        return intent.lots;
-    }
-    match view.ledger.order(intent.replaces) {
-        Some(order) => intent.lots.minus(order.filled).minus(order.exposed),
-        None => intent.lots,
-    }
+    // no branch on the kind of order, since kinds come in no order
+    let order = view.ledger.peek(intent.replaces);
+    let changes = (intent.action == OrderAction::Replace)
+        & (intent.order == intent.replaces)
+        & (order.id == intent.replaces);
+    let counted = order.filled.plus(order.exposed);
+    intent.lots.minus(if changes { counted } else { Lots(0) })
 }
 
 /// Whether the order can only bring the position nearer to zero, working orders counted.
@@ -212,6 +230,7 @@ fn check_standing(intent: &Intent, view: &GateView<'_>, shrinks: bool) -> Verdic
 
 /// Book and price: synchronised, fresh, uncrossed, and the price near enough to the middle and to the
 /// last trade.
+#[inline(always)]
 fn check_price(intent: &Intent, view: &GateView<'_>, entry: &PlanEntry, shrinks: bool) -> Verdict {
     let Some(top) = view.top else { return Verdict::BookUnsynchronised };
     if top.is_crossed() {
@@ -257,6 +276,7 @@ fn times(one: i64, other: i64) -> i128 {
 }
 
 /// Size of the order by itself: lots, share of the market's volume, notional.
+#[inline(always)]
 fn check_size(intent: &Intent, view: &GateView<'_>, entry: &PlanEntry) -> Verdict {
     let filters = &view.instrument.filters;
     if intent.lots <= Lots(0) || intent.lots < filters.lots_min {
@@ -295,29 +315,29 @@ fn worst_price(intent: &Intent, view: &GateView<'_>) -> Ticks {
 }
 
 /// Against our own orders: count, duplicate, self-trade, a change that waits for its answer.
+#[inline(always)]
 fn check_own(
     intent: &Intent,
     view: &GateView<'_>,
     entry: &PlanEntry,
     account: &Account,
 ) -> Verdict {
-    let replaced = (intent.action == OrderAction::Replace).then_some(intent.replaces);
-    if let Some(id) = replaced {
-        match view.ledger.order(id) {
-            Some(order) if order.state.is_working() => {
-                if order.change_pending || order.state == OrderState::CancelPending {
-                    return Verdict::CancelPending;
-                }
-            }
-            _ => return Verdict::UnknownOrder,
-        }
+    let replaces = intent.action == OrderAction::Replace;
+    let order = view.ledger.peek(intent.replaces);
+    let works = (order.id == intent.replaces) & order.state.is_working();
+    if replaces & !works {
+        return Verdict::UnknownOrder;
+    }
+    if replaces & (order.change_pending | (order.state == OrderState::CancelPending)) {
+        return Verdict::CancelPending;
     }
     // a replacement under a new id works beside the order it withdraws, until that is gone
-    let is_new = replaced != Some(intent.order);
-    if is_new && account.working_orders() >= entry.open_orders_max as usize {
+    let is_new = !replaces | (intent.order != intent.replaces);
+    if is_new & (account.working_orders() >= entry.open_orders_max as usize) {
         return Verdict::OpenOrders;
     }
-    let found = in_the_way(intent, view, replaced.unwrap_or_default());
+    let replaced = if replaces { intent.replaces } else { OrderId(0) };
+    let found = in_the_way(intent, view, replaced);
     match (found[intent.side as usize], found[intent.side.opposite() as usize]) {
         (true, _) => Verdict::Duplicate,
         (false, true) => Verdict::SelfTrade,
@@ -325,26 +345,27 @@ fn check_own(
     }
 }
 
-/// By side: whether one of our orders there, other than the one that is replaced, is in the way.
+/// By side: whether one of our orders there, other than the one that is replaced, is in the way: on the
+/// intent's side at its price, on the opposite side at one that it would meet.
 #[inline]
 fn in_the_way(intent: &Intent, view: &GateView<'_>, replaced: OrderId) -> [bool; 2] {
-    // by side: the prices, first to last, at which an order is in the way
-    let (at, side) = (intent.price, intent.side);
-    let first = if side == Side::Buy { Ticks(i64::MIN) } else { at };
-    let last = if side == Side::Buy { at } else { Ticks(i64::MAX) };
-    let mut ways = [(at, at); 2];
-    ways[side.opposite() as usize] = (first, last);
-    if intent.order_type == OrderType::Market {
-        ways[side as usize] = (Ticks(i64::MAX), Ticks(i64::MIN));
-        ways[side.opposite() as usize] = (Ticks(i64::MIN), Ticks(i64::MAX));
-    }
-    let mut found = [false; 2];
+    let (side, at) = (intent.side as usize, intent.price.0);
+    let (buys, takes_any) = (intent.side == Side::Buy, intent.order_type == OrderType::Market);
+    // by side: the first price that is in the way, and how far that goes on
+    let mut ways = [(at, 0); 2];
+    let first = select_unpredictable(buys | takes_any, i64::MIN, at);
+    let last = select_unpredictable(!buys | takes_any, i64::MAX, at);
+    ways[1 - side] = (first, last.abs_diff(first));
+    let mut found = 0;
     for id in view.own {
         // no branch on what the orders are, since no predictor knows them
         let order = view.ledger.peek(*id);
-        let (first, last) = ways[order.side as usize];
         let counts = order.state.is_working() & (order.id == *id) & (*id != replaced);
-        found[order.side as usize] |= counts & (first <= order.price) & (order.price <= last);
+        let (first, far) = ways[order.side as usize];
+        let is_met = order.price.0.wrapping_sub(first).cast_unsigned() <= far;
+        found |= u8::from(counts & is_met) << order.side as u8;
     }
+    let mut found = [found & 1 != 0, found & 2 != 0];
+    found[side] &= !takes_any;
     found
 }

@@ -6,6 +6,7 @@
 use super::{StateHash, Valuation};
 use crate::record::{Instrument, Tape};
 use crate::units::{Currency, Lots, Money, Side, Ticks};
+use std::hint::select_unpredictable;
 
 /// Trade ids remembered per instrument to recognise a repeated fill.
 ///
@@ -89,12 +90,10 @@ impl Account {
     /// Signed position once every working order of `side`, and `more` lots, have filled.
     #[must_use]
     #[inline]
-    pub const fn reach(&self, side: Side, more: Lots) -> Lots {
+    pub fn reach(&self, side: Side, more: Lots) -> Lots {
         let lots = self.working(side).plus(more);
-        match side {
-            Side::Buy => self.position.plus(lots),
-            Side::Sell => self.position.minus(lots),
-        }
+        // sides come in no order that a branch predictor could learn
+        select_unpredictable(side == Side::Buy, self.position.plus(lots), self.position.minus(lots))
     }
 
     /// Average price of the open position, in ticks and parts of them; none while there is none.

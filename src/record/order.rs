@@ -40,6 +40,16 @@ pub enum OrderAction {
     CancelAll = 3,
 }
 
+impl OrderAction {
+    /// Whether it may lead to a fill: a new order, or a changed one.
+    #[must_use]
+    #[inline]
+    pub const fn is_order(self) -> bool {
+        // those have the even codes: one bit, and no table to jump by
+        self as u8 & 1 == OrderAction::Place as u8
+    }
+}
+
 /// What a strategy wants done; becomes a request only with a passing verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Intent {

@@ -35,10 +35,7 @@ impl Side {
     /// +1 for a buy, -1 for a sell: what a fill on this side does to a position.
     #[must_use]
     pub const fn sign(self) -> i64 {
-        match self {
-            Side::Buy => 1,
-            Side::Sell => -1,
-        }
+        1 - 2 * self as i64
     }
 
     /// The byte stored in records: 0 buy, 1 sell.
