@@ -33,20 +33,20 @@ struct Report {
 }
 
 impl Hunt {
-    /// Looks for the bugs of these names, or for all, and prints what came of it.
+    /// Looks for these bugs, or for all where none is named, and prints what came of it.
     pub(super) fn run(
         &self,
-        names: &[String],
+        named: &[Flaw],
         begun: Instant,
         out: &mut dyn Write,
     ) -> Result<(), SimError> {
-        let flaws = if names.is_empty() { Flaw::ALL.to_vec() } else { named(names)? };
+        let flaws = if named.is_empty() { &Flaw::ALL[..] } else { named };
         let told = |find: &Find| match find.seeds {
             Some(seeds) => eprintln!("sim: {} is found after {seeds} seeds", find.name),
             None => eprintln!("sim: {} is not found in {} seeds", find.name, self.seeds_max),
         };
         let Hunt { first, seeds_max, span, threads, .. } = *self;
-        let bugs = canaries::hunt(&flaws, first, seeds_max, span, threads, &told)?;
+        let bugs = canaries::hunt(flaws, first, seeds_max, span, threads, &told)?;
         let report = Report {
             planted: bugs.len(),
             caught: bugs.iter().filter(|of| of.seeds.is_some()).count(),
@@ -71,16 +71,6 @@ impl Hunt {
         let (missed, names) = (missed.len(), missed.join(", "));
         Err(SimError::Missed { missed, planted: report.planted, names })
     }
-}
-
-fn named(names: &[String]) -> Result<Vec<Flaw>, SimError> {
-    let find = |name: &String| {
-        Flaw::ALL.into_iter().find(|flaw| flaw.name() == name).ok_or_else(|| SimError::NoCanary {
-            given: name.clone(),
-            names: Flaw::ALL.map(Flaw::name).join(", "),
-        })
-    };
-    names.iter().map(find).collect()
 }
 
 fn print(report: &Report, out: &mut dyn Write) -> io::Result<()> {

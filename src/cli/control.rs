@@ -122,10 +122,11 @@ fn print(lane: &Standing, out: &mut dyn Write) -> io::Result<()> {
         format!("; instruments held by {}", lane.instruments_held_by.join(", "))
     };
     let links = if lane.connected { "connected" } else { "not connected" };
+    let pace = if lane.paced { ", waits for room in a rate" } else { "" };
     let (name, mode) = (&lane.name, if lane.live { lane.mode.as_str() } else { "dead" });
     writeln!(
         out,
-        "{name:<12} {mode}{held}{instruments}; {links}, {} working, {} filled, equity {}",
+        "{name:<12} {mode}{held}{instruments}; {links}{pace}, {} working, {} filled, equity {}",
         lane.working, lane.filled, lane.equity
     )
 }

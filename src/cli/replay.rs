@@ -37,6 +37,9 @@ pub enum ReplayError {
     /// The folder holds no lane.
     #[error("{0} holds no journal: name the folder that `bot4 run` printed, with lane-0 in it")]
     NoLanes(PathBuf),
+    /// A lane's folder without a record.
+    #[error("{0} holds no record: the lane never began, or its files are gone")]
+    NoRecords(PathBuf),
     /// The folder.
     #[error("{folder}: {cause}")]
     Folder {
@@ -196,6 +199,9 @@ fn replay(run: &Path, until: Option<u64>) -> Result<ReplayReport, ReplayError> {
         (StateHash::default(), Some(StateHash::default()), StateHash::default());
     for folder in lane_folders(run)? {
         let Recovered { replica, tail, records, .. } = recovered(&folder, until)?;
+        if records == 0 && until.is_none_or(|until| until > 0) {
+            return Err(ReplayError::NoRecords(folder));
+        }
         match (replica.last_digest(), &mut recorded) {
             (Some((then, now)), Some(recorded)) => {
                 recorded.word(then.state_hash);

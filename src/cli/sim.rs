@@ -3,8 +3,9 @@
 //! Progress goes to stderr, the result to stdout. A broken invariant is a failure of the command.
 
 use super::canaries::Hunt;
+use crate::hot::flaws::Flaw;
 use crate::lab::sim::canaries;
-use crate::lab::sim::faults::{FaultList, FaultListError};
+use crate::lab::sim::faults::{Fault, FaultList};
 use crate::lab::sim::seeds::{self, Broken, Outcome, SeedError};
 use crate::units::Nanos;
 use clap::Args;
@@ -17,6 +18,9 @@ use std::time::Instant;
 /// How long a seed lives, unless told otherwise.
 const SPAN: Nanos = Nanos(1_800 * 1_000_000_000);
 
+/// The longest life of a seed.
+const HOURS_MAX: f64 = 1_000.0;
+
 /// Arguments of `bot4 sim`.
 #[derive(Debug, Args)]
 pub struct SimArgs {
@@ -27,18 +31,18 @@ pub struct SimArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     seeds: Option<u64>,
     /// Simulated hours of each seed: half an hour without it, a fifth with --canaries
-    #[arg(long, value_name = "H")]
+    #[arg(long, value_name = "H", value_parser = hours)]
     hours: Option<f64>,
     /// Plant bugs in the engine, one at a time, and say in how many seeds each is found
     #[arg(long, conflicts_with = "faults")]
     canaries: bool,
     /// With --canaries: only the bug of this name; may be given again
-    #[arg(long, value_name = "NAME", requires = "canaries")]
-    canary: Vec<String>,
+    #[arg(long, value_name = "NAME", requires = "canaries", value_parser = canary)]
+    canary: Vec<Flaw>,
     /// Instead of the seed's own faults: MS:NAME[:A[:B[:C]]] joined by commas, as a failing seed prints
     /// them; empty for none
-    #[arg(long, value_name = "LIST")]
-    faults: Option<String>,
+    #[arg(long, value_name = "LIST", conflicts_with = "seeds")]
+    faults: Option<FaultList>,
     /// With --faults: the tale of the last moments on stderr (inputs, verdicts, the venue, faults)
     #[arg(long, requires = "faults")]
     tell: bool,
@@ -56,15 +60,9 @@ pub struct SimArgs {
 /// Why a simulation says nothing, or what it found.
 #[derive(Debug, thiserror::Error)]
 pub enum SimError {
-    /// Hours that are none.
-    #[error("--hours {0} is no time to live; give a number above zero, up to a thousand")]
-    Hours(f64),
-    /// A list that is none.
-    #[error("--faults: {0}")]
-    Faults(#[from] FaultListError),
-    /// One list for several seeds.
-    #[error("--faults belongs to one seed; leave --seeds out")]
-    ManySeeds,
+    /// A fault that would never happen.
+    #[error("--faults: `{0}` lies behind the end of a seed of {1} hours")]
+    Late(Fault, f64),
     /// A seed that could not be run.
     #[error(transparent)]
     Seed(#[from] SeedError),
@@ -86,14 +84,6 @@ pub enum SimError {
         /// Bugs that were planted.
         planted: usize,
         /// Their names.
-        names: String,
-    },
-    /// A bug that nobody can plant.
-    #[error("--canary {given} is no planted bug; there are {names}")]
-    NoCanary {
-        /// What was given.
-        given: String,
-        /// What could have been.
         names: String,
     },
     /// Output could not be written.
@@ -132,12 +122,11 @@ struct Report {
 pub fn run(args: &SimArgs, out: &mut dyn Write) -> Result<(), SimError> {
     let usual = if args.canaries { canaries::SPAN } else { SPAN };
     let hours = args.hours.unwrap_or(usual.0 as f64 / 3_600e9);
-    if !(hours > 0.0 && hours <= 1_000.0) {
-        return Err(SimError::Hours(hours));
-    }
     let span = Nanos((hours * 3_600e9) as u64);
     let seeds = args.seeds.unwrap_or(1);
-    let faults: Option<FaultList> = args.faults.as_deref().map(str::parse).transpose()?;
+    if let Some(late) = args.faults.iter().flat_map(|list| &list.0).find(|fault| fault.at >= span) {
+        return Err(SimError::Late(*late, hours));
+    }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let begun = Instant::now();
     if args.canaries {
@@ -151,9 +140,8 @@ pub fn run(args: &SimArgs, out: &mut dyn Write) -> Result<(), SimError> {
         return hunt.run(&args.canary, begun, out);
     }
     let threads = args.threads.unwrap_or(cores).clamp(1, seeds.max(1) as usize);
-    let report = match faults {
-        Some(_) if seeds > 1 => return Err(SimError::ManySeeds),
-        Some(list) => one(args, span, &list, begun)?,
+    let report = match &args.faults {
+        Some(list) => one(args, span, list, begun)?,
         None => many(args, seeds, span, threads, begun)?,
     };
     if args.json {
@@ -168,6 +156,16 @@ pub fn run(args: &SimArgs, out: &mut dyn Write) -> Result<(), SimError> {
         return Err(SimError::Broken { count, seeds: report.seeds });
     }
     Ok(())
+}
+
+fn hours(text: &str) -> Result<f64, String> {
+    let hours = text.parse().ok().filter(|hours| *hours > 0.0 && *hours <= HOURS_MAX);
+    hours.ok_or_else(|| format!("a seed lives for a time above 0, up to {HOURS_MAX}"))
+}
+
+fn canary(name: &str) -> Result<Flaw, String> {
+    let found = Flaw::ALL.into_iter().find(|flaw| flaw.name() == name);
+    found.ok_or_else(|| format!("the planted bugs are {}", Flaw::ALL.map(Flaw::name).join(", ")))
 }
 
 fn one(

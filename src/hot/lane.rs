@@ -230,6 +230,12 @@ impl<B: Book, F: Flaws> Lane<B, F> {
         self.latest < self.muted_until
     }
 
+    /// Whether it waits for room in a rate, its own or the venue's, before it places another order.
+    #[must_use]
+    pub fn is_paced(&self) -> bool {
+        self.latest < self.paced_until || self.is_muted()
+    }
+
     /// The plan it trades by.
     #[must_use]
     pub const fn plan(&self) -> &Plan {

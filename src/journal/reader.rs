@@ -202,6 +202,15 @@ impl<'d> Reader<'d> {
         Ok(reader)
     }
 
+    /// The first segment before the one that was opened whose file is not there. What is read does not need
+    /// it; who reads from the beginning does.
+    #[must_use]
+    pub fn missing_before(&self) -> Option<String> {
+        let start = self.found[self.current].segment;
+        let is_there = |segment: &u64| self.found.iter().any(|found| found.segment == *segment);
+        (0..start).find(|segment| !is_there(segment)).map(segment_name)
+    }
+
     /// Whose stream this is.
     #[must_use]
     pub fn stream(&self) -> Stream {

@@ -254,7 +254,12 @@ fn a_missing_segment_is_named_with_the_record_it_began_with() {
         }
         let later = read(&disk, firsts[gone + 1]).expect("who asks for less gets it");
         assert_eq!(later.0, numbers(firsts[gone + 1]..301));
+        let mut handle = disk.clone();
+        let reader = Reader::open(&mut handle, firsts[gone + 1]).expect("it begins later");
+        assert_eq!(reader.missing_before().as_ref(), Some(&names[gone]), "and can say so");
         disk.put(&names[gone], bytes);
+        let reader = Reader::open(&mut handle, firsts[gone + 1]).expect("all is there");
+        assert_eq!(reader.missing_before(), None);
     }
 }
 

@@ -130,3 +130,25 @@ fn a_snapshot_that_cannot_be_written_does_not_harm_the_log() {
     rig.end();
     assert_eq!(read(&disk, 1).expect("all is well").0.len(), 10);
 }
+
+#[test]
+fn of_two_snapshots_the_damaged_one_goes_first() {
+    let disk = MemoryDisk::default();
+    let mut lives = rig(&disk, SMALL, None);
+    for life in 0..2u64 {
+        lives.write(10 * life + 1..=10 * life + 10);
+        assert!(lives.writer.save(vec![1]));
+        lives.settle();
+    }
+    lives.end();
+    let mut bytes = disk.bytes(&snapshot_name(20));
+    bytes[128] ^= 1;
+    disk.put(&snapshot_name(20), bytes);
+    let tail = read(&disk, 1).expect("the log is whole").1;
+    let mut lives = rig(&disk, SMALL, Some(&tail));
+    lives.write(21..=30);
+    assert!(lives.writer.save(vec![3]));
+    lives.end();
+    let names = snapshot_names(&mut disk.clone()).expect("listed");
+    assert_eq!(names, [snapshot_name(10), snapshot_name(30)], "one to fall back on is there");
+}

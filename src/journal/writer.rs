@@ -27,7 +27,7 @@ use super::health::{Failure, Health};
 use super::reader::Tail;
 use super::seal::{self, SealKey};
 use super::settings::{Durability, Progress, Settings, SettingsError};
-use super::snapshot::{Snapshot, snapshot_names};
+use super::snapshot::{Snapshot, newest_snapshot, snapshot_names};
 use crate::host::byte_ring::ByteConsumer;
 use crate::host::disk::{Completion, Disk, DiskError, Done, FileId, Operation, Ticket};
 use crate::host::net::Wait;
@@ -144,7 +144,7 @@ impl<D: Disk> Writer<D> {
             &mut disk,
             &Header { version, stream, segment, first: next, len: segment_len, chain },
         )?;
-        let saved = snapshot_names(&mut disk)?.into();
+        let saved = snapshots(&mut disk)?;
         let health = Arc::new(Health::default());
         health.set_written(next - 1);
         health.set_durable(next - 1);
@@ -605,4 +605,13 @@ fn write_failure(error: &DiskError) -> Failure {
         DiskError::NoSpace { .. } => Failure::NoSpace,
         error => Failure::Write(error.errno()),
     }
+}
+
+/// Snapshots in the folder in the order in which they may go: what does not check out, then the oldest.
+fn snapshots(disk: &mut dyn Disk) -> Result<VecDeque<String>, DiskError> {
+    let (_, mut bad) = newest_snapshot(disk)?;
+    let good =
+        snapshot_names(disk)?.into_iter().filter(|name| !bad.contains(name)).collect::<Vec<_>>();
+    bad.extend(good);
+    Ok(bad.into())
 }

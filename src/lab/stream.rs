@@ -65,6 +65,10 @@ pub struct Recovered<F: Flaws = Sound> {
     pub records: u64,
     /// The record after which they begin, where a snapshot stood for those before.
     pub snapshot: Option<u64>,
+    /// Newer snapshots that do not check out.
+    pub bad_snapshots: Vec<String>,
+    /// The first older segment that is gone. Nothing was read there; a replay would.
+    pub missing: Option<String>,
 }
 
 /// Where reading begins.
@@ -77,10 +81,14 @@ pub enum From {
 }
 
 /// The newest snapshot, and the replica in it; none where there is none of this version.
-fn restored<F: Flaws>(disk: &mut dyn Disk) -> Result<Option<(Snapshot, Replica<F>)>, StreamError> {
-    let (newest, _) = newest_snapshot(disk).map_err(JournalError::from)?;
+type Restored<F> = Option<(Snapshot, Replica<F>)>;
+
+/// That, and the names of newer snapshots that do not check out.
+fn restored<F: Flaws>(disk: &mut dyn Disk) -> Result<(Restored<F>, Vec<String>), StreamError> {
+    let (newest, bad) = newest_snapshot(disk).map_err(JournalError::from)?;
     // A layout of another version is no damage: the log has everything.
-    Ok(newest.and_then(|of| Replica::restore(&of.bytes).ok().map(|replica| (of, replica))))
+    let saved = newest.and_then(|of| Replica::restore(&of.bytes).ok().map(|replica| (of, replica)));
+    Ok((saved, bad))
 }
 
 /// Reads the stream in the disk's folder, up to the record `until` where that is given.
@@ -105,7 +113,10 @@ pub fn recover_as<F: Flaws>(
     from: From,
     until: Option<u64>,
 ) -> Result<Recovered<F>, StreamError> {
-    let saved = if from == From::Snapshot { restored(disk)? } else { None };
+    let (saved, bad_snapshots) = match from {
+        From::Snapshot => restored(disk)?,
+        From::Beginning => (None, Vec::new()),
+    };
     let (snapshot, mut replica) =
         saved.map_or((None, Replica::blank()), |(snapshot, replica)| (Some(snapshot), replica));
     let opened = match &snapshot {
@@ -115,15 +126,19 @@ pub fn recover_as<F: Flaws>(
     let mut reader = match opened {
         Ok(reader) => reader,
         Err(JournalError::Empty) => {
-            return Ok(Recovered { replica, tail: None, records: 0, snapshot: None });
+            let (tail, records, snapshot, missing) = (None, 0, None, None);
+            return Ok(Recovered { replica, tail, records, snapshot, bad_snapshots, missing });
         }
         Err(error) => return Err(error.into()),
     };
+    let missing = reader.missing_before();
+    let snapshot = snapshot.map(|of| of.sequence);
     let mut scratch = Scratch::new();
     let mut records = 0;
     while let Some(of) = reader.next()? {
         if until.is_some_and(|until| of.sequence > until) {
-            return Ok(Recovered { replica, tail: None, records, snapshot: None });
+            let tail = None;
+            return Ok(Recovered { replica, tail, records, snapshot, bad_snapshots, missing });
         }
         let record = of.sequence;
         let entry = Entry::read(of.kind, of.words, &mut scratch)
@@ -132,7 +147,7 @@ pub fn recover_as<F: Flaws>(
         records += 1;
     }
     let tail = reader.tail().cloned();
-    Ok(Recovered { replica, tail, records, snapshot: snapshot.map(|of| of.sequence) })
+    Ok(Recovered { replica, tail, records, snapshot, bad_snapshots, missing })
 }
 
 /// A life that is to begin.

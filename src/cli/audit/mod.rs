@@ -51,9 +51,6 @@ pub enum AuditError {
         /// The system's word.
         cause: io::Error,
     },
-    /// The key to check signatures with.
-    #[error("--key: an Ed25519 public key has 64 hexadecimal digits")]
-    Key,
     /// A lane's folder.
     #[error(transparent)]
     Disk(#[from] DiskError),

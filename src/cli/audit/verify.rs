@@ -18,12 +18,15 @@ pub(super) struct VerifyArgs {
     /// Folder of the run
     run: PathBuf,
     /// Ed25519 public key (64 hexadecimal digits) that must have signed every finished segment
-    #[arg(long, value_name = "HEX")]
-    key: Option<String>,
+    #[arg(long, value_name = "HEX", value_parser = key_of)]
+    key: Option<PublicKey>,
     /// One JSON object on stdout
     #[arg(long)]
     json: bool,
 }
+
+/// An Ed25519 public key.
+type PublicKey = [u8; 32];
 
 /// What was found; keys are stable.
 #[derive(Debug, Serialize)]
@@ -58,10 +61,9 @@ struct LaneVerdict {
 }
 
 pub(super) fn run(args: &VerifyArgs, out: &mut impl Write) -> Result<(), AuditError> {
-    let key = args.key.as_deref().map(|hex| key_of(hex).ok_or(AuditError::Key)).transpose()?;
     let mut lanes = Vec::new();
     for folder in lane_folders(&args.run)? {
-        lanes.push(verify_lane(&folder, key.as_ref())?);
+        lanes.push(verify_lane(&folder, args.key.as_ref())?);
     }
     let bad = lanes.iter().filter(|lane| !lane.ok).count();
     let verdict = RunVerdict {
@@ -137,7 +139,7 @@ fn follow(disk: &mut dyn Disk, verdict: &mut LaneVerdict) -> Result<Seals, Fault
     let seals = reader.seals().clone();
     (verdict.seals, verdict.signed_seals) = (seals.count, seals.signed);
     if let Some(tail) = reader.tail() {
-        verdict.ended = tail.sealed && said_so;
+        verdict.ended = said_so;
         verdict.torn_tail = tail
             .dropped
             .as_ref()
@@ -186,15 +188,14 @@ fn print_lane(lane: &LaneVerdict, out: &mut impl Write) -> std::io::Result<()> {
     Ok(())
 }
 
-fn key_of(text: &str) -> Option<[u8; 32]> {
+fn key_of(text: &str) -> Result<PublicKey, String> {
     let mut key = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
+    let digits = text.len() == 64 && text.bytes().all(|of| of.is_ascii_hexdigit());
+    let bytes = (0..key.len()).map(|at| u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok());
+    for (place, byte) in key.iter_mut().zip(bytes) {
+        *place = byte.filter(|_| digits).ok_or("a public key has 64 hexadecimal digits")?;
     }
-    for (at, byte) in key.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
-    }
-    Some(key)
+    Ok(key)
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -210,8 +211,8 @@ mod tests {
         let text = "00ff".repeat(16);
         let key = key_of(&text).expect("a key");
         assert_eq!(hex(&key), text);
-        for bad in ["", "00", &"0g".repeat(32), &"é".repeat(32)] {
-            assert_eq!(key_of(bad), None, "{bad}");
+        for bad in ["", "00", &"0g".repeat(32), &"é".repeat(32), &"+1".repeat(32)] {
+            assert!(key_of(bad).is_err(), "{bad}");
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::cli::config::plan_limits::{GROUPS_MAX, NAMED_RATES_MAX};
 use crate::cli::config::settings::{Config, Lane, Making};
 use crate::cli::config::values::{Address, Amount};
 use crate::hot::breaker::ANSWERS_MAX;
+use crate::hot::rate::RATE_WINDOW_MAX;
 use crate::record::{PLAN_INSTRUMENTS_MAX, Symbol};
 use crate::strategy::making::{LEVELS_MAX, coefficients};
 use std::collections::BTreeMap;
@@ -209,6 +210,15 @@ impl Config {
                 let problem = "is 0; a limit must be positive, and none can be switched off";
                 return Err(self.refuse(&format!("limits.{name}"), problem));
             }
+        }
+        if u64::from(limits.order_rate) + u64::from(limits.cancels_reserved)
+            > RATE_WINDOW_MAX as u64
+        {
+            let problem = format!(
+                "is {}, with {} for cancels; a lane counts {RATE_WINDOW_MAX} in a window",
+                limits.order_rate, limits.cancels_reserved
+            );
+            return Err(self.refuse("limits.order_rate", problem));
         }
         Ok(())
     }

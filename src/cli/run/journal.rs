@@ -116,6 +116,19 @@ impl Folder {
         Some(Folder { path, run, boot, kind, settings, snapshot_records, raw_frames })
     }
 
+    /// Folders of lanes that earlier runs had and one of `lanes` lanes does not.
+    #[must_use]
+    pub fn left_alone(&self, lanes: usize) -> Vec<PathBuf> {
+        let number = |name: &str| name.strip_prefix("lane-")?.parse::<usize>().ok();
+        let entries = std::fs::read_dir(&self.path).into_iter().flatten().flatten();
+        let mut others: Vec<PathBuf> = entries
+            .filter(|entry| number(&entry.file_name().to_string_lossy()) >= Some(lanes))
+            .map(|entry| entry.path())
+            .collect();
+        others.sort();
+        others
+    }
+
     /// Recovers a lane's stream and opens a new life behind it, whose finished segments the key signs.
     ///
     /// # Errors
@@ -147,9 +160,18 @@ impl Folder {
             let torn = dropped.map_or(String::new(), |of| {
                 format!("; what stood behind the last whole record ({}) is dropped", of.damage)
             });
+            let missing = left.missing.as_ref().map_or(String::new(), |name| {
+                format!(
+                    "; {name} of its past is missing: this life does not need it, `replay` does"
+                )
+            });
+            let bad = left.bad_snapshots.iter().fold(String::new(), |words, name| {
+                words + &format!("; {name} does not check out and is passed over")
+            });
             let ended = if left.replica.has_ended() { "ended" } else { "was killed" };
             format!(
-                "lane `{}` goes on after {} records{} in {:.0} ms; the life before {ended}{torn}",
+                "lane `{}` goes on after {} records{} in {:.0} ms; the life before \
+                 {ended}{torn}{missing}{bad}",
                 of.name,
                 left.records,
                 left.snapshot.map_or(String::new(), |of| format!(" behind the snapshot of {of}")),
@@ -219,6 +241,7 @@ impl Journal {
     pub fn end(self) -> JournalReport {
         let joined = self.thread.join();
         let failure = match joined {
+            Ok(()) if !self.folder.is_dir() => Some("its folder is gone".to_owned()),
             Ok(()) => self.health.failure().map(|failure| failure.to_string()),
             Err(_) => Some("its thread died".to_owned()),
         };
@@ -244,4 +267,25 @@ fn write<D: disk::Disk>(mut writer: Writer<D>, follower: Follower, clock: &impl 
         }
     };
     thread::run(&mut writer, clock, NAP, follow, save);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn journals_of_lanes_that_a_configuration_lacks_are_named() {
+        let path = std::env::temp_dir().join(format!("bot4-left-alone-{}", std::process::id()));
+        for name in ["lane-0", "lane-1", "lane-2", "lane-10", "lane-x", "other"] {
+            std::fs::create_dir_all(path.join(name)).expect("a folder");
+        }
+        let config = Config::default();
+        let mut folder = Folder::of(&config, UnixNanos(0)).expect("a journal is kept");
+        folder.path.clone_from(&path);
+        let others = folder.left_alone(2);
+        let none = folder.left_alone(11);
+        let _ = std::fs::remove_dir_all(&path);
+        assert_eq!(others, [path.join("lane-10"), path.join("lane-2")]);
+        assert!(none.is_empty() && folder.left_alone(1).is_empty(), "nor is there a folder");
+    }
 }

@@ -106,6 +106,13 @@ pub fn start(
     let wall_at_zero = wall_at_zero(&clock);
     let wall = UnixNanos(wall_at_zero.0.saturating_add(clock.now().0));
     let folder = Folder::of(config, wall);
+    for other in folder.iter().flat_map(|of| of.left_alone(arena.traders.len())) {
+        let other = other.display();
+        eprintln!(
+            "bot4: {other} is the journal of a lane that this configuration does not have: nobody looks \
+             after its orders and positions"
+        );
+    }
     let doors = control::open(config, folder.as_ref().map(|of| of.path.as_path()))?;
     let (placement, mut concessions) = place(arena.traders.len());
     if let Some(problem) = lock_memory() {

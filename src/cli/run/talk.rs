@@ -65,6 +65,8 @@ pub struct Standing {
     pub instruments_held_by: Vec<String>,
     /// Whether both links are up.
     pub connected: bool,
+    /// Whether it waits for room in a rate, its own or the venue's.
+    pub paced: bool,
     /// Orders that may still fill.
     pub working: u64,
     /// Equity, in the currency of the limits.
@@ -294,6 +296,7 @@ impl Standing {
             held_by: names(&mut status.holds().causes()),
             instruments_held_by: names(&mut status.instrument_holds().causes()),
             connected: status.trading.load(Ordering::Relaxed),
+            paced: status.paced.load(Ordering::Relaxed),
             working: count(&status.working),
             equity: Money(status.equity.load(Ordering::Relaxed).into()).to_string(),
             frames: count(&status.frames),

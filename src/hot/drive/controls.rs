@@ -32,6 +32,8 @@ pub struct Status {
     pub working: AtomicU64,
     /// Whether both links are up.
     pub trading: AtomicBool,
+    /// Whether it waits for room in a rate.
+    pub paced: AtomicBool,
     /// What holds the lane back, as `Holds` has it.
     holds: AtomicU32,
     /// The same of its instruments: breakers.

@@ -443,6 +443,7 @@ impl<C: Clock + Clone, R: Recorder, F: Flaws> Driver<C, R, F> {
         status.requests.store(self.times.requests(), Ordering::Relaxed);
         status.filled.store(orders.filled, Ordering::Relaxed);
         status.trading.store(self.market_up && self.orders_up, Ordering::Relaxed);
+        status.paced.store(lane.is_paced(), Ordering::Relaxed);
     }
 
     /// How long the lane itself took lately is an input like any other.

@@ -40,10 +40,10 @@ pub struct FaultList(pub Vec<Fault>);
 
 /// A text that is no list of faults.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no fault; a fault is MS:NAME[:A[:B[:C]]], with NAME one of {names}")]
+#[error("`{text}` is no fault: {why}; a fault is MS:NAME[:A[:B[:C]]]")]
 pub struct FaultListError {
     text: String,
-    names: String,
+    why: String,
 }
 
 impl Fault {
@@ -105,28 +105,31 @@ impl FromStr for FaultList {
     type Err = FaultListError;
 
     fn from_str(text: &str) -> Result<FaultList, FaultListError> {
-        let wrong = |part: &str| FaultListError {
-            text: part.to_owned(),
-            names: Kind::ALL.map(Kind::name).join(", "),
-        };
         let parts = text.split(',').filter(|part| !part.is_empty());
-        let read = |part: &str| one(part).ok_or_else(|| wrong(part));
+        let read =
+            |part: &str| one(part).map_err(|why| FaultListError { text: part.to_owned(), why });
         let mut faults = parts.map(read).collect::<Result<Vec<Fault>, _>>()?;
         faults.sort_by_key(|fault| fault.at);
         Ok(FaultList(faults))
     }
 }
 
-fn one(text: &str) -> Option<Fault> {
+fn one(text: &str) -> Result<Fault, String> {
     let mut parts = text.split(':');
-    let at = Nanos::from_millis(parts.next()?.parse().ok()?);
-    let name = parts.next()?;
-    let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name)?;
+    let at = parts.next().and_then(|part| part.parse().ok());
+    let at = at.ok_or("it does not begin with a number of milliseconds")?;
+    let name = parts.next().unwrap_or_default();
+    let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
+        format!("NAME is `{name}` and not one of {}", Kind::ALL.map(Kind::name).join(", "))
+    })?;
     let mut args = [0; 3];
     for (place, part) in args.iter_mut().zip(parts.by_ref()) {
-        *place = part.parse().ok()?;
+        *place = part.parse().map_err(|_| format!("`{part}` is no whole number"))?;
     }
-    parts.next().is_none().then_some(Fault { at, kind, args })
+    match parts.next() {
+        None => Ok(Fault { at: Nanos::from_millis(at), kind, args }),
+        Some(more) => Err(format!("`:{more}` follows its third number")),
+    }
 }
 
 #[cfg(test)]
@@ -144,9 +147,16 @@ mod tests {
             let half = FaultList(list.0.iter().copied().step_by(2).collect());
             assert_eq!(half.to_string().parse(), Ok(half));
         }
-        for bad in ["x", "1", "1:nothing", "1:reset:x", "1:reset:1:2:3:4", "-1:reset"] {
-            let error = bad.parse::<FaultList>().expect_err(bad).to_string();
-            assert!(error.contains(bad) && error.contains("half_open"), "{error}");
+        for (bad, why) in [
+            ("x", "milliseconds"),
+            ("1", "half_open"),
+            ("1:nothing", "`nothing` and not one of"),
+            ("1:reset:x", "`x` is no whole number"),
+            ("1:reset:1:2:3:4", "`:4` follows"),
+            ("-1:reset", "milliseconds"),
+        ] {
+            let error = format!("7:reset,{bad}").parse::<FaultList>().expect_err(bad).to_string();
+            assert!(error.contains(&format!("`{bad}`")) && error.contains(why), "{error}");
         }
         assert_eq!("".parse(), Ok(FaultList::default()));
     }
