@@ -100,6 +100,9 @@ impl<B: Book, F: Flaws> Lane<B, F> {
         if mode == Mode::Halted || !self.orders_up || !self.market_up {
             return none;
         }
+        if F::has(Flaw::StaySilent) && self.counts.lives > 1 {
+            return none;
+        }
         let (Some(entry), Some(top)) = (self.plan.entry(desk.instrument.id), touch::<B, F>(desk))
         else {
             return none;
@@ -265,7 +268,7 @@ impl<B: Book, F: Flaws> Lane<B, F> {
             OrderAction::CancelAll => {}
         }
         if matches!(intent.action, OrderAction::Place | OrderAction::Replace) {
-            self.breakers.on_order();
+            self.breakers.on_order(now);
             if let Some(account) = self.ledger.account(intent.instrument) {
                 self.exposures.update(intent.instrument.0 as usize, account);
             }

@@ -9,7 +9,8 @@
 //!    └───────────────────────────────────────────────────────────────────┘ every trial succeeded
 //! ```
 //!
-//! The cool-down counts from the last time that the level stood at `trip`. Volatility, spread, latency
+//! The cool-down counts from the last time that the level stood at `trip`. A trial fails, too, when a
+//! cool-down passes without its answer; one whose answer says nothing of the venue is tried again. Volatility, spread, latency
 //! and stale data are of one instrument, the lane's own time and the rejections of the whole lane.
 //! Invariant: the state depends on inputs and their times alone; running levels use + - * / only.
 
@@ -67,7 +68,7 @@ impl BreakerState {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Breaker {
     state: BreakerState,
-    /// When the level last stood at `trip`.
+    /// When the level last stood at `trip`, or a trial was last begun.
     tripped_at: Nanos,
     trips: u64,
     /// Orders let out while half open, and how many of them the venue took.
@@ -127,8 +128,12 @@ impl Breaker {
     }
 
     /// An order leaves.
-    pub fn on_order(&mut self) {
-        self.tried += u32::from(self.state == BreakerState::HalfOpen);
+    #[inline]
+    pub fn on_order(&mut self, now: Nanos) {
+        if self.state == BreakerState::HalfOpen {
+            self.tried += 1;
+            self.tripped_at = now;
+        }
     }
 
     /// Whether an order may leave as far as trials go.
@@ -150,6 +155,21 @@ impl Breaker {
         self.succeeded += 1;
         if self.succeeded >= rule.trials {
             self.state = BreakerState::Closed;
+        }
+    }
+
+    /// The venue's answer to a trial says nothing of the venue.
+    fn on_void_trial(&mut self) {
+        if self.state == BreakerState::HalfOpen && self.tried > self.succeeded {
+            self.tried -= 1;
+        }
+    }
+
+    /// Time passes: trials have a cool-down to be answered.
+    fn on_time(&mut self, rule: &BreakerRule, now: Nanos) {
+        let waits = self.state == BreakerState::HalfOpen && self.tried > self.succeeded;
+        if waits && now.since(self.tripped_at) >= rule.cool_down {
+            self.open(now);
         }
     }
 
@@ -442,9 +462,15 @@ impl LaneBreakers {
         self.weigh_answers(plan, now);
     }
 
-    /// Time passes: answers leave the window.
+    /// The venue has answered an order in a way that says nothing of the venue.
+    pub fn on_void_answer(&mut self) {
+        self.rejects.on_void_trial();
+    }
+
+    /// Time passes: answers leave the window, trials wait for theirs.
     #[inline]
     pub fn on_time(&mut self, plan: &PlanBreakers, now: Nanos) {
+        self.rejects.on_time(&plan.rules[BreakerKind::Rejects as usize], now);
         if self.rejects.state == BreakerState::Open {
             self.weigh_answers(plan, now);
         }
@@ -472,8 +498,9 @@ impl LaneBreakers {
     }
 
     /// An order leaves.
-    pub fn on_order(&mut self) {
-        self.rejects.on_order();
+    #[inline]
+    pub fn on_order(&mut self, now: Nanos) {
+        self.rejects.on_order(now);
     }
 
     /// Whether an order may leave as far as trials go.
@@ -549,3 +576,7 @@ impl LaneBreakers {
 }
 
 const _: () = assert!(BreakerKind::ALL.len() == BREAKERS);
+
+#[cfg(test)]
+#[path = "breaker_tests.rs"]
+mod tests;

@@ -96,6 +96,8 @@ flaws! {
         "An order is not asked what it does to the exposures.",
     IgnoreExposure "ignore_exposure" "exposure limits"
         "An exposure that prices have moved above its limit holds nobody back.",
+    StaySilent "stay_silent" "liveness"
+        "A life that follows another quotes nothing, and nothing says so.",
     HoardFrames "hoard_frames" "memory"
         "Every market frame leaves something behind, and nothing bounds it.",
 }

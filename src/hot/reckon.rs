@@ -157,8 +157,11 @@ impl<B: Book, F: Flaws> Lane<B, F> {
     /// The venue's answer to an order, as far as breakers go.
     pub(super) fn on_answer(&mut self, report: &ExecutionReport, now: Nanos) {
         let good = match report.kind {
-            ExecutionKind::Acknowledged => true,
-            ExecutionKind::Rejected if !is_markets_doing(report.reject_code) => false,
+            ExecutionKind::Acknowledged | ExecutionKind::Replaced => true,
+            ExecutionKind::Rejected if is_markets_doing(report.reject_code) => {
+                return self.breakers.on_void_answer();
+            }
+            ExecutionKind::Rejected => false,
             _ => return,
         };
         self.breakers.on_answer(good, &self.plan.breakers, now);

@@ -122,7 +122,7 @@ fn limits() -> PlanLimits {
 }
 
 /// Levels that only a test of the breakers reaches.
-fn breakers() -> PlanBreakers {
+pub(in crate::hot) fn breakers() -> PlanBreakers {
     let second = Nanos::SECOND;
     let rule = |trip, least, trials| BreakerRule {
         trip,

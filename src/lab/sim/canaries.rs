@@ -72,7 +72,10 @@ pub const fn breaks(flaw: Flaw) -> &'static [Invariant] {
         }
         // what an absurd number leads to, down to the end of the engine
         Flaw::TakeAbsurdPlan => {
-            &[I::OrderSize, I::PositionLimit, I::OrderCount, I::OwnRate, I::Forbidden, I::Alive]
+            use Invariant::{
+                Alive, Forbidden, Idle, OrderCount, OrderSize, OwnRate, PositionLimit,
+            };
+            &[OrderSize, PositionLimit, OrderCount, OwnRate, Forbidden, Alive, Idle]
         }
         Flaw::IgnoreGap => &[I::Book],
         Flaw::CountWithoutInFlight => &[I::PositionLimit],
@@ -80,6 +83,7 @@ pub const fn breaks(flaw: Flaw) -> &'static [Invariant] {
         Flaw::SkipExposureCheck => &[I::ExposureLimit],
         Flaw::IgnoreLoss | Flaw::IgnoreExposure => &[I::Breach],
         Flaw::HoardFrames => &[I::Memory],
+        Flaw::StaySilent => &[I::Idle],
     }
 }
 

@@ -46,8 +46,10 @@ pub enum Invariant {
     Recovery,
     /// Memory is bounded.
     Memory,
-    /// The engine runs and trades again once all is well.
+    /// The engine runs, its links are up and its books trusted once all is well.
     Alive,
+    /// A lane that may trade has orders in the market.
+    Idle,
 }
 
 /// A breach.

@@ -14,7 +14,8 @@ use crate::lab::exchange::server::Witnessed;
 use crate::ledger::{Ledger, Order};
 use crate::market::book::{Book, Ladder};
 use crate::record::{
-    ExecutionKind, ExecutionReport, Instrument, InstrumentKind, Intent, OrderAction, Plan,
+    ExecutionKind, ExecutionReport, Instrument, InstrumentKind, Intent, Mode, OrderAction, Plan,
+    Verdict,
 };
 use crate::units::{Currency, InstrumentId, Lots, Money, Nanos, OrderId, Side, Ticks};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -80,6 +81,8 @@ pub struct Judge {
     patience: Nanos,
     /// Others used up our rate limits until then.
     limited_until: Nanos,
+    /// When an exposure or position limit last left no room for an order.
+    crammed_at: Option<Nanos>,
     /// Where the world stands.
     pub(super) now: Nanos,
     pub(super) step: u64,
@@ -123,6 +126,7 @@ impl Judge {
             since: BTreeMap::new(),
             patience: LASTING,
             limited_until: Nanos(0),
+            crammed_at: None,
             now: Nanos(0),
             step: 0,
             violation: None,
@@ -481,6 +485,9 @@ impl Judge {
     /// The gate said something.
     pub fn said(&mut self, said: &Said) {
         let judgement = &said.judgement;
+        if leaves_no_room(judgement.verdict) {
+            self.crammed_at = Some(self.now);
+        }
         if !judgement.verdict.passes() {
             return;
         }
@@ -560,6 +567,19 @@ impl Judge {
         self.lasting(Invariant::Alive, found);
     }
 
+    /// In a calm a lane that nothing holds back, with a plan in force and room in its limits, quotes
+    /// somewhere.
+    pub fn check_quoting<F: Flaws>(&mut self, lane: &Lane<Ladder, F>) {
+        let free = self.instruments.iter().any(|of| lane.mode_of(of.id) == Mode::Active);
+        let planned = self.now.since(self.planned_at) <= self.plan.limits.plan_age_max;
+        let crammed = self.crammed_at.is_some_and(|at| self.now.since(at) <= Nanos::SECOND);
+        let paced = lane.is_paced() && !self.has_ample_rate();
+        let may = free && planned && !crammed && !paced && lane.is_connected();
+        let idle = may && lane.ledger().working() == 0;
+        let words = || format!("nothing works, and only {:?} hold the lane", lane.holds());
+        self.lasting(Invariant::Idle, idle.then(words));
+    }
+
     /// What the account held before anything was traded.
     #[must_use]
     pub fn start_of(&self, held: &[(Currency, Money)]) -> Vec<(Currency, Money)> {
@@ -587,4 +607,19 @@ impl Judge {
     pub fn position(&self, of: InstrumentId) -> Lots {
         Lots(self.accounts[of.0 as usize].position)
     }
+}
+
+/// Whether a verdict says that the plan's limits are too narrow for the order, as small as it is.
+fn leaves_no_room(verdict: Verdict) -> bool {
+    matches!(
+        verdict,
+        Verdict::PositionOverLimit
+            | Verdict::Concentration
+            | Verdict::GroupExposure
+            | Verdict::StrategyExposure
+            | Verdict::VenueExposure
+            | Verdict::NetExposure
+            | Verdict::GrossExposure
+            | Verdict::Leverage
+    )
 }

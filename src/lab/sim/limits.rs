@@ -17,7 +17,7 @@ use crate::ledger::{Account, ORDERS_MAX, Order};
 use crate::market::book::Ladder;
 use crate::record::{
     Cause, Command, Instrument, InstrumentKind, Intent, Mode, OrderAction, OrderState, PlanLimits,
-    TimeInForce,
+    TimeInForce, VenueRate,
 };
 use crate::units::{Currency, Decimal, Lots, Money, Nanos, Rate, Side, Ticks};
 use std::collections::VecDeque;
@@ -148,6 +148,18 @@ impl Judge {
             let words = format!("more than {most} requests in {} ms", window.0 / 1_000_000);
             self.breach(Invariant::OwnRate, words);
         }
+    }
+
+    /// Whether the rates leave ample room: of every window less than half is used up by orders.
+    pub(super) fn has_ample_rate(&self) -> bool {
+        let of = &self.plan.limits;
+        let own = VenueRate { orders: of.orders_per_window.into(), window: of.rate_window };
+        let lately = |window| {
+            let orders = self.limits.orders.iter();
+            orders.filter(|(at, _)| self.now.since(*at) < window).count() as u64
+        };
+        let rates = of.venue.iter().chain([&own]).filter(|rate| rate.orders > 0);
+        rates.into_iter().all(|rate| 2 * lately(rate.window) < rate.orders)
     }
 
     /// After a turn of the engine: what its books show must have been acted upon.

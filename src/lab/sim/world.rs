@@ -46,6 +46,8 @@ const PLAN_PERIOD: Nanos = Nanos(15 * 1_000_000_000);
 const COMPARE_PERIOD: Nanos = Nanos::SECOND;
 /// After the last fault is over, the engine's books may differ for so long.
 const SETTLING: Nanos = Nanos(40 * 1_000_000_000);
+/// The longest window of a rate.
+const RATES_SETTLING: Nanos = Nanos(60 * 1_000_000_000);
 /// Between two looks of the operator at a lane that is held back.
 const OPERATOR_PERIOD: Nanos = Nanos(20 * 1_000_000_000);
 /// A start that failed for lack of space is tried again after this.
@@ -116,6 +118,8 @@ pub struct World<F: Flaws = Sound> {
     events_taken: u64,
     lives: u64,
     starts_failed: u64,
+    /// When the engine's machine last booted, from which its clocks count.
+    booted_at: Nanos,
     stood_at: Nanos,
     steps_at_once: u64,
     /// A bit of what this life wrote and had not synced flipped.
@@ -187,6 +191,7 @@ impl<F: Flaws> World<F> {
             events_taken: 0,
             lives: 0,
             starts_failed: 0,
+            booted_at: Nanos(0),
             stood_at: Nanos(0),
             steps_at_once: 0,
             rotten: false,
@@ -377,9 +382,9 @@ impl<F: Flaws> World<F> {
         }
         let of = &self.scenario;
         let endpoint = Endpoint { at: VENUE.at(PORT), host: "venue".to_owned(), tls: None };
-        let clock = self.time.clock(now);
-        let wall = skewed(UnixNanos(WALL_AT_ZERO.0 + now.0), self.engine_skew);
-        let epoch = ((wall.0 / 1_000_000_000).saturating_sub(EPOCH_ZERO) << 4) as u32;
+        let clock = self.time.clock(self.booted_at);
+        let wall = |at: Nanos| skewed(UnixNanos(WALL_AT_ZERO.0 + at.0), self.engine_skew);
+        let epoch = ((wall(now).0 / 1_000_000_000).saturating_sub(EPOCH_ZERO) << 4) as u32;
         let settings = DriveSettings {
             family: of.family,
             lane: LaneConfig { lane: LaneId(0), family: of.family, epoch },
@@ -398,11 +403,12 @@ impl<F: Flaws> World<F> {
             timer: TIMER,
             simd: Simd::detect(),
             seed: of.seed.wrapping_add(now.0),
-            wall_at_zero: wall,
+            wall_at_zero: wall(self.booted_at),
             schedule: None,
             warm_up: u64::MAX,
         };
-        self.ear.tale().add(|| format!("{:>14} the engine starts; its clock shows zero", now.0));
+        let shown = now.since(self.booted_at).0;
+        self.ear.tale().add(|| format!("{:>14} the engine starts; its clock shows {shown}", now.0));
         let born = Engine::start(Birth {
             machine: ENGINE,
             network: &self.network,
@@ -485,6 +491,7 @@ impl<F: Flaws> World<F> {
             Some(pick) => {
                 self.written_at_kill = engine.health().durable();
                 drop(engine);
+                self.booted_at = self.time.now();
                 self.network.lose_power(ENGINE);
                 self.disk.lose_power(pick);
             }
@@ -517,6 +524,10 @@ impl<F: Flaws> World<F> {
         }
         self.judge.compare(engine.lane().ledger());
         self.judge.check_alive(engine.lane());
+        // what was sent before a boot counts as sent at its beginning
+        if now >= self.booted_at.plus(RATES_SETTLING) {
+            self.judge.check_quoting(engine.lane());
+        }
         let held = self.venue.holdings(ACCOUNT);
         if self.start.is_empty() {
             self.start = self.judge.start_of(&held);
