@@ -10,8 +10,9 @@
 //! ```
 //!
 //! The cool-down counts from the last time that the level stood at `trip`. A trial fails, too, when a
-//! cool-down passes without its answer; one whose answer says nothing of the venue is tried again. Volatility, spread, latency
-//! and stale data are of one instrument, the lane's own time and the rejections of the whole lane.
+//! cool-down passes without its answer; one whose answer says nothing of the venue is tried again.
+//! Volatility, spread, latency and stale data are of one instrument, the lane's own time and the
+//! rejections of the whole lane.
 //! Invariant: the state depends on inputs and their times alone; running levels use + - * / only.
 
 use super::signal::{SAMPLE_PERIOD, Signal};

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod disk;
 pub mod engine;
 pub mod faults;
+mod hearing;
 mod invariants;
 pub mod judge;
 pub mod kinds;

@@ -8,7 +8,7 @@
 use super::clock::SimTime;
 use super::disk::SimDisk;
 use super::engine::{Birth, Engine, Stalled};
-use super::faults::{CALM, Fault, FaultList};
+use super::faults::{Fault, FaultList};
 use super::judge::{Invariant, Judge};
 use super::net::{Machine, Network, SimNet};
 use super::scenario::Scenario;
@@ -18,11 +18,11 @@ use crate::host::net::{Net, NetError, NetKind, NetSettings};
 use crate::hot::drive::wire::Endpoint;
 use crate::hot::drive::{DriveSettings, Endpoints, Turn};
 use crate::hot::flaws::{Flaws, Sound};
-use crate::hot::lane::{Lane, LaneConfig};
+use crate::hot::lane::LaneConfig;
 use crate::journal::Durability;
 use crate::lab::exchange::server::{House, ServerError, ServerSettings, Strike};
 use crate::lab::exchange::{ClientId, ExchangeSettings, FlowSettings, QueueModel};
-use crate::lab::stream::{self, From, StreamError};
+use crate::lab::stream::StreamError;
 use crate::record::{Command, Plan};
 use crate::units::{Currency, InstrumentId, LaneId, Money, Nanos, UnixNanos};
 use std::collections::BTreeMap;
@@ -44,10 +44,6 @@ const TIMER: Nanos = Nanos::from_millis(50);
 const PLAN_PERIOD: Nanos = Nanos(15 * 1_000_000_000);
 /// Between two comparisons of books in a calm.
 const COMPARE_PERIOD: Nanos = Nanos::SECOND;
-/// After the last fault is over, the engine's books may differ for so long.
-const SETTLING: Nanos = Nanos(40 * 1_000_000_000);
-/// The longest window of a rate.
-const RATES_SETTLING: Nanos = Nanos(60 * 1_000_000_000);
 /// Between two looks of the operator at a lane that is held back.
 const OPERATOR_PERIOD: Nanos = Nanos(20 * 1_000_000_000);
 /// A start that failed for lack of space is tried again after this.
@@ -104,22 +100,22 @@ pub struct World<F: Flaws = Sound> {
     /// Those of them that were synced.
     pub(super) durable_at_kill: u64,
     /// When the effects of every fault so far are over.
-    over_at: Nanos,
+    pub(super) over_at: Nanos,
     pub(super) no_plans_until: Nanos,
     pub(super) disk_fails_until: Nanos,
     plan: Box<Plan>,
     /// Milliseconds by which the wall clocks are off.
     pub(super) venue_skew: i64,
     pub(super) engine_skew: i64,
-    stopping: Option<(Nanos, Nanos)>,
-    start: Vec<(Currency, Money)>,
+    pub(super) stopping: Option<(Nanos, Nanos)>,
+    pub(super) start: Vec<(Currency, Money)>,
     counts: BTreeMap<&'static str, u64>,
     steps: u64,
     events_taken: u64,
     lives: u64,
     starts_failed: u64,
     /// When the engine's machine last booted, from which its clocks count.
-    booted_at: Nanos,
+    pub(super) booted_at: Nanos,
     stood_at: Nanos,
     steps_at_once: u64,
     /// A bit of what this life wrote and had not synced flipped.
@@ -506,81 +502,6 @@ impl<F: Flaws> World<F> {
             }
         }
         self.later(again, Errand::Start);
-    }
-
-    // ---- judgement ----
-
-    /// Compares books once every fault has been over for a while.
-    fn compare(&mut self, now: Nanos) {
-        let Some(engine) = &self.engine else { return };
-        self.judge.check_tables(engine.driver());
-        for of in &self.scenario.instruments {
-            if let Some(theirs) = self.venue.book(of.id) {
-                self.judge.compare_book(engine.lane(), &theirs);
-            }
-        }
-        if now < self.over_at.plus(SETTLING) || self.stopping.is_some() {
-            return;
-        }
-        self.judge.compare(engine.lane().ledger());
-        self.judge.check_alive(engine.lane());
-        // what was sent before a boot counts as sent at its beginning
-        if now >= self.booted_at.plus(RATES_SETTLING) {
-            self.judge.check_quoting(engine.lane());
-        }
-        let held = self.venue.holdings(ACCOUNT);
-        if self.start.is_empty() {
-            self.start = self.judge.start_of(&held);
-        }
-        self.judge.check_money(&self.start, &held);
-        debug_assert!(SETTLING < CALM, "Invariant: a calm outlasts the settling");
-    }
-
-    /// What a start made of snapshot and log must be what the whole log says. (The life that starts has
-    /// added its beginning by now, which changes no lane.)
-    fn check_recovered(&mut self, hash: Option<u64>) {
-        match stream::recover_as::<F>(&mut self.disk.clone(), From::Beginning, None) {
-            Ok(all) => {
-                let whole = all.replica.lane().map(Lane::state_hash);
-                if whole != hash {
-                    let words = format!("the start found {hash:x?}, the whole log says {whole:x?}");
-                    self.judge.breach(Invariant::Replay, words);
-                }
-            }
-            // Rot that the snapshot stands before: the start did not need it, and need not see it.
-            Err(_) if self.disk.restore() => self.check_recovered(hash),
-            Err(error) => self.judge.breach(Invariant::Replay, error.to_string()),
-        }
-    }
-
-    /// A replay of the journal must come to the lane's state.
-    fn check_replay(&mut self, hash: u64, sequence: u64) {
-        match stream::recover_as::<F>(&mut self.disk.clone(), From::Beginning, None) {
-            Ok(left) => {
-                let found = left.replica.lane().map(|lane| (lane.state_hash(), lane.sequence()));
-                if found != Some((hash, sequence)) {
-                    let words = format!("lane {hash:016x} at {sequence}, replay {found:x?}");
-                    self.judge.breach(Invariant::Replay, words);
-                }
-            }
-            Err(_) if self.disk.restore() => self.check_replay(hash, sequence),
-            Err(error) => self.judge.breach(Invariant::Replay, error.to_string()),
-        }
-    }
-
-    fn check_end(&mut self) {
-        if self.engine.is_some() {
-            let words = "the lane was told to stop and has not ended".to_owned();
-            self.judge.breach(Invariant::Alive, words);
-        }
-        for of in &self.scenario.instruments {
-            let (venue, judge) = (self.venue.position(ACCOUNT, of.id), self.judge.position(of.id));
-            if venue != judge {
-                let words =
-                    format!("{}: the exchange has {venue:?}, the judge {judge:?}", of.symbol);
-                self.judge.breach(Invariant::Money, words);
-            }
-        }
     }
 
     // ---- figures ----
