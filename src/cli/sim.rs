@@ -27,7 +27,7 @@ pub struct SimArgs {
     /// The first seed
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
-    /// How many seeds, counted up from the first: one without it; with --canaries at most 40 a bug
+    /// How many seeds, counted up from the first: one without it; with --canaries at most 200 a bug
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     seeds: Option<u64>,
     /// Simulated hours of each seed: half an hour without it, a fifth with --canaries

@@ -16,7 +16,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Seeds within which every bug must be found, unless told otherwise.
-pub const SEEDS_MAX: u64 = 40;
+pub const SEEDS_MAX: u64 = 200;
 /// How long each seed lives, unless told otherwise: a fifth of an hour.
 pub const SPAN: Nanos = Nanos(720 * 1_000_000_000);
 
