@@ -37,8 +37,8 @@ pub enum ReplayError {
     /// The folder holds no lane.
     #[error("{0} holds no journal: name the folder that `bot4 run` printed, with lane-0 in it")]
     NoLanes(PathBuf),
-    /// A lane's folder without a record.
-    #[error("{0} holds no record: the lane never began, or its files are gone")]
+    /// Lanes' folders without a record.
+    #[error("{0} holds no record: no lane ever began, or their files are gone")]
     NoRecords(PathBuf),
     /// The folder.
     #[error("{folder}: {cause}")]
@@ -199,9 +199,6 @@ fn replay(run: &Path, until: Option<u64>) -> Result<ReplayReport, ReplayError> {
         (StateHash::default(), Some(StateHash::default()), StateHash::default());
     for folder in lane_folders(run)? {
         let Recovered { replica, tail, records, .. } = recovered(&folder, until)?;
-        if records == 0 && until.is_none_or(|until| until > 0) {
-            return Err(ReplayError::NoRecords(folder));
-        }
         match (replica.last_digest(), &mut recorded) {
             (Some((then, now)), Some(recorded)) => {
                 recorded.word(then.state_hash);
@@ -228,6 +225,9 @@ fn replay(run: &Path, until: Option<u64>) -> Result<ReplayReport, ReplayError> {
         });
     }
     let records = lanes.iter().map(|lane| lane.records).sum();
+    if records == 0 && until.is_none_or(|until| until > 0) {
+        return Err(ReplayError::NoRecords(run.to_owned()));
+    }
     Ok(ReplayReport {
         state_hash: format!("{:016x}", replayed.finish()),
         recorded_state_hash: recorded.map(|of| format!("{:016x}", of.finish())),

@@ -166,10 +166,14 @@ impl Breaker {
         }
     }
 
-    /// Time passes: trials have a cool-down to be answered.
+    /// Time passes: the last trial has a cool-down to be answered. A plan may ask for fewer than before.
     fn on_time(&mut self, rule: &BreakerRule, now: Nanos) {
-        let waits = self.state == BreakerState::HalfOpen && self.tried > self.succeeded;
-        if waits && now.since(self.tripped_at) >= rule.cool_down {
+        if self.state != BreakerState::HalfOpen {
+            return;
+        }
+        if self.succeeded >= rule.trials {
+            self.state = BreakerState::Closed;
+        } else if self.tried > self.succeeded && now.since(self.tripped_at) >= rule.cool_down {
             self.open(now);
         }
     }
@@ -455,12 +459,30 @@ impl LaneBreakers {
 
     /// The venue has taken an order, or not.
     pub fn on_answer(&mut self, good: bool, plan: &PlanBreakers, now: Nanos) {
-        let rule = &plan.rules[BreakerKind::Rejects as usize];
-        self.rejects.on_trial(good, rule, now);
+        let was = self.rejects.state;
+        self.rejects.on_trial(good, &plan.rules[BreakerKind::Rejects as usize], now);
+        self.forget_answers(was);
         self.answers[(self.answered % ANSWERS_MAX as u64) as usize] = (now, good);
         self.answered += 1;
-        self.rejected_in_row = if good { 0 } else { self.rejected_in_row + 1 };
+        // while it is open nothing is asked: what is refused then was asked before
+        let counts = !good && self.rejects.state != BreakerState::Open;
+        self.rejected_in_row = if counts { self.rejected_in_row + 1 } else { 0 };
         self.weigh_answers(plan, now);
+    }
+
+    /// The venue has taken a change of an order. That says less than a new one: it is a trial like any
+    /// other, and no reason to forget refusals.
+    pub fn on_change(&mut self, plan: &PlanBreakers, now: Nanos) {
+        let was = self.rejects.state;
+        self.rejects.on_trial(true, &plan.rules[BreakerKind::Rejects as usize], now);
+        self.forget_answers(was);
+    }
+
+    /// What has moved the breaker is told; what moves it next comes after.
+    fn forget_answers(&mut self, was: BreakerState) {
+        if self.rejects.state != was {
+            (self.answered, self.rejected_in_row) = (0, 0);
+        }
     }
 
     /// The venue has answered an order in a way that says nothing of the venue.
@@ -471,7 +493,9 @@ impl LaneBreakers {
     /// Time passes: answers leave the window, trials wait for theirs.
     #[inline]
     pub fn on_time(&mut self, plan: &PlanBreakers, now: Nanos) {
+        let was = self.rejects.state;
         self.rejects.on_time(&plan.rules[BreakerKind::Rejects as usize], now);
+        self.forget_answers(was);
         if self.rejects.state == BreakerState::Open {
             self.weigh_answers(plan, now);
         }
@@ -491,11 +515,7 @@ impl LaneBreakers {
         let level = if in_row { share.max(rule.trip) } else { share };
         let was = self.rejects.state;
         self.rejects.on_level(level, rule, now);
-        if self.rejects.state == BreakerState::Open && was != BreakerState::Open {
-            // what opened it is told; what it closes by comes after
-            self.answered = 0;
-            self.rejected_in_row = 0;
-        }
+        self.forget_answers(was);
     }
 
     /// An order leaves.

@@ -49,9 +49,12 @@ impl Bench {
         self.lane.on_time(&self.plan, self.now);
     }
 
-    /// Lets out as many orders as may leave.
+    /// Lets out as many orders as may leave: none of a lane that is held back.
     fn try_all(&mut self) -> u32 {
         let mut tried = 0;
+        if self.lane.holds() != Holds::NONE {
+            return tried;
+        }
         while self.lane.may_try(&self.plan) && tried < 10 {
             self.lane.on_order(self.now);
             tried += 1;
@@ -93,6 +96,51 @@ fn trials_that_nobody_answers_fail_and_are_tried_again() {
     bench.pass(COOL_DOWN);
     assert_eq!((bench.state(), bench.try_all()), (BreakerState::HalfOpen, 3));
     (0..3).for_each(|_| bench.answer(true));
+    assert_eq!(bench.state(), BreakerState::Closed);
+}
+
+/// Ten orders are under way when the venue begins to refuse: the fifth opens it, the others come late.
+#[test]
+fn refusals_of_what_was_sent_before_do_not_keep_it_open() {
+    let mut bench = Bench::tripped();
+    (0..30).for_each(|_| bench.answer(false));
+    bench.pass(Nanos(bench.plan.rejects_window.0));
+    bench.pass(COOL_DOWN);
+    assert_eq!((bench.state(), bench.try_all()), (BreakerState::HalfOpen, 3));
+    // nor do trials that failed, round after round
+    for _ in 0..20 {
+        bench.answer(false);
+        assert_eq!((bench.state(), bench.try_all()), (BreakerState::Open, 0));
+        (0..2).for_each(|_| bench.answer(false));
+        bench.pass(COOL_DOWN);
+        assert_eq!((bench.state(), bench.try_all()), (BreakerState::HalfOpen, 3));
+    }
+    (0..3).for_each(|_| bench.answer(true));
+    assert_eq!(bench.state(), BreakerState::Closed);
+}
+
+#[test]
+fn a_change_that_is_taken_is_a_trial_and_no_excuse_for_refusals() {
+    let mut bench = Bench::half_open();
+    assert_eq!(bench.try_all(), 3);
+    (0..3).for_each(|_| bench.lane.on_change(&bench.plan, bench.now));
+    assert_eq!(bench.state(), BreakerState::Closed);
+    for _ in 0..5 {
+        assert_eq!(bench.state(), BreakerState::Closed);
+        bench.answer(false);
+        bench.lane.on_change(&bench.plan, bench.now);
+    }
+    assert_eq!(bench.state(), BreakerState::Open, "five refusals in a row, whatever was changed");
+}
+
+#[test]
+fn a_plan_that_asks_for_fewer_trials_is_content_with_those_that_succeeded() {
+    let mut bench = Bench::half_open();
+    bench.lane.on_order(bench.now);
+    bench.lane.on_order(bench.now);
+    (0..2).for_each(|_| bench.answer(true));
+    bench.plan.rules[BreakerKind::Rejects as usize].trials = 1;
+    bench.pass(Nanos(1));
     assert_eq!(bench.state(), BreakerState::Closed);
 }
 
@@ -148,7 +196,7 @@ fn a_spread_opens_at_its_level_and_closes_below_a_lower_one_after_the_cool_down(
 
 proptest! {
     /// Whatever was answered, lost or void before: a venue that takes every order from now on is traded
-    /// on again within two cool-downs and what the window of answers remembers.
+    /// on again within three cool-downs and what the window of answers remembers.
     #[test]
     fn a_venue_that_works_is_traded_on_again(
         steps in prop::collection::vec((0u8..5, 0u64..2 * COOL_DOWN.0), 0..200),

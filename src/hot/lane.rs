@@ -15,6 +15,7 @@ use super::losses::Losses;
 use super::notice::Notices;
 use super::outbox::Outbox;
 use super::rate::RateWindow;
+use super::reckon::Awaited;
 use super::report::InputCounts;
 use super::signal::Signal;
 use super::state::{Holds, StateEvent};
@@ -514,6 +515,7 @@ impl<B: Book, F: Flaws> Lane<B, F> {
         if F::has(Flaw::ForgetPartialFill) && report.kind == ExecutionKind::Fill && leaves_rest {
             return;
         }
+        let waited = self.awaits_answer(report.order);
         let applied = self.ledger.on_report(report);
         if F::has(Flaw::BookFillTwice) && applied == Applied::Repeated {
             self.book_again(report);
@@ -525,8 +527,8 @@ impl<B: Book, F: Flaws> Lane<B, F> {
             }
         }
         self.heed(report, now);
-        if matches!(applied, Applied::Moved(_)) {
-            self.on_answer(report, now);
+        if waited != Awaited::Nothing && self.awaits_answer(report.order) == Awaited::Nothing {
+            self.on_answer(waited, report, now);
         }
         let Some(desk) = self.desks.get_mut(report.instrument.0 as usize) else { return };
         if report.kind == ExecutionKind::CancelRejected

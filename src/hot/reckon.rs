@@ -13,7 +13,7 @@ use crate::market::book::{Book, Top};
 use crate::record::{
     Cause, Command, ExecutionKind, ExecutionReport, Mode, Plan, ServiceTime, Source, Verdict,
 };
-use crate::units::{InstrumentId, Nanos, Ticks, UnixNanos};
+use crate::units::{InstrumentId, Nanos, OrderId, Ticks, UnixNanos};
 use crate::venue::binance::orders::WOULD_TAKE;
 
 impl<B: Book, F: Flaws> Lane<B, F> {
@@ -154,17 +154,26 @@ impl<B: Book, F: Flaws> Lane<B, F> {
         self.heed_breakers(now);
     }
 
-    /// The venue's answer to an order, as far as breakers go.
-    pub(super) fn on_answer(&mut self, report: &ExecutionReport, now: Nanos) {
-        let good = match report.kind {
-            ExecutionKind::Acknowledged | ExecutionKind::Replaced => true,
-            ExecutionKind::Rejected if is_markets_doing(report.reject_code) => {
-                return self.breakers.on_void_answer();
-            }
-            ExecutionKind::Rejected => false,
-            _ => return,
-        };
-        self.breakers.on_answer(good, &self.plan.breakers, now);
+    /// What of an order the venue has yet to answer.
+    pub(super) fn awaits_answer(&self, order: OrderId) -> Awaited {
+        match self.ledger.order(order) {
+            Some(of) if of.state.is_working() && of.venue_order == 0 => Awaited::Order,
+            Some(of) if of.change_pending => Awaited::Change,
+            _ => Awaited::Nothing,
+        }
+    }
+
+    /// The venue's first word on an order or a change, as far as breakers go: whatever it is, unless it
+    /// refuses, the venue has taken it.
+    pub(super) fn on_answer(&mut self, to: Awaited, report: &ExecutionReport, now: Nanos) {
+        let refuses =
+            matches!(report.kind, ExecutionKind::Rejected | ExecutionKind::CancelRejected);
+        let (breakers, plan) = (&mut self.breakers, &self.plan.breakers);
+        match to {
+            _ if refuses && is_markets_doing(report.reject_code) => breakers.on_void_answer(),
+            Awaited::Change if !refuses => breakers.on_change(plan, now),
+            _ => breakers.on_answer(!refuses, plan, now),
+        }
         self.heed_breakers(now);
     }
 
@@ -201,8 +210,19 @@ impl<B: Book, F: Flaws> Lane<B, F> {
     }
 }
 
-/// A post-only order that would have taken, a replacement of an order that has just filled: the market
-/// was faster, and the venue works.
+/// What of an order is to be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Awaited {
+    /// Nothing.
+    Nothing,
+    /// The order itself.
+    Order,
+    /// A change in place.
+    Change,
+}
+
+/// A post-only order that would have taken, a replacement of an order that has just filled, a change to
+/// what it is already: the market was faster, and the venue works.
 const fn is_markets_doing(reject_code: i32) -> bool {
-    matches!(reject_code, WOULD_TAKE | -2011 | -2013 | -2021 | -2022 | -2026)
+    matches!(reject_code, WOULD_TAKE | -2011 | -2013 | -2021 | -2022 | -2026 | -5027)
 }

@@ -607,7 +607,8 @@ fn write_failure(error: &DiskError) -> Failure {
     }
 }
 
-/// Snapshots in the folder in the order in which they may go: what does not check out, then the oldest.
+/// Snapshots in the folder in the order in which they may go: those behind the newest good one, which do
+/// not check out, then the oldest.
 fn snapshots(disk: &mut dyn Disk) -> Result<VecDeque<String>, DiskError> {
     let (_, mut bad) = newest_snapshot(disk)?;
     let good =

@@ -80,10 +80,11 @@ pub enum From {
     Snapshot,
 }
 
-/// The newest snapshot, and the replica in it; none where there is none of this version.
+/// A snapshot, and the replica in it.
 type Restored<F> = Option<(Snapshot, Replica<F>)>;
 
-/// That, and the names of newer snapshots that do not check out.
+/// The newest snapshot, none where that is of another version; the names of newer ones that do not check
+/// out.
 fn restored<F: Flaws>(disk: &mut dyn Disk) -> Result<(Restored<F>, Vec<String>), StreamError> {
     let (newest, bad) = newest_snapshot(disk).map_err(JournalError::from)?;
     // A layout of another version is no damage: the log has everything.

@@ -50,6 +50,12 @@ impl OrderAction {
     }
 }
 
+const _: () = {
+    use OrderAction::{Cancel, CancelAll, Place, Replace};
+    assert!(Place.is_order() && Replace.is_order());
+    assert!(!Cancel.is_order() && !CancelAll.is_order());
+};
+
 /// What a strategy wants done; becomes a request only with a passing verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Intent {

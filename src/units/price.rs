@@ -49,6 +49,8 @@ impl Side {
     }
 }
 
+const _: () = assert!(Side::Buy.sign() == 1 && Side::Sell.sign() == -1);
+
 impl Ticks {
     /// `self` moved by `by` ticks; saturates, so that a gate sees an absurd price, not a wrapped one.
     #[must_use]

@@ -139,7 +139,7 @@ fn follow(disk: &mut dyn Disk, verdict: &mut LaneVerdict) -> Result<Seals, Fault
     let seals = reader.seals().clone();
     (verdict.seals, verdict.signed_seals) = (seals.count, seals.signed);
     if let Some(tail) = reader.tail() {
-        verdict.ended = said_so;
+        verdict.ended = tail.sealed && said_so;
         verdict.torn_tail = tail
             .dropped
             .as_ref()

@@ -121,12 +121,11 @@ impl Folder {
     pub fn left_alone(&self, lanes: usize) -> Vec<PathBuf> {
         let number = |name: &str| name.strip_prefix("lane-")?.parse::<usize>().ok();
         let entries = std::fs::read_dir(&self.path).into_iter().flatten().flatten();
-        let mut others: Vec<PathBuf> = entries
-            .filter(|entry| number(&entry.file_name().to_string_lossy()) >= Some(lanes))
-            .map(|entry| entry.path())
-            .collect();
+        let numbered =
+            entries.filter_map(|entry| Some((number(entry.file_name().to_str()?)?, entry.path())));
+        let mut others: Vec<_> = numbered.filter(|(number, _)| *number >= lanes).collect();
         others.sort();
-        others
+        others.into_iter().map(|(_, path)| path).collect()
     }
 
     /// Recovers a lane's stream and opens a new life behind it, whose finished segments the key signs.
@@ -241,8 +240,10 @@ impl Journal {
     pub fn end(self) -> JournalReport {
         let joined = self.thread.join();
         let failure = match joined {
-            Ok(()) if !self.folder.is_dir() => Some("its folder is gone".to_owned()),
-            Ok(()) => self.health.failure().map(|failure| failure.to_string()),
+            Ok(()) => {
+                let gone = || (!self.folder.is_dir()).then(|| "its folder is gone".to_owned());
+                self.health.failure().map(|failure| failure.to_string()).or_else(gone)
+            }
             Err(_) => Some("its thread died".to_owned()),
         };
         let (records, durable) = (self.health.written(), self.health.durable());
@@ -285,7 +286,7 @@ mod tests {
         let others = folder.left_alone(2);
         let none = folder.left_alone(11);
         let _ = std::fs::remove_dir_all(&path);
-        assert_eq!(others, [path.join("lane-10"), path.join("lane-2")]);
+        assert_eq!(others, [path.join("lane-2"), path.join("lane-10")]);
         assert!(none.is_empty() && folder.left_alone(1).is_empty(), "nor is there a folder");
     }
 }

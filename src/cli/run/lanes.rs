@@ -109,8 +109,8 @@ pub fn start(
     for other in folder.iter().flat_map(|of| of.left_alone(arena.traders.len())) {
         let other = other.display();
         eprintln!(
-            "bot4: {other} is the journal of a lane that this configuration does not have: nobody looks \
-             after its orders and positions"
+            "bot4: {other} is the journal of a lane that this configuration does not have: what it \
+             left at the venue, nobody looks after"
         );
     }
     let doors = control::open(config, folder.as_ref().map(|of| of.path.as_path()))?;

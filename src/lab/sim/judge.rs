@@ -14,8 +14,8 @@ use crate::lab::exchange::server::Witnessed;
 use crate::ledger::{Ledger, Order};
 use crate::market::book::{Book, Ladder};
 use crate::record::{
-    ExecutionKind, ExecutionReport, Instrument, InstrumentKind, Intent, Mode, OrderAction, Plan,
-    Verdict,
+    Cause, ExecutionKind, ExecutionReport, Instrument, InstrumentKind, Intent, Mode, OrderAction,
+    Plan, Verdict,
 };
 use crate::units::{Currency, InstrumentId, Lots, Money, Nanos, OrderId, Side, Ticks};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -81,8 +81,8 @@ pub struct Judge {
     patience: Nanos,
     /// Others used up our rate limits until then.
     limited_until: Nanos,
-    /// When an exposure or position limit last left no room for an order.
-    crammed_at: Option<Nanos>,
+    /// When an exposure or position limit last left no room for an order, by instrument.
+    crammed_at: BTreeMap<InstrumentId, Nanos>,
     /// Where the world stands.
     pub(super) now: Nanos,
     pub(super) step: u64,
@@ -126,7 +126,7 @@ impl Judge {
             since: BTreeMap::new(),
             patience: LASTING,
             limited_until: Nanos(0),
-            crammed_at: None,
+            crammed_at: BTreeMap::new(),
             now: Nanos(0),
             step: 0,
             violation: None,
@@ -486,7 +486,7 @@ impl Judge {
     pub fn said(&mut self, said: &Said) {
         let judgement = &said.judgement;
         if leaves_no_room(judgement.verdict) {
-            self.crammed_at = Some(self.now);
+            self.crammed_at.insert(judgement.intent.instrument, self.now);
         }
         if !judgement.verdict.passes() {
             return;
@@ -567,17 +567,27 @@ impl Judge {
         self.lasting(Invariant::Alive, found);
     }
 
-    /// In a calm a lane that nothing holds back, with a plan in force and room in its limits, quotes
-    /// somewhere.
+    /// In a calm, an instrument that nothing holds back, with a plan in force and room in its limits, is
+    /// quoted; and what ends by itself once the venue takes orders has ended.
     pub fn check_quoting<F: Flaws>(&mut self, lane: &Lane<Ladder, F>) {
-        let free = self.instruments.iter().any(|of| lane.mode_of(of.id) == Mode::Active);
         let planned = self.now.since(self.planned_at) <= self.plan.limits.plan_age_max;
-        let crammed = self.crammed_at.is_some_and(|at| self.now.since(at) <= Nanos::SECOND);
         let paced = lane.is_paced() && !self.has_ample_rate();
-        let may = free && planned && !crammed && !paced && lane.is_connected();
-        let idle = may && lane.ledger().working() == 0;
-        let words = || format!("nothing works, and only {:?} hold the lane", lane.holds());
-        self.lasting(Invariant::Idle, idle.then(words));
+        let may = planned && !paced && lane.is_connected();
+        let is_silent = |of: &&Instrument| {
+            let crammed = self.crammed_at.get(&of.id);
+            lane.mode_of(of.id) == Mode::Active
+                && crammed.is_none_or(|at| self.now.since(*at) > Nanos::SECOND)
+                && !self.orders.values().any(|known| known.works() && known.instrument == of.id)
+        };
+        let silent = self.instruments.iter().filter(|_| may).filter(is_silent);
+        let mut found: BTreeMap<OrderId, String> = silent
+            .map(|of| (OrderId(of.id.0.into()), format!("nothing of ours works in {}", of.symbol)))
+            .collect();
+        if lane.holds().has(Cause::Rejects) {
+            let words = "refusals hold the lane, and the venue refuses nothing".to_owned();
+            found.insert(OrderId(u64::MAX), words);
+        }
+        self.lasting_of(Invariant::Idle, found);
     }
 
     /// What the account held before anything was traded.
