@@ -429,8 +429,8 @@ fn every_planned_fault_of_the_market_is_survived_and_told() {
         told("drop@100", "market line: closed by the peer"),
         told("torn@100", "market line: closed by the peer"),
         told("garbage@100", "market frame refused: byte 19"),
-        told("gap@24", "diffs missing after update"),
-        told("swap@24", "diffs missing after update"),
+        told("gap@48", "diffs missing after update"),
+        told("swap@48", "diffs missing after update"),
         Box::new(|| {
             let (report, _) = faulty(&["delay@100:800"]);
             assert_eq!((summed(&report, "gaps"), summed(&report, "faults")), (0, 0));
