@@ -190,10 +190,11 @@ fn print_lane(lane: &LaneVerdict, out: &mut impl Write) -> std::io::Result<()> {
 
 fn key_of(text: &str) -> Result<PublicKey, String> {
     let mut key = [0; 32];
-    let digits = text.len() == 64 && text.bytes().all(|of| of.is_ascii_hexdigit());
-    let bytes = (0..key.len()).map(|at| u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok());
-    for (place, byte) in key.iter_mut().zip(bytes) {
-        *place = byte.filter(|_| digits).ok_or("a public key has 64 hexadecimal digits")?;
+    if text.len() != 2 * key.len() || !text.bytes().all(|of| of.is_ascii_hexdigit()) {
+        return Err("a public key has 64 hexadecimal digits".to_owned());
+    }
+    for (at, byte) in key.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).map_err(|of| of.to_string())?;
     }
     Ok(key)
 }

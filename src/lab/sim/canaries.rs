@@ -71,12 +71,15 @@ pub const fn breaks(flaw: Flaw) -> &'static [Invariant] {
             &[I::Forbidden]
         }
         // what an absurd number leads to, down to the end of the engine
-        Flaw::TakeAbsurdPlan => {
-            use Invariant::{
-                Alive, Forbidden, Idle, OrderCount, OrderSize, OwnRate, PositionLimit,
-            };
-            &[OrderSize, PositionLimit, OrderCount, OwnRate, Forbidden, Alive, Idle]
-        }
+        Flaw::TakeAbsurdPlan => &[
+            I::OrderSize,
+            I::PositionLimit,
+            I::OrderCount,
+            I::OwnRate,
+            I::Forbidden,
+            I::Alive,
+            I::Idle,
+        ],
         Flaw::IgnoreGap => &[I::Book],
         Flaw::CountWithoutInFlight => &[I::PositionLimit],
         Flaw::NeverCountOrders => &[I::OwnRate, I::VenueRate],

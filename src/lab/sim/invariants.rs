@@ -48,7 +48,7 @@ pub enum Invariant {
     Memory,
     /// The engine runs, its links are up and its books trusted once all is well.
     Alive,
-    /// A lane that may trade has orders in the market.
+    /// An instrument that may be traded is quoted.
     Idle,
 }
 
