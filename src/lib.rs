@@ -6,14 +6,19 @@
 
 pub mod cli;
 pub mod compute;
+pub mod history;
 pub mod host;
 pub mod hot;
+pub mod instrument;
 pub mod journal;
 pub mod lab;
 pub mod ledger;
 pub mod market;
+pub mod maths;
+pub mod model;
 pub mod net;
 pub mod record;
+pub mod risk;
 pub mod secret;
 pub mod strategy;
 pub mod units;

@@ -21,18 +21,28 @@ const fn room(name: &'static str, level: u8, imports: &'static [&'static str]) -
 const LOWEST: &[&str] = &["units"];
 const MARKET: &[&str] = &["compute", "ledger", "history", "instrument", "units", "record", "maths"];
 
+const MODEL: &[&str] =
+    &["compute", "ledger", "history", "instrument", "units", "record", "maths", "market"];
+const RISK: &[&str] =
+    &["compute", "ledger", "history", "instrument", "units", "record", "maths", "market", "model"];
+
 /// Rooms that exist; a room joins the table when something lives in it.
 const ROOMS: &[Room] = &[
     room("units", 0, &[]),
     room("record", 1, LOWEST),
     room("host", 1, LOWEST),
     room("secret", 1, &[]),
+    room("maths", 1, &[]),
     room("net", 2, &["units", "host"]),
     room("compute", 2, &["units", "host", "maths"]),
     room("journal", 2, &["units", "record", "host"]),
     room("ledger", 2, &["units", "record"]),
+    room("history", 2, &["units", "record", "maths"]),
+    room("instrument", 2, &["units", "record", "maths"]),
     room("venue", 3, &["units", "record", "host", "net"]),
     room("market", 3, MARKET),
+    room("model", 4, MODEL),
+    room("risk", 5, RISK),
     room("strategy", 5, &["units", "record", "maths", "ledger", "instrument", "market"]),
     room(
         "hot",
@@ -63,8 +73,24 @@ const ROOMS: &[Room] = &[
         "cli",
         9,
         &[
-            "units", "record", "host", "secret", "net", "compute", "journal", "ledger", "venue",
-            "market", "strategy", "hot", "lab",
+            "units",
+            "record",
+            "host",
+            "secret",
+            "maths",
+            "net",
+            "compute",
+            "journal",
+            "ledger",
+            "history",
+            "instrument",
+            "venue",
+            "market",
+            "model",
+            "risk",
+            "strategy",
+            "hot",
+            "lab",
         ],
     ),
 ];

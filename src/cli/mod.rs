@@ -10,12 +10,15 @@ pub mod captures;
 pub mod config;
 pub mod control;
 pub mod doctor;
+mod history;
 pub mod key;
 pub mod keys;
+mod picture;
 pub mod replay;
 pub mod replay_capture;
 pub mod run;
 pub mod sim;
+pub mod var;
 pub mod venue;
 
 use crate::record;
@@ -59,6 +62,8 @@ enum Command {
     Venue(venue::VenueArgs),
     /// Live through simulated hours of faults of every kind, and check what must always hold
     Sim(sim::SimArgs),
+    /// Value at risk and expected shortfall of a portfolio, with error bars
+    Var(Box<var::VarArgs>),
     /// Seal a venue's key, and check that it opens
     Key(key::KeyArgs),
     /// Show the machine as Bot4 sees it, and what to change before trading on it
@@ -88,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Venue(args) => venue::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Sim(args) => sim::run(args, &mut out).map_err(anyhow::Error::from),
+        Command::Var(args) => var::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Key(args) => key::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Doctor(args) => doctor::run(args, &mut out).map_err(anyhow::Error::from),
     };

@@ -1,5 +1,19 @@
-//! Kernel twins: one stem a kernel, `scalar` is the meaning, `avx2` the speed. Level 2.
+//! Kernel twins and the devices that run them. Level 2.
+//!
+//! One stem a kernel: `scalar` is the meaning, `avx2` the speed, `gpu` the way to a device.
 
+pub mod crew;
+pub mod device;
+pub mod elementary;
+pub mod engine;
+pub mod garch_paths;
 pub mod indicator;
 pub mod lanes;
 pub mod logarithm;
+pub mod philox;
+pub mod quantile;
+pub mod reduce;
+pub mod registry;
+pub mod scenarios;
+pub mod singles;
+pub mod tail;

@@ -6,6 +6,27 @@
 
 use std::fmt;
 
+/// Bytes that a program may still take: what the kernel calls available, or what the control group
+/// leaves, whichever is less. None where neither says.
+#[must_use]
+pub fn available_bytes() -> Option<u64> {
+    let meminfo = std::fs::read_to_string("/proc/meminfo").ok();
+    let available = meminfo.as_deref().and_then(available_of);
+    let group = |name: &str| -> Option<u64> {
+        std::fs::read_to_string(format!("/sys/fs/cgroup/{name}")).ok()?.trim().parse().ok()
+    };
+    let left = group("memory.max").zip(group("memory.current"));
+    let left = left.map(|(most, used)| most.saturating_sub(used));
+    [available, left].into_iter().flatten().min()
+}
+
+/// `MemAvailable:   1234 kB` of /proc/meminfo, in bytes.
+fn available_of(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1_024)
+}
+
 /// What `lock_all` got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Locked {

@@ -4,6 +4,8 @@
 
 use super::report::{Check, Report};
 use super::rows;
+use crate::compute::device::{Device, Presence};
+use crate::compute::registry::Registry;
 use crate::host::clock::TscClock;
 use crate::host::cpu::{self, SIMD_VARIABLE, Simd};
 use crate::host::cpulist;
@@ -73,7 +75,17 @@ pub(super) fn all(
     checks.push(rows::ktls(system));
     checks.extend(rows::nics(nics, node));
     checks.extend(rows::gpus(system));
+    checks.extend(Registry::look().entries().iter().map(device_row));
     Report { checks, topology, placement }
+}
+
+/// A compute back-end: one that is missing costs speed, nothing else.
+fn device_row((device, presence): &(Device, Presence)) -> Check {
+    let name = format!("compute.{device}");
+    match presence {
+        Presence::Present(what) => Check::ok(&name, what.clone()),
+        Presence::Missing(why) => Check::ok(&name, format!("missing: {why}")),
+    }
 }
 
 /// The node of the first card that is up and whose node is known.

@@ -1,0 +1,239 @@
+//! The door to the kernels: jobs in, numbers out, on the device that was chosen.
+//!
+//! `Engine::open` finds the device; `simulate`, `revalue` and `measure` run on it. Answers do not depend
+//! on the number of threads. A job that would not fit into memory is refused before it starts.
+
+use super::crew::Crew;
+use super::device::{Choice, Device, Presence};
+use super::garch_paths::{self, Paths};
+use super::reduce::BLOCK;
+use super::registry::Registry;
+use super::scenarios::{self, Book};
+use super::tail::{self, Measure, TailError};
+use crate::host::cpu::Simd;
+use crate::host::memory;
+use std::ops::RangeInclusive;
+
+/// Why a job did not run.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum EngineError {
+    /// A device that is not here.
+    #[error("{device} is not here: {why}")]
+    Missing {
+        /// Which.
+        device: Device,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// More than memory holds.
+    #[error(
+        "{what} need {} MiB and {} MiB are free; ask for fewer, or run in parts with other seeds",
+        needed >> 20,
+        free >> 20
+    )]
+    Memory {
+        /// Of what.
+        what: String,
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes free.
+        free: u64,
+    },
+    /// A tail that cannot be measured.
+    #[error(transparent)]
+    Tail(#[from] TailError),
+}
+
+/// A device ready to work.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    device: Device,
+    crew: Crew,
+}
+
+impl Engine {
+    /// Opens a device; `Auto` is the fastest for what engines are asked for here.
+    ///
+    /// # Errors
+    /// A device that is not here.
+    pub fn open(choice: Choice) -> Result<Engine, EngineError> {
+        let device = match choice {
+            Choice::Auto => Device::cpu(),
+            Choice::Only(device) => device,
+        };
+        match Registry::look().presence(device) {
+            Presence::Present(_) => Ok(Engine { device, crew: Crew::of_machine() }),
+            Presence::Missing(why) => Err(EngineError::Missing { device, why: why.clone() }),
+        }
+    }
+
+    /// The same with at most so many CPU threads.
+    #[must_use]
+    pub fn with_threads(self, threads: usize) -> Engine {
+        Engine { crew: self.crew.limited(threads), ..self }
+    }
+
+    /// Which device.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// CPU threads.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.crew.threads()
+    }
+
+    /// Profits of simulated paths 0 to `paths`.
+    ///
+    /// # Errors
+    /// More paths than memory.
+    pub fn simulate(
+        &self,
+        job: &Paths,
+        book: &Book,
+        paths: usize,
+    ) -> Result<Vec<f32>, EngineError> {
+        let simd = self.device.simd().unwrap_or_else(Simd::detect);
+        let mut profits = self.room(paths, "paths")?;
+        self.crew.blocks(&mut profits, |room, block, to| {
+            let first = (block * BLOCK) as u64;
+            scenarios::simulate_block(job, book, first, room, to, simd);
+        });
+        profits.truncate(paths);
+        Ok(profits)
+    }
+
+    /// Profits of given scenarios, in tiles `[tile][factor][BLOCK]`.
+    ///
+    /// # Errors
+    /// More scenarios than memory.
+    ///
+    /// # Panics
+    /// When the tiles are not those of `scenarios` scenarios.
+    pub fn revalue(
+        &self,
+        book: &Book,
+        tiles: &[f32],
+        scenarios: usize,
+    ) -> Result<Vec<f32>, EngineError> {
+        let simd = self.device.simd().unwrap_or_else(Simd::detect);
+        let size = book.factors() * BLOCK;
+        assert_eq!(tiles.len(), scenarios.div_ceil(BLOCK) * size, "Invariant: whole tiles");
+        let mut profits = self.room(scenarios, "scenarios")?;
+        self.crew.blocks(&mut profits, |_, block, to| {
+            scenarios::block(book, &tiles[block * size..(block + 1) * size], to, simd);
+        });
+        profits.truncate(scenarios);
+        Ok(profits)
+    }
+
+    /// Sums of each book's profits over the paths whose total lies in each range: `[range][book]`, and how
+    /// many paths that are. The paths are made again, block by block, instead of being kept.
+    #[must_use]
+    pub fn shares(
+        &self,
+        job: &Paths,
+        books: &[&Book],
+        profits: &[f32],
+        ranges: &[RangeInclusive<f32>],
+    ) -> Vec<Share> {
+        let simd = self.device.simd().unwrap_or_else(Simd::detect);
+        let none = vec![Share { paths: 0, sums: vec![0.0; books.len()] }; ranges.len()];
+        let mut blocks = vec![none.clone(); profits.len().div_ceil(BLOCK)];
+        self.crew.pieces(&mut blocks, 1, |room, block, to| {
+            let totals = &profits[block * BLOCK..((block + 1) * BLOCK).min(profits.len())];
+            if !totals.iter().any(|total| ranges.iter().any(|range| range.contains(total))) {
+                return;
+            }
+            let factors = books.iter().map(|book| book.factors()).max().unwrap_or(0);
+            let mut tile = vec![0.0; factors * BLOCK];
+            let moved = job.assets().len() * BLOCK;
+            garch_paths::block(job, (block * BLOCK) as u64, room, &mut tile[..moved], simd);
+            add_shares(books, &tile, totals, ranges, simd, &mut to[0]);
+        });
+        fold(none, &blocks)
+    }
+
+    /// The same over given scenarios.
+    #[must_use]
+    pub fn shares_of_scenarios(
+        &self,
+        books: &[&Book],
+        tiles: &[f32],
+        profits: &[f32],
+        ranges: &[RangeInclusive<f32>],
+    ) -> Vec<Share> {
+        let simd = self.device.simd().unwrap_or_else(Simd::detect);
+        let none = vec![Share { paths: 0, sums: vec![0.0; books.len()] }; ranges.len()];
+        let mut blocks = vec![none.clone(); profits.len().div_ceil(BLOCK)];
+        let size = tiles.len() / blocks.len().max(1);
+        self.crew.pieces(&mut blocks, 1, |_, block, to| {
+            let totals = &profits[block * BLOCK..((block + 1) * BLOCK).min(profits.len())];
+            let tile = &tiles[block * size..(block + 1) * size];
+            add_shares(books, tile, totals, ranges, simd, &mut to[0]);
+        });
+        fold(none, &blocks)
+    }
+
+    /// The tail of a vector of profits.
+    ///
+    /// # Errors
+    /// Levels or profits that have none.
+    pub fn measure(&self, profits: &[f32], levels: &[f64]) -> Result<Vec<Measure>, EngineError> {
+        let simd = self.device.simd().unwrap_or_else(Simd::detect);
+        Ok(tail::measure(profits, levels, simd)?)
+    }
+
+    /// Zeros for whole blocks of so many numbers.
+    fn room(&self, numbers: usize, what: &str) -> Result<Vec<f32>, EngineError> {
+        // beside the numbers themselves, the tail copies at most all of them once
+        let needed = (numbers as u64).saturating_mul(2 * size_of::<f32>() as u64);
+        let free = memory::available_bytes().unwrap_or(u64::MAX);
+        if needed > free {
+            let what = format!("{numbers} {what}");
+            return Err(EngineError::Memory { what, needed, free });
+        }
+        Ok(vec![0.0; numbers.next_multiple_of(BLOCK)])
+    }
+}
+
+/// What books gave on the paths of a range.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Share {
+    /// Paths in the range.
+    pub paths: u64,
+    /// Sum of profits, by book.
+    pub sums: Vec<f64>,
+}
+
+fn add_shares(
+    books: &[&Book],
+    tile: &[f32],
+    totals: &[f32],
+    ranges: &[RangeInclusive<f32>],
+    simd: Simd,
+    to: &mut [Share],
+) {
+    for (share, range) in to.iter_mut().zip(ranges) {
+        share.paths += totals.iter().filter(|total| range.contains(total)).count() as u64;
+    }
+    let mut profits = vec![0.0; BLOCK];
+    for (at, book) in books.iter().enumerate() {
+        scenarios::block(book, tile, &mut profits, simd);
+        for (share, range) in to.iter_mut().zip(ranges) {
+            let within = totals.iter().zip(&profits).filter(|(total, _)| range.contains(total));
+            share.sums[at] += within.map(|(_, &profit)| f64::from(profit)).sum::<f64>();
+        }
+    }
+}
+
+/// Adds the blocks in their order.
+fn fold(mut sum: Vec<Share>, blocks: &[Vec<Share>]) -> Vec<Share> {
+    for (share, more) in blocks.iter().flat_map(|block| block.iter().enumerate()) {
+        sum[share].paths += more.paths;
+        sum[share].sums.iter_mut().zip(&more.sums).for_each(|(a, b)| *a += b);
+    }
+    sum
+}

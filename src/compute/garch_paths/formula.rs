@@ -1,0 +1,229 @@
+//! Paths over any lanes. The generic body is what both CPU twins run.
+
+use super::job::{Compounding, Dependence, Paths, Shocks};
+use crate::compute::elementary::expm1;
+use crate::compute::philox::formula::{Counters, Stream, normals, student};
+use crate::compute::singles::{Singles, Words};
+
+/// Where the numbers of a register of paths stand while they walk: `WIDTH` lanes a number.
+pub struct Layout {
+    shocks: usize,
+    variances: usize,
+    drawn: usize,
+}
+
+impl Layout {
+    /// Returns come first: `[0, assets)`.
+    fn new(job: &Paths) -> Layout {
+        let n = job.assets().len();
+        Layout { shocks: n, variances: 2 * n, drawn: 3 * n }
+    }
+
+    /// Numbers of room a lane, the returns among them.
+    #[must_use]
+    pub fn length(job: &Paths) -> usize {
+        let n = job.assets().len();
+        // what is drawn beyond the last place of a block
+        3 * n + job.dependence().width(n) + BLOCK_MAX
+    }
+}
+
+/// Numbers that a block of words gives at most.
+const BLOCK_MAX: usize = 4;
+
+/// Simulates a register of paths: `room[asset * WIDTH + lane]` is the return over the horizon.
+#[inline(always)]
+pub fn walk<S: Singles>(job: &Paths, counters: &Counters<S::Words>, room: &mut [f32]) {
+    let n = job.assets().len();
+    if n == 1 && matches!(job.dependence(), Dependence::Independent) {
+        match job.shocks() {
+            Shocks::Normal => return one_normal::<S>(job, counters, room),
+            Shocks::Student(_) => return one_student::<S>(job, counters, room),
+            Shocks::MixedStudent(_) | Shocks::Days { .. } => {}
+        }
+    }
+    let at = Layout::new(job);
+    for (j, asset) in job.assets().iter().enumerate() {
+        S::splat(0.0).store(room, j * S::WIDTH);
+        S::splat(asset.start).store(room, (at.variances + j) * S::WIDTH);
+    }
+    let mut kept = Kept { numbers: [S::splat(0.0); BLOCK_MAX], next: 0, left: 0, block: 0 };
+    for step in 0..job.steps() {
+        shocks_of_step::<S>(job, counters, step, &mut kept, room, &at);
+        for j in 0..n {
+            let z = S::load(room, (at.shocks + j) * S::WIDTH);
+            let h = S::load(room, (at.variances + j) * S::WIDTH);
+            let sum = S::load(room, j * S::WIDTH);
+            let (sum, h) = advance(job, j, sum, h, z);
+            sum.store(room, j * S::WIDTH);
+            h.store(room, (at.variances + j) * S::WIDTH);
+        }
+    }
+    if job.compounding() == Compounding::Log {
+        for j in 0..n {
+            expm1(S::load(room, j * S::WIDTH)).store(room, j * S::WIDTH);
+        }
+    }
+}
+
+/// One step of one asset.
+#[inline(always)]
+fn advance<S: Singles>(job: &Paths, asset: usize, sum: S, h: S, z: S) -> (S, S) {
+    let a = &job.assets()[asset];
+    let shock = h.sqrt() * z;
+    let r = S::splat(a.mean) + shock;
+    let reaction = S::splat(0.0).if_above(shock, S::splat(a.alpha + a.gamma), S::splat(a.alpha));
+    let h = S::splat(a.beta).fma(h, reaction.fma(shock * shock, S::splat(a.omega)));
+    let sum = match job.compounding() {
+        Compounding::Log => sum + r,
+        Compounding::Simple => sum.fma(r, sum + r),
+    };
+    (sum, h)
+}
+
+/// A single asset with normals: four steps a block.
+#[inline(always)]
+fn one_normal<S: Singles>(job: &Paths, counters: &Counters<S::Words>, room: &mut [f32]) {
+    let sign = S::splat(if job.is_mirrored() { -1.0 } else { 1.0 });
+    let (mut sum, mut h) = (S::splat(0.0), S::splat(job.assets()[0].start));
+    let mut step = 0;
+    while step < job.steps() {
+        let [a, b, c, d] = counters.block(Stream::Shocks, step / 4, 0);
+        let ((x, y), (z, w)) = (normals(a, b), normals(c, d));
+        for shock in &[x, y, z, w][..(job.steps() - step).min(4) as usize] {
+            (sum, h) = advance(job, 0, sum, h, *shock * sign);
+        }
+        step += 4;
+    }
+    finish(job, sum, room);
+}
+
+/// A single asset with Student's t: two steps a block.
+#[inline(always)]
+fn one_student<S: Singles>(job: &Paths, counters: &Counters<S::Words>, room: &mut [f32]) {
+    let Shocks::Student(t) = job.shocks() else { return };
+    let sign = S::splat(if job.is_mirrored() { -1.0 } else { 1.0 });
+    let (mut sum, mut h) = (S::splat(0.0), S::splat(job.assets()[0].start));
+    let mut step = 0;
+    while step < job.steps() {
+        let [a, b, c, d] = counters.block(Stream::Shocks, step / 2, 0);
+        (sum, h) = advance(job, 0, sum, h, student(a, b, t) * sign);
+        if step + 1 < job.steps() {
+            (sum, h) = advance(job, 0, sum, h, student(c, d, t) * sign);
+        }
+        step += 2;
+    }
+    finish(job, sum, room);
+}
+
+#[inline(always)]
+fn finish<S: Singles>(job: &Paths, sum: S, room: &mut [f32]) {
+    let simple = match job.compounding() {
+        Compounding::Log => expm1(sum),
+        Compounding::Simple => sum,
+    };
+    simple.store(room, 0);
+}
+
+/// Numbers of the last block that no step has taken yet.
+struct Kept<S> {
+    numbers: [S; BLOCK_MAX],
+    next: usize,
+    left: usize,
+    block: u32,
+}
+
+/// Fills the shocks of all assets for one step.
+#[inline(always)]
+fn shocks_of_step<S: Singles>(
+    job: &Paths,
+    counters: &Counters<S::Words>,
+    step: u32,
+    kept: &mut Kept<S>,
+    room: &mut [f32],
+    at: &Layout,
+) {
+    let n = job.assets().len();
+    if let Shocks::Days { rows, days } = job.shocks() {
+        let words = counters.block(Stream::Days, step / 4, 0);
+        let day = words[(step % 4) as usize].high_product(*days);
+        for j in 0..n {
+            let residuals = &rows[j * *days as usize..(j + 1) * *days as usize];
+            day.look_up(residuals).store(room, (at.shocks + j) * S::WIDTH);
+        }
+        return;
+    }
+    let width = job.dependence().width(n);
+    let sign = S::splat(if job.is_mirrored() { -1.0 } else { 1.0 });
+    for place in 0..width {
+        if kept.left == 0 {
+            let words = counters.block(Stream::Shocks, kept.block, 0);
+            kept.block += 1;
+            kept.next = 0;
+            if let Shocks::Student(t) = job.shocks() {
+                let [a, b, c, d] = words;
+                kept.numbers[0] = student(a, b, t);
+                kept.numbers[1] = student(c, d, t);
+                kept.left = 2;
+            } else {
+                let [a, b, c, d] = words;
+                (kept.numbers[0], kept.numbers[1]) = normals(a, b);
+                (kept.numbers[2], kept.numbers[3]) = normals(c, d);
+                kept.left = 4;
+            }
+        }
+        (kept.numbers[kept.next] * sign).store(room, (at.drawn + place) * S::WIDTH);
+        kept.next += 1;
+        kept.left -= 1;
+    }
+    let mixing = match job.shocks() {
+        Shocks::MixedStudent(table) => {
+            let words = counters.block(Stream::Mixing, step / 4, 0);
+            Some(table.look_up(words[(step % 4) as usize]))
+        }
+        _ => None,
+    };
+
+    for j in 0..n {
+        let mut z = match job.dependence() {
+            Dependence::Independent => S::load(room, (at.drawn + j) * S::WIDTH),
+            Dependence::Cholesky(packed) => {
+                let row = &packed[j * (j + 1) / 2..(j + 1) * (j + 2) / 2];
+                let mut sum = S::splat(row[0]) * S::load(room, at.drawn * S::WIDTH);
+                for (k, &l) in row.iter().enumerate().skip(1) {
+                    sum = S::splat(l).fma(S::load(room, (at.drawn + k) * S::WIDTH), sum);
+                }
+                sum
+            }
+            Dependence::Factors { factors, loadings, own } => {
+                let mut sum = S::splat(own[j]) * S::load(room, (at.drawn + factors + j) * S::WIDTH);
+                for (k, &b) in loadings[j * factors..(j + 1) * factors].iter().enumerate() {
+                    sum = S::splat(b).fma(S::load(room, (at.drawn + k) * S::WIDTH), sum);
+                }
+                sum
+            }
+        };
+        if let Some(mixing) = mixing {
+            z = z * mixing;
+        }
+        z.store(room, (at.shocks + j) * S::WIDTH);
+    }
+}
+
+/// Simulates paths side by side into `to[asset * stride + path]`.
+#[inline(always)]
+pub(super) fn block<S: Singles>(
+    job: &Paths,
+    first_path: u64,
+    room: &mut [f32],
+    to: &mut [f32],
+    stride: usize,
+) {
+    for path in (0..stride).step_by(S::WIDTH) {
+        let counters = Counters::<S::Words>::new(job.seed(), first_path + path as u64);
+        walk::<S>(job, &counters, room);
+        for j in 0..job.assets().len() {
+            S::load(room, j * S::WIDTH).store(to, j * stride + path);
+        }
+    }
+}

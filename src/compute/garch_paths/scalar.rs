@@ -1,0 +1,10 @@
+//! The meaning: one path after the other.
+
+use super::formula::{self, Layout};
+use super::{Paths, Room};
+use crate::compute::reduce::BLOCK;
+
+pub(super) fn block(job: &Paths, first_path: u64, room: &mut Room, to: &mut [f32]) {
+    let room = room.take(Layout::length(job));
+    formula::block::<f32>(job, first_path, room, to, BLOCK);
+}

@@ -1,0 +1,55 @@
+//! Which devices this machine has, looked for once at run time.
+
+use super::device::{Device, Presence};
+use crate::host::cpu::Simd;
+
+/// Every device, present or missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registry {
+    entries: Vec<(Device, Presence)>,
+}
+
+impl Registry {
+    /// Looks at the machine.
+    #[must_use]
+    pub fn look() -> Registry {
+        let entries = Device::ALL.map(|device| (device, presence(device)));
+        Registry { entries: entries.to_vec() }
+    }
+
+    /// Every device with its presence, the slowest first.
+    #[must_use]
+    pub fn entries(&self) -> &[(Device, Presence)] {
+        &self.entries
+    }
+
+    /// Whether a device is here.
+    ///
+    /// # Panics
+    /// Never: every device has an entry.
+    #[must_use]
+    pub fn presence(&self, device: Device) -> &Presence {
+        let entry = self.entries.iter().find(|(other, _)| *other == device);
+        &entry.expect("Invariant: every device has an entry").1
+    }
+
+    /// The devices that are here.
+    pub fn present(&self) -> impl Iterator<Item = Device> {
+        let here = |presence: &Presence| matches!(presence, Presence::Present(_));
+        self.entries.iter().filter(move |(_, presence)| here(presence)).map(|(device, _)| *device)
+    }
+}
+
+fn presence(device: Device) -> Presence {
+    match device {
+        Device::CpuScalar => Presence::Present("the meaning of every kernel".to_owned()),
+        Device::CpuAvx2 => match Simd::detect() {
+            Simd::Avx2 => Presence::Present("AVX2 with FMA".to_owned()),
+            Simd::Scalar => Presence::Missing(
+                "the CPU lacks AVX2, FMA or BMI2 (or BOT4_SIMD=scalar)".to_owned(),
+            ),
+        },
+        Device::Cuda => Presence::Missing("no kernel of this build runs on it yet".to_owned()),
+        Device::Wgpu => Presence::Missing("no kernel of this build runs on it yet".to_owned()),
+    }
+}

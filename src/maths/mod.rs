@@ -1,0 +1,6 @@
+//! Mathematics in f64 that needs nothing but numbers. Level 1.
+
+pub mod distribution;
+pub mod linear;
+pub mod minimise;
+pub mod special;

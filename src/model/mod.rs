@@ -1,0 +1,3 @@
+//! Models of what comes next. Level 4.
+
+pub mod garch;

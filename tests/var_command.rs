@@ -1,0 +1,227 @@
+//! `bot4 var` as a user meets it: closed forms, seeds, threads, files of every shape, and wrong input.
+
+use serde_json::Value;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+fn bot4(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_bot4")).arg("var").args(args).output().expect("bot4 runs")
+}
+
+fn json(args: &[&str]) -> Value {
+    let output = bot4(&[args, &["--json"]].concat());
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{args:?}: {words}");
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+fn refused(args: &[&str], parts: &[&str]) {
+    let output = bot4(args);
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{args:?} passed");
+    assert!(parts.iter().all(|part| words.contains(part)), "{args:?}: {words}");
+    assert!(output.stdout.is_empty(), "{args:?} printed a number beside its error");
+}
+
+/// A folder of its own with files in it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("bot4-var-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a folder");
+        Folder(path)
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).expect("written");
+        path.to_str().expect("UTF-8").to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Prices of two assets over 400 days, wobbling by a rule.
+fn prices() -> String {
+    let mut text = "date,A,B\n".to_owned();
+    let (mut a, mut b) = (100.0_f64, 50.0_f64);
+    let mut state = 12_345_u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f64::from(state >> 8) / f64::from(1 << 24) - 0.5
+    };
+    for day in 0..400_i64 {
+        let (x, y) = (noise(), noise());
+        a *= 1.0 + 0.03 * x;
+        b *= 1.0 + 0.02 * x + 0.02 * y;
+        text.push_str(&format!("{},{a},{b}\n", 1_600_000_000 + day * 86_400));
+    }
+    text
+}
+
+const PORTFOLIO: &str = "base = \"USD\"\n\
+    [[position]]\nid = \"a\"\nsymbol = \"A\"\nkind = \"spot\"\nquantity = 10\n\
+    [[position]]\nid = \"b\"\nsymbol = \"B\"\nkind = \"perp\"\nquantity = -8\n";
+
+#[test]
+fn one_position_has_its_closed_form() {
+    let normal = ["--notional", "1000000", "--mean", "0.0005", "--volatility", "0.02"];
+    let found =
+        json(&[&normal[..], &["--paths", "1000000", "--level", "0.99", "--seed", "3"]].concat());
+    let number = |key: &str| found[key].as_f64().expect("a number");
+    let truth = 1e6 * (0.02 * 2.326_347_874 - 0.000_5);
+    assert!((number("var") - truth).abs() < 4.0 * number("var_std_error"), "{found}");
+    let truth = 1e6 * (0.02 * 2.665_214_220 - 0.000_5);
+    assert!((number("es") - truth).abs() < 4.0 * number("es_std_error"), "{found}");
+    assert_eq!(found["paths"], 1_000_000);
+    let t = json(&[&normal[..], &["--nu", "5", "--level", "0.99", "--paths", "1000000"]].concat());
+    // t₅ quantile 3.36493, standardised by √(3/5)
+    let truth = 1e6 * (0.02 * 3.364_930 * 0.6_f64.sqrt() - 0.000_5);
+    let gap = (t["var"].as_f64().expect("a number") - truth).abs();
+    assert!(gap < 4.0 * t["var_std_error"].as_f64().expect("a number"), "{t}");
+}
+
+#[test]
+fn a_seed_decides_and_threads_do_not() {
+    let base = ["--notional", "1000", "--volatility", "0.05", "--nu", "3.5", "--horizon", "7"];
+    let with = |more: &[&str]| {
+        let found = json(&[&base[..], more].concat());
+        (found["var"].to_string(), found["es"].to_string())
+    };
+    let one = with(&["--threads", "1", "--seed", "9"]);
+    assert_eq!(one, with(&["--seed", "9"]));
+    assert_eq!(one, with(&["--seed", "9", "--device", "cpu-scalar"]));
+    assert_ne!(one, with(&["--seed", "10"]));
+}
+
+#[test]
+fn every_method_and_model_measures_a_portfolio() {
+    let folder = Folder::new("methods");
+    let (portfolio, prices) =
+        (folder.file("portfolio.toml", PORTFOLIO), folder.file("prices.csv", &prices()));
+    let files = ["--portfolio", &portfolio, "--prices", &prices];
+    let mut figures = Vec::new();
+    for way in [
+        &["--method", "historical"][..],
+        &["--model", "normal"],
+        &["--model", "t"],
+        &["--model", "garch"],
+        &["--model", "garch-t"],
+        &["--model", "gjr"],
+        &["--method", "fhs"],
+        &["--method", "parametric", "--model", "normal"],
+        &["--method", "parametric", "--model", "garch-t"],
+    ] {
+        let found = json(&[&files[..], way, &["--level", "0.95"]].concat());
+        let (var, es) = (found["var"].as_f64().expect("VaR"), found["es"].as_f64().expect("ES"));
+        assert!(var > 0.0 && es > var, "{way:?}: {var} {es}");
+        let parts = found["levels"][0]["contributions"].as_array().expect("a list");
+        if found["method"] != "parametric" {
+            let sum: f64 = parts.iter().map(|part| part["es"].as_f64().expect("a number")).sum();
+            assert!((sum - es).abs() < 1e-3 * es, "{way:?}: contributions {sum}, ES {es}");
+        }
+        figures.push(var);
+    }
+    let (least, most) = (
+        figures.iter().copied().fold(f64::MAX, f64::min),
+        figures.iter().copied().fold(0.0, f64::max),
+    );
+    assert!(most / least < 1.6, "methods agree on a calm history: {figures:?}");
+}
+
+#[test]
+fn pictures_are_written() {
+    let folder = Folder::new("pictures");
+    let (html, png) = (folder.0.join("r.html"), folder.0.join("r.png"));
+    let paths = [html.to_str().expect("UTF-8"), png.to_str().expect("UTF-8")];
+    let output = bot4(&[
+        "--notional",
+        "1000",
+        "--volatility",
+        "0.02",
+        "--report",
+        paths[0],
+        "--picture",
+        paths[1],
+    ]);
+    assert!(output.status.success());
+    assert!(std::fs::read_to_string(html).expect("written").contains("<svg"));
+    assert!(std::fs::read(png).expect("written").starts_with(b"\x89PNG"));
+    let missing = folder.0.join("no/such/r.png");
+    let missing = missing.to_str().expect("UTF-8");
+    refused(&["--notional", "1000", "--volatility", "0.02", "--picture", missing], &["no/such"]);
+}
+
+#[test]
+fn wrong_numbers_are_refused() {
+    let one = ["--notional", "1000", "--volatility", "0.02"];
+    let with = |more: &[&'static str]| [&one[..], more].concat();
+    refused(&[], &["--portfolio", "--notional"]);
+    refused(&["--notional", "1000", "--volatility", "0"], &["--volatility 0"]);
+    refused(&["--notional", "1000", "--volatility", "nan"], &["--volatility NaN"]);
+    refused(&with(&["--nu", "2"]), &["--nu 2", "more than 2"]);
+    refused(&with(&["--level", "99"]), &["--level 99", "0.99"]);
+    refused(&with(&["--paths", "50"]), &["50 profits are too few", "at least 100"]);
+    refused(&with(&["--paths", "100000000000000"]), &["MiB"]);
+    refused(&with(&["--device", "gpu"]), &["`gpu`", "cuda"]);
+    refused(&with(&["--model", "garch-t"]), &["--prices"]);
+    refused(&with(&["--horizon", "0"]), &["--horizon 0"]);
+}
+
+#[test]
+fn wrong_files_are_refused() {
+    let folder = Folder::new("wrong");
+    let portfolio = folder.file("portfolio.toml", PORTFOLIO);
+    let says = |name: &str, text: &str, parts: &[&str]| {
+        let file = folder.file(name, text);
+        refused(&["--portfolio", &portfolio, "--prices", &file], parts);
+    };
+    says("zero.csv", "date,A,B\n2024-01-01,1,2\n2024-01-02,0,2\n", &["row 2", "`A`", "price of 0"]);
+    says("negative.csv", "date,A,B\n2024-01-01,1,-2\n2024-01-02,1,2\n", &["row 1", "`B`"]);
+    says("text.csv", "date,A,B\n2024-01-01,x,2\n", &["zero", "row 1"].map(|_| "`x`"));
+    says("one.csv", "date,A,B\n2024-01-01,1,2\n", &["1 complete rows"]);
+    says(
+        "hole.csv",
+        "date,A,B\n2024-01-01,1,2\n2024-01-02,,3\n2024-01-03,4,5\n",
+        &["1 of 3 rows", "2024-01-02"],
+    );
+    says("lacks.csv", "date,A\n2024-01-01,1\n2024-01-02,2\n", &["`b`", "no column `B`"]);
+    let same: String = (0..99)
+        .map(|day| format!("{},{},7\n", 1_600_000_000 + day * 86_400, 5 + day % 3))
+        .collect();
+    says("same.csv", &format!("date,A,B\n{same}"), &["`B`", "same in every row"]);
+    let twins: String = (0..99)
+        .map(|day| {
+            let price = 10.0 + f64::from((day * 7) % 11);
+            format!("{},{price},{}\n", 1_600_000_000 + i64::from(day) * 86_400, 2.0 * price)
+        })
+        .collect();
+    let twins = folder.file("twins.csv", &format!("date,A,B\n{twins}"));
+    refused(
+        &["--portfolio", &portfolio, "--prices", &twins, "--model", "normal"],
+        &["correlations", "`B`", "not positive definite"],
+    );
+    let historical =
+        ["--portfolio", &portfolio, "--prices", &twins, "--method", "historical", "--level", "0.9"];
+    assert!(json(&historical)["var"].as_f64().is_some(), "history needs no matrix");
+    let good = folder.file("prices.csv", &prices());
+    let bad = |name: &str, text: &str, parts: &[&str]| {
+        let file = folder.file(name, text);
+        refused(&["--portfolio", &file, "--prices", &good], parts);
+    };
+    bad("unknown.toml", &PORTFOLIO.replace("\"B\"", "\"C\""), &["`b`", "`C`", "A, B"]);
+    bad("empty.toml", "base = \"USD\"\n", &["[[position]]"]);
+    bad("broken.toml", "base = \n", &["broken.toml"]);
+    bad(
+        "rate.toml",
+        &PORTFOLIO.replace("quantity = -8", "quantity = -8\nquote = \"EUR\""),
+        &["EURUSD"],
+    );
+    refused(&["--portfolio", "/no/such.toml", "--prices", &good], &["/no/such.toml"]);
+    refused(&["--portfolio", &portfolio, "--prices", "/no/such.csv"], &["/no/such.csv"]);
+}
