@@ -1,8 +1,11 @@
 //! `bot4 bench`: measures on this machine, beside the conditions that make a figure mean something.
 
+pub mod compute;
 pub mod hot;
 
 use crate::cli::captures::CapturesError;
+use crate::compute::device::{Device, Presence};
+use crate::host::pin::PinError;
 use crate::lab::exchange::ExchangeError;
 use clap::{Args, Subcommand};
 use std::io::{self, Write};
@@ -18,6 +21,8 @@ pub struct BenchArgs {
 enum What {
     /// The hot lane in process: stages, bytes to order bytes, throughput, and under an arrival rate
     Hot(hot::HotArgs),
+    /// Every kernel on every device: whether they agree, and their rates beside the machine's limits
+    Compute(compute::ComputeArgs),
 }
 
 /// Why nothing was measured.
@@ -35,12 +40,42 @@ pub enum BenchError {
     /// The lane was no pure function of its inputs: its times mean nothing.
     #[error("the lane ended in another state than when it was recorded; report this as a bug")]
     Diverged,
+    /// A device that is not here.
+    #[error("{device} is not here: {}", why(presence))]
+    Missing {
+        /// Which.
+        device: Device,
+        /// What is known of it.
+        presence: Presence,
+    },
+    /// Devices that answer differently.
+    #[error("{kernel} on {device} disagrees with {against}: the greatest error is {error:.1e}")]
+    Apart {
+        /// Stem.
+        kernel: &'static str,
+        /// Who.
+        device: &'static str,
+        /// With whom.
+        against: &'static str,
+        /// By how much.
+        error: f64,
+    },
+    /// The CPU asked for.
+    #[error(transparent)]
+    Pin(#[from] PinError),
     /// Output could not be written.
     #[error("the figures cannot be written: {0}")]
     Write(#[from] io::Error),
     /// Output could not be formed.
     #[error("the figures cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+fn why(presence: &Presence) -> &str {
+    match presence {
+        Presence::Present(what) => what,
+        Presence::Missing(why) => why,
+    }
 }
 
 /// Runs the command.
@@ -50,5 +85,6 @@ pub enum BenchError {
 pub fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<(), BenchError> {
     match &args.what {
         What::Hot(args) => hot::run(args, out),
+        What::Compute(args) => compute::run(args, out),
     }
 }

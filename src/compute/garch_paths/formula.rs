@@ -16,15 +16,15 @@ impl Layout {
     /// Returns come first: `[0, assets)`.
     fn new(job: &Paths) -> Layout {
         let n = job.assets().len();
-        Layout { shocks: n, variances: 2 * n, drawn: 3 * n }
+        // whole blocks of numbers are stored behind either
+        Layout { variances: n, shocks: 2 * n, drawn: 3 * n + BLOCK_MAX }
     }
 
     /// Numbers of room a lane, the returns among them.
     #[must_use]
     pub fn length(job: &Paths) -> usize {
         let n = job.assets().len();
-        // what is drawn beyond the last place of a block
-        3 * n + job.dependence().width(n) + BLOCK_MAX
+        3 * n + job.dependence().width(n) + 2 * BLOCK_MAX
     }
 }
 
@@ -47,9 +47,8 @@ pub fn walk<S: Singles>(job: &Paths, counters: &Counters<S::Words>, room: &mut [
         S::splat(0.0).store(room, j * S::WIDTH);
         S::splat(asset.start).store(room, (at.variances + j) * S::WIDTH);
     }
-    let mut kept = Kept { numbers: [S::splat(0.0); BLOCK_MAX], next: 0, left: 0, block: 0 };
     for step in 0..job.steps() {
-        shocks_of_step::<S>(job, counters, step, &mut kept, room, &at);
+        shocks_of_step::<S>(job, counters, step, room, &at);
         for j in 0..n {
             let z = S::load(room, (at.shocks + j) * S::WIDTH);
             let h = S::load(room, (at.variances + j) * S::WIDTH);
@@ -125,21 +124,12 @@ fn finish<S: Singles>(job: &Paths, sum: S, room: &mut [f32]) {
     simple.store(room, 0);
 }
 
-/// Numbers of the last block that no step has taken yet.
-struct Kept<S> {
-    numbers: [S; BLOCK_MAX],
-    next: usize,
-    left: usize,
-    block: u32,
-}
-
 /// Fills the shocks of all assets for one step.
 #[inline(always)]
 fn shocks_of_step<S: Singles>(
     job: &Paths,
     counters: &Counters<S::Words>,
     step: u32,
-    kept: &mut Kept<S>,
     room: &mut [f32],
     at: &Layout,
 ) {
@@ -155,26 +145,29 @@ fn shocks_of_step<S: Singles>(
     }
     let width = job.dependence().width(n);
     let sign = S::splat(if job.is_mirrored() { -1.0 } else { 1.0 });
-    for place in 0..width {
-        if kept.left == 0 {
-            let words = counters.block(Stream::Shocks, kept.block, 0);
-            kept.block += 1;
-            kept.next = 0;
-            if let Shocks::Student(t) = job.shocks() {
-                let [a, b, c, d] = words;
-                kept.numbers[0] = student(a, b, t);
-                kept.numbers[1] = student(c, d, t);
-                kept.left = 2;
-            } else {
-                let [a, b, c, d] = words;
-                (kept.numbers[0], kept.numbers[1]) = normals(a, b);
-                (kept.numbers[2], kept.numbers[3]) = normals(c, d);
-                kept.left = 4;
-            }
+    // independent normals are shocks already
+    let alone = matches!(job.dependence(), Dependence::Independent);
+    let mixed = matches!(job.shocks(), Shocks::MixedStudent(_));
+    let to = if alone && !mixed { at.shocks } else { at.drawn };
+    if let Shocks::Student(t) = job.shocks() {
+        for block in 0..width.div_ceil(2) {
+            let [a, b, c, d] = counters.block(Stream::Shocks, step, block as u32);
+            (student(a, b, t) * sign).store(room, (to + 2 * block) * S::WIDTH);
+            (student(c, d, t) * sign).store(room, (to + 2 * block + 1) * S::WIDTH);
         }
-        (kept.numbers[kept.next] * sign).store(room, (at.drawn + place) * S::WIDTH);
-        kept.next += 1;
-        kept.left -= 1;
+        return;
+    }
+    for block in 0..width.div_ceil(4) {
+        let [a, b, c, d] = counters.block(Stream::Shocks, step, block as u32);
+        let ((x, y), (z, w)) = (normals(a, b), normals(c, d));
+        let first = to + 4 * block;
+        (x * sign).store(room, first * S::WIDTH);
+        (y * sign).store(room, (first + 1) * S::WIDTH);
+        (z * sign).store(room, (first + 2) * S::WIDTH);
+        (w * sign).store(room, (first + 3) * S::WIDTH);
+    }
+    if alone && !mixed {
+        return;
     }
     let mixing = match job.shocks() {
         Shocks::MixedStudent(table) => {

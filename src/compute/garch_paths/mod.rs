@@ -10,7 +10,8 @@
 //! rows of standardised residuals drawn with replacement (filtered historical simulation, Barone-Adesi,
 //! Giannopoulos and Vosper 1999), which keep what belongs to one day together.
 //! Normals are correlated by a Cholesky factor or by factors: z_j = Σ b_jk f_k + d_j e_j.
-//! Number q of a path (step · width + place) is place q mod n of block q div n, n numbers a block.
+//! Place p of a step is number p mod n of block p div n of that step, n numbers a block; a single asset
+//! takes its steps from one block after the other instead.
 //! Twins: `scalar` (the meaning), `avx2`, kernels/garch_paths.cu in bits; shaders/garch_paths.wgsl
 //! within a tolerance derived there.
 

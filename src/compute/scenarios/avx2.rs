@@ -7,7 +7,7 @@ use crate::compute::garch_paths::formula::Layout;
 use crate::compute::garch_paths::{Paths, Room};
 use crate::compute::reduce::BLOCK;
 use crate::compute::singles::Singles;
-use crate::compute::singles::avx2::Eight;
+use crate::compute::singles::avx2::{Eight, Sixteen};
 
 /// Factors that share one pass over the sums, so that a sum is loaded and stored once for them.
 const ROWS: usize = 8;
@@ -24,7 +24,7 @@ pub(super) fn simulate_block(
     room: &mut Room,
     profits: &mut [f32],
 ) {
-    let room = room.take((Layout::length(job) + book.factors()) * Eight::WIDTH);
+    let room = room.take((Layout::length(job) + book.factors()) * Sixteen::WIDTH);
     // SAFETY: `Simd::Avx2` exists only where the CPU has AVX2 and FMA.
     unsafe { simulate_wide(job, book, first_path, room, profits) }
 }
@@ -88,5 +88,5 @@ unsafe fn simulate_wide(
     room: &mut [f32],
     profits: &mut [f32],
 ) {
-    formula::simulate_block::<Eight>(job, book, first_path, room, profits);
+    formula::simulate_block::<Sixteen>(job, book, first_path, room, profits);
 }

@@ -23,6 +23,9 @@ use std::ops::{Add, BitAnd, BitXor, Div, Mul, Sub};
 #[derive(Clone, Copy)]
 pub(crate) struct Eight(__m256);
 
+/// Sixteen numbers in two registers.
+pub(crate) type Sixteen = super::pair::Pair<Eight>;
+
 /// Eight words.
 #[derive(Clone, Copy)]
 pub(crate) struct WordsOfEight(__m256i);

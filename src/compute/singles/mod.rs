@@ -10,6 +10,8 @@
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod pair;
 mod scalar;
 
 use std::ops::{Add, BitAnd, BitXor, Div, Mul, Sub};

@@ -1,0 +1,220 @@
+//! A panel's outputs in registers, the weights streamed past them once.
+#![allow(unsafe_code, reason = "AVX2 intrinsics; panels are cut to length before each access")]
+
+use super::{Dense, INT8_INPUTS_MAX, PANEL, Packed, REGISTER, each_panel, quantised};
+use std::arch::x86_64::{
+    __m256, _mm_loadu_si128, _mm256_add_epi32, _mm256_and_si256, _mm256_castsi256_ps,
+    _mm256_cvtepi8_epi16, _mm256_cvtepi32_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
+    _mm256_madd_epi16, _mm256_mul_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_si256,
+    _mm256_slli_epi32, _mm256_storeu_ps,
+};
+
+/// Samples that share a load of the weights.
+const SAMPLES: usize = 4;
+/// Registers of outputs beside them: 4 × 2 sums, two weights, an input.
+const COLUMNS: usize = 2;
+
+/// Calls a panel function with the panel's registers as a constant.
+macro_rules! by_registers {
+    ($registers:expr, $call:ident, $($argument:expr),*) => {
+        match $registers {
+            2 => $call::<2>($($argument),*),
+            4 => $call::<4>($($argument),*),
+            6 => $call::<6>($($argument),*),
+            8 => $call::<8>($($argument),*),
+            10 => $call::<10>($($argument),*),
+            _ => $call::<PANEL>($($argument),*),
+        }
+    };
+}
+
+pub(super) fn apply(dense: &Dense, x: &[f32], to: &mut [f32]) {
+    // SAFETY: `Simd::Avx2` exists only where the CPU has AVX2 and FMA; `Dense` has made every slice
+    // as long as its panels say, and `apply` has seen the lengths of `x` and `to`.
+    unsafe {
+        match &dense.packed {
+            Packed::Single(weights) => each_panel(&dense.panels, |first, width| {
+                let panel =
+                    &weights.numbers()[first * dense.inputs..(first + width) * dense.inputs];
+                let (bias, to) = (&dense.bias[first..first + width], &mut to[first..first + width]);
+                by_registers!(width / REGISTER, single, panel, x, bias, to);
+            }),
+            Packed::Bf16(weights) => each_panel(&dense.panels, |first, width| {
+                let (from, end) = (first * dense.inputs / 2, (first + width) * dense.inputs / 2);
+                let (bias, to) = (&dense.bias[first..first + width], &mut to[first..first + width]);
+                by_registers!(width / REGISTER, bf16, &weights.numbers()[from..end], x, bias, to);
+            }),
+            Packed::Int8 { weights, scales } => {
+                let mut activations = [0; INT8_INPUTS_MAX];
+                let scale = quantised(x, &mut activations);
+                let inputs = dense.inputs.next_multiple_of(2);
+                each_panel(&dense.panels, |first, width| {
+                    let panel = &weights.numbers()[first * inputs..(first + width) * inputs];
+                    let range = first..first + width;
+                    let (bias, scales) = (&dense.bias[range.clone()], &scales[range.clone()]);
+                    let used = &activations[..inputs.min(INT8_INPUTS_MAX)];
+                    by_registers!(
+                        width / REGISTER,
+                        int8,
+                        panel,
+                        used,
+                        scale,
+                        scales,
+                        bias,
+                        &mut to[range]
+                    );
+                });
+            }
+        }
+    }
+}
+
+/// # Safety
+/// The CPU must have AVX2 and FMA; `panel` holds `R` registers an input, `bias` and `to` `R` registers.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn single<const R: usize>(panel: &[f32], x: &[f32], bias: &[f32], to: &mut [f32]) {
+    debug_assert!(panel.len() == x.len() * R * REGISTER && bias.len() == R * REGISTER);
+    // SAFETY: the lengths are as the caller promises.
+    unsafe {
+        let mut sums: [__m256; R] =
+            std::array::from_fn(|r| _mm256_loadu_ps(bias.as_ptr().add(r * REGISTER)));
+        let mut at = panel.as_ptr();
+        for x in x {
+            let x = _mm256_set1_ps(*x);
+            for (r, sum) in sums.iter_mut().enumerate() {
+                *sum = _mm256_fmadd_ps(_mm256_loadu_ps(at.add(r * REGISTER)), x, *sum);
+            }
+            at = at.add(R * REGISTER);
+        }
+        for (r, sum) in sums.into_iter().enumerate() {
+            _mm256_storeu_ps(to.as_mut_ptr().add(r * REGISTER), sum);
+        }
+    }
+}
+
+/// # Safety
+/// The CPU must have AVX2 and FMA; `panel` holds `R / 2` registers of words an input.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn bf16<const R: usize>(panel: &[u32], x: &[f32], bias: &[f32], to: &mut [f32]) {
+    debug_assert!(panel.len() == x.len() * R * REGISTER / 2 && bias.len() == R * REGISTER);
+    // SAFETY: the lengths are as the caller promises.
+    unsafe {
+        let upper = _mm256_set1_epi32(0xFFFF_0000_u32.cast_signed());
+        let mut sums: [__m256; R] =
+            std::array::from_fn(|r| _mm256_loadu_ps(bias.as_ptr().add(r * REGISTER)));
+        let mut at = panel.as_ptr();
+        for x in x {
+            let x = _mm256_set1_ps(*x);
+            for pair in 0..R / 2 {
+                let words = _mm256_loadu_si256(at.add(pair * REGISTER).cast());
+                let low = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(words));
+                let high = _mm256_castsi256_ps(_mm256_and_si256(words, upper));
+                sums[2 * pair] = _mm256_fmadd_ps(low, x, sums[2 * pair]);
+                sums[2 * pair + 1] = _mm256_fmadd_ps(high, x, sums[2 * pair + 1]);
+            }
+            at = at.add(R * REGISTER / 2);
+        }
+        for (r, sum) in sums.into_iter().enumerate() {
+            _mm256_storeu_ps(to.as_mut_ptr().add(r * REGISTER), sum);
+        }
+    }
+}
+
+/// # Safety
+/// The CPU must have AVX2 and FMA; `panel` holds `R` registers' worth of pairs for every pair of `x`.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn int8<const R: usize>(
+    panel: &[i8],
+    x: &[i16],
+    scale: f32,
+    scales: &[f32],
+    bias: &[f32],
+    to: &mut [f32],
+) {
+    debug_assert!(panel.len() == x.len() * R * REGISTER && x.len().is_multiple_of(2));
+    // SAFETY: the lengths are as the caller promises.
+    unsafe {
+        let mut sums = [_mm256_setzero_si256(); R];
+        let mut at = panel.as_ptr();
+        for pair in x.chunks_exact(2) {
+            let both =
+                u32::from(pair[0].cast_unsigned()) | u32::from(pair[1].cast_unsigned()) << 16;
+            let both = _mm256_set1_epi32(both.cast_signed());
+            for (r, sum) in sums.iter_mut().enumerate() {
+                let bytes = _mm_loadu_si128(at.add(r * 2 * REGISTER).cast());
+                let products = _mm256_madd_epi16(_mm256_cvtepi8_epi16(bytes), both);
+                *sum = _mm256_add_epi32(*sum, products);
+            }
+            at = at.add(R * 2 * REGISTER);
+        }
+        let scale = _mm256_set1_ps(scale);
+        for (r, sum) in sums.into_iter().enumerate() {
+            let of = |numbers: &[f32]| _mm256_loadu_ps(numbers.as_ptr().add(r * REGISTER));
+            let scale = _mm256_mul_ps(of(scales), scale);
+            let value = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), scale, of(bias));
+            _mm256_storeu_ps(to.as_mut_ptr().add(r * REGISTER), value);
+        }
+    }
+}
+
+/// Four samples at a time, so that a weight is loaded once for them.
+pub(super) fn apply_many(dense: &Dense, x: &[f32], to: &mut [f32]) {
+    let Packed::Single(weights) = &dense.packed else { return };
+    let (inputs, padded) = (dense.inputs, dense.padded());
+    let mut rows = x.chunks_exact(SAMPLES * inputs);
+    let mut outs = to.chunks_exact_mut(SAMPLES * padded);
+    for (x, to) in (&mut rows).zip(&mut outs) {
+        each_panel(&dense.panels, |first, width| {
+            let panel = &weights.numbers()[first * inputs..(first + width) * inputs];
+            for column in (0..width).step_by(COLUMNS * REGISTER) {
+                // SAFETY: `Simd::Avx2` exists only where the CPU has AVX2 and FMA; a panel holds pairs
+                // of registers, so `column` and its neighbour lie within.
+                unsafe { tile(dense, panel, width, first + column, column, x, to) }
+            }
+        });
+    }
+    for (x, to) in
+        rows.remainder().chunks_exact(inputs).zip(outs.into_remainder().chunks_exact_mut(padded))
+    {
+        apply(dense, x, to);
+    }
+}
+
+/// # Safety
+/// The CPU must have AVX2 and FMA; `column + 16 <= width`, `x` and `to` hold `SAMPLES` rows.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn tile(
+    dense: &Dense,
+    panel: &[f32],
+    width: usize,
+    output: usize,
+    column: usize,
+    x: &[f32],
+    to: &mut [f32],
+) {
+    debug_assert!(column + COLUMNS * REGISTER <= width && x.len() == SAMPLES * dense.inputs);
+    // SAFETY: the lengths are as the caller promises.
+    unsafe {
+        let bias: [__m256; COLUMNS] = std::array::from_fn(|c| {
+            _mm256_loadu_ps(dense.bias.as_ptr().add(output + c * REGISTER))
+        });
+        let mut sums = [bias; SAMPLES];
+        for k in 0..dense.inputs {
+            let weights: [__m256; COLUMNS] = std::array::from_fn(|c| {
+                _mm256_loadu_ps(panel.as_ptr().add(k * width + column + c * REGISTER))
+            });
+            for (sample, sums) in sums.iter_mut().enumerate() {
+                let x = _mm256_set1_ps(*x.get_unchecked(sample * dense.inputs + k));
+                for c in 0..COLUMNS {
+                    sums[c] = _mm256_fmadd_ps(weights[c], x, sums[c]);
+                }
+            }
+        }
+        for (sample, sums) in sums.into_iter().enumerate() {
+            for (c, sum) in sums.into_iter().enumerate() {
+                let at = sample * dense.padded() + output + c * REGISTER;
+                _mm256_storeu_ps(to.as_mut_ptr().add(at), sum);
+            }
+        }
+    }
+}
