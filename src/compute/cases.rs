@@ -9,6 +9,7 @@ use super::dense::Precision;
 use super::device::Device;
 use super::garch_paths::{self, Asset, Compounding, Dependence, Paths, Room, Shocks};
 use super::gru;
+use super::launch::{Gpu, GpuError};
 use super::lstm;
 use super::philox::{self, Draw, Fill, Stream, Student};
 use super::reduce::BLOCK;
@@ -97,6 +98,77 @@ pub fn answers(kernel: Kernel, device: Device, seed: u64, split: Split) -> Optio
     })
 }
 
+/// The answers of a device to the same grid, in the same order.
+///
+/// # Errors
+/// What the device's driver says.
+pub fn answers_on(gpu: &dyn Gpu, kernel: Kernel, seed: u64) -> Result<Vec<f32>, GpuError> {
+    let mut all = Vec::new();
+    match kernel {
+        Kernel::Philox => {
+            for job in fills(seed) {
+                all.extend(philox::gpu::fill(gpu, &job)?);
+            }
+        }
+        Kernel::GarchPaths => {
+            for job in paths(seed) {
+                for block in 0..2 {
+                    all.extend(garch_paths::gpu::walk(gpu, &job, block * BLOCK as u64, BLOCK)?);
+                }
+            }
+        }
+        Kernel::Scenarios => {
+            for (book, tile) in books(seed) {
+                all.extend(scenarios::gpu::revalue(gpu, &book, &tile, BLOCK)?);
+            }
+            let book = book(5, 9, 5);
+            for job in paths(seed).iter().filter(|job| job.assets().len() == 3) {
+                all.extend(scenarios::gpu::simulate(gpu, job, &book, 0, BLOCK)?);
+            }
+        }
+        Kernel::Tail => {
+            for profits in profits(seed) {
+                let measures = match tail::gpu::measure(gpu, &profits, &LEVELS) {
+                    Ok(measures) => measures,
+                    Err(tail::gpu::DeviceTailError::Gpu(error)) => return Err(error),
+                    Err(tail::gpu::DeviceTailError::Tail(_)) => Vec::new(),
+                };
+                all.extend(measures.iter().flat_map(|m| [m.var, m.es, m.beyond as f32]));
+            }
+        }
+        Kernel::Cov => {
+            for (rows, series, weighting) in returns(seed) {
+                match cov::gpu::covariance(gpu, &rows, series, weighting) {
+                    Ok(matrix) => all.extend(matrix),
+                    Err(cov::gpu::DeviceCovError::Gpu(error)) => return Err(error),
+                    Err(cov::gpu::DeviceCovError::Cov(_)) => {}
+                }
+            }
+        }
+        Kernel::Lstm => {
+            for shape in LSTM_SHAPES {
+                let (parts, x) = (layers(seed, shape, 4), windows(seed, shape));
+                let parts: Vec<_> = parts.iter().map(lstm_layer).collect();
+                all.extend(lstm::gpu::batch(gpu, shape.0, shape.1, &parts, &x, shape.3)?);
+            }
+        }
+        Kernel::Gru => {
+            for shape in GRU_SHAPES {
+                let (parts, x) = (layers(seed, shape, 3), windows(seed, shape));
+                let parts: Vec<_> = parts.iter().map(gru_layer).collect();
+                all.extend(gru::gpu::batch(gpu, shape.0, shape.1, &parts, &x, shape.3)?);
+            }
+        }
+        Kernel::Attention => {
+            for (steps, hidden) in ATTENTION_SHAPES {
+                let (states, query) = attention_case(seed, (steps, hidden));
+                all.extend(attention::gpu::attend(gpu, &states, &query, steps, hidden)?);
+            }
+        }
+    }
+    Ok(all)
+}
+
 /// Numbers of a seed for weights and inputs: normals times `size`.
 fn numbers(seed: u64, step: u32, count: usize, size: f32) -> Vec<f32> {
     let mut to = vec![0.0; count];
@@ -153,9 +225,12 @@ fn filled(job: &Fill, simd: Simd, split: Split) -> Vec<f32> {
             }
         }
     }
-    // words are bits, which need not be numbers: they are compared as whole numbers
+    // words are bits, which need not be numbers: they are compared in halves, whose last bit any tolerance
+    // of numbers would notice
     if job.draw == Draw::Words {
-        to.iter_mut().for_each(|x| *x = (x.to_bits() >> 8) as f32);
+        let upper: Vec<f32> = to.iter().map(|x| (x.to_bits() >> 16) as f32).collect();
+        to.iter_mut().for_each(|x| *x = (x.to_bits() & 0xFFFF) as f32);
+        return [upper, to].concat();
     }
     to
 }
@@ -377,17 +452,22 @@ pub fn windows(seed: u64, (inputs, _, _, steps, samples): NetShape) -> Vec<f32> 
     numbers(seed, 450, samples * steps * inputs, 1.0)
 }
 
+fn lstm_layer([input, state, input_bias, state_bias]: &LayerParts) -> lstm::LayerWeights<'_> {
+    lstm::LayerWeights { input, state, input_bias, state_bias }
+}
+
+fn gru_layer([input, state, input_bias, state_bias]: &LayerParts) -> gru::LayerWeights<'_> {
+    gru::LayerWeights { input, state, input_bias, state_bias }
+}
+
 /// An LSTM of a shape.
 ///
 /// # Panics
 /// Never: the weights fit.
 #[must_use]
 pub fn lstm_of(seed: u64, shape: NetShape, precision: Precision) -> lstm::Lstm {
-    fn layer([input, state, input_bias, state_bias]: &LayerParts) -> lstm::LayerWeights<'_> {
-        lstm::LayerWeights { input, state, input_bias, state_bias }
-    }
     let parts = layers(seed, shape, 4);
-    let parts: Vec<_> = parts.iter().map(layer).collect();
+    let parts: Vec<_> = parts.iter().map(lstm_layer).collect();
     lstm::Lstm::new(shape.0, shape.1, &parts, precision).expect("weights fit")
 }
 
@@ -397,11 +477,8 @@ pub fn lstm_of(seed: u64, shape: NetShape, precision: Precision) -> lstm::Lstm {
 /// Never: the weights fit.
 #[must_use]
 pub fn gru_of(seed: u64, shape: NetShape, precision: Precision) -> gru::Gru {
-    fn layer([input, state, input_bias, state_bias]: &LayerParts) -> gru::LayerWeights<'_> {
-        gru::LayerWeights { input, state, input_bias, state_bias }
-    }
     let parts = layers(seed, shape, 3);
-    let parts: Vec<_> = parts.iter().map(layer).collect();
+    let parts: Vec<_> = parts.iter().map(gru_layer).collect();
     gru::Gru::new(shape.0, shape.1, &parts, precision).expect("weights fit")
 }
 

@@ -6,9 +6,11 @@
 use super::crew::Crew;
 use super::device::{Choice, Device, Presence};
 use super::garch_paths::{self, Paths};
+use super::launch::GpuError;
 use super::reduce::BLOCK;
-use super::registry::Registry;
+use super::registry::{self, Registry};
 use super::scenarios::{self, Book};
+use super::tail::gpu::DeviceTailError;
 use super::tail::{self, Measure, TailError};
 use crate::host::cpu::Simd;
 use crate::host::memory;
@@ -42,6 +44,18 @@ pub enum EngineError {
     /// A tail that cannot be measured.
     #[error(transparent)]
     Tail(#[from] TailError),
+    /// A device whose driver failed.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+}
+
+impl From<DeviceTailError> for EngineError {
+    fn from(error: DeviceTailError) -> EngineError {
+        match error {
+            DeviceTailError::Tail(error) => EngineError::Tail(error),
+            DeviceTailError::Gpu(error) => EngineError::Gpu(error),
+        }
+    }
 }
 
 /// A device ready to work.
@@ -95,8 +109,18 @@ impl Engine {
         book: &Book,
         paths: usize,
     ) -> Result<Vec<f32>, EngineError> {
-        let simd = self.device.simd().unwrap_or_else(Simd::detect);
         let mut profits = self.room(paths, "paths")?;
+        if let Some(gpu) = registry::gpu(self.device) {
+            let at_once = scenarios::gpu::paths_at_once(gpu, job);
+            for first in (0..paths).step_by(at_once) {
+                let count = at_once.min(paths - first);
+                let part = scenarios::gpu::simulate(gpu, job, book, first as u64, count)?;
+                profits[first..first + count].copy_from_slice(&part);
+            }
+            profits.truncate(paths);
+            return Ok(profits);
+        }
+        let simd = self.simd();
         self.crew.blocks(&mut profits, |room, block, to| {
             let first = (block * BLOCK) as u64;
             scenarios::simulate_block(job, book, first, room, to, simd);
@@ -118,9 +142,12 @@ impl Engine {
         tiles: &[f32],
         scenarios: usize,
     ) -> Result<Vec<f32>, EngineError> {
-        let simd = self.device.simd().unwrap_or_else(Simd::detect);
+        let simd = self.simd();
         let size = book.factors() * BLOCK;
         assert_eq!(tiles.len(), scenarios.div_ceil(BLOCK) * size, "Invariant: whole tiles");
+        if let Some(gpu) = registry::gpu(self.device) {
+            return Ok(scenarios::gpu::revalue(gpu, book, tiles, scenarios)?);
+        }
         let mut profits = self.room(scenarios, "scenarios")?;
         self.crew.blocks(&mut profits, |_, block, to| {
             scenarios::block(book, &tiles[block * size..(block + 1) * size], to, simd);
@@ -139,7 +166,7 @@ impl Engine {
         profits: &[f32],
         ranges: &[RangeInclusive<f32>],
     ) -> Vec<Share> {
-        let simd = self.device.simd().unwrap_or_else(Simd::detect);
+        let simd = self.simd();
         let none = vec![Share { paths: 0, sums: vec![0.0; books.len()] }; ranges.len()];
         let mut blocks = vec![none.clone(); profits.len().div_ceil(BLOCK)];
         self.crew.pieces(&mut blocks, 1, |room, block, to| {
@@ -165,7 +192,7 @@ impl Engine {
         profits: &[f32],
         ranges: &[RangeInclusive<f32>],
     ) -> Vec<Share> {
-        let simd = self.device.simd().unwrap_or_else(Simd::detect);
+        let simd = self.simd();
         let none = vec![Share { paths: 0, sums: vec![0.0; books.len()] }; ranges.len()];
         let mut blocks = vec![none.clone(); profits.len().div_ceil(BLOCK)];
         let size = tiles.len() / blocks.len().max(1);
@@ -182,8 +209,15 @@ impl Engine {
     /// # Errors
     /// Levels or profits that have none.
     pub fn measure(&self, profits: &[f32], levels: &[f64]) -> Result<Vec<Measure>, EngineError> {
-        let simd = self.device.simd().unwrap_or_else(Simd::detect);
-        Ok(tail::measure(profits, levels, simd)?)
+        if let Some(gpu) = registry::gpu(self.device) {
+            return Ok(tail::gpu::measure(gpu, profits, levels)?);
+        }
+        Ok(tail::measure(profits, levels, self.simd())?)
+    }
+
+    /// The CPU's twins: this device's, or the best where it is a GPU and leaves something to the CPU.
+    fn simd(&self) -> Simd {
+        self.device.simd().unwrap_or_else(Simd::detect)
     }
 
     /// Zeros for whole blocks of so many numbers.

@@ -6,6 +6,8 @@ pub mod attention;
 pub mod cases;
 pub mod cov;
 pub mod crew;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 pub mod dense;
 pub mod device;
 pub mod elementary;
@@ -14,6 +16,7 @@ pub mod garch_paths;
 pub mod gru;
 pub mod indicator;
 pub mod lanes;
+pub mod launch;
 pub mod limits;
 pub mod logarithm;
 pub mod lstm;
@@ -25,3 +28,5 @@ pub mod registry;
 pub mod scenarios;
 pub mod singles;
 pub mod tail;
+#[cfg(feature = "wgpu")]
+pub mod webgpu;

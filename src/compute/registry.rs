@@ -1,6 +1,7 @@
 //! Which devices this machine has, looked for once at run time.
 
 use super::device::{Device, Presence};
+use super::launch::Gpu;
 use crate::host::cpu::Simd;
 
 /// Every device, present or missing.
@@ -49,7 +50,49 @@ fn presence(device: Device) -> Presence {
                 "the CPU lacks AVX2, FMA or BMI2 (or BOT4_SIMD=scalar)".to_owned(),
             ),
         },
-        Device::Cuda => Presence::Missing("no kernel of this build runs on it yet".to_owned()),
-        Device::Wgpu => Presence::Missing("no kernel of this build runs on it yet".to_owned()),
+        Device::Cuda => cuda(),
+        Device::Wgpu => webgpu(),
+    }
+}
+
+#[cfg(feature = "cuda")]
+fn cuda() -> Presence {
+    match super::cuda::device() {
+        Ok(device) => Presence::Present(device.description().to_owned()),
+        Err(error) => Presence::Missing(error.to_string()),
+    }
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda() -> Presence {
+    Presence::Missing("built without the feature `cuda`".to_owned())
+}
+
+#[cfg(feature = "wgpu")]
+fn webgpu() -> Presence {
+    match super::webgpu::device() {
+        Ok(device) => Presence::Present(device.description().to_owned()),
+        Err(error) => Presence::Missing(error.to_string()),
+    }
+}
+
+#[cfg(not(feature = "wgpu"))]
+fn webgpu() -> Presence {
+    Presence::Missing("built without the feature `wgpu`".to_owned())
+}
+
+/// The device behind a name, where it is no CPU and is here.
+#[must_use]
+pub fn gpu(device: Device) -> Option<&'static dyn Gpu> {
+    match device {
+        Device::CpuScalar | Device::CpuAvx2 => None,
+        #[cfg(feature = "cuda")]
+        Device::Cuda => super::cuda::device().ok().map(|device| device as &dyn Gpu),
+        #[cfg(not(feature = "cuda"))]
+        Device::Cuda => None,
+        #[cfg(feature = "wgpu")]
+        Device::Wgpu => super::webgpu::device().ok().map(|device| device as &dyn Gpu),
+        #[cfg(not(feature = "wgpu"))]
+        Device::Wgpu => None,
     }
 }

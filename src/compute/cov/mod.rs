@@ -9,6 +9,7 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod formula;
+pub mod gpu;
 mod scalar;
 
 #[cfg(test)]
@@ -81,6 +82,19 @@ pub fn covariance(
     weighting: Weighting,
     simd: Simd,
 ) -> Result<Vec<f32>, CovError> {
+    let count = checked(rows, series, weighting)?;
+    let job = Rows { rows, series, weights: weights(count, weighting)?, padded: padded(series) };
+    let full = match simd {
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx2 => avx2::products(&job),
+        _ => scalar::products(&job),
+    };
+    let entry = |i: usize, j: usize| full[i.max(j) * job.padded + i.min(j)];
+    Ok((0..series * series).map(|at| entry(at / series, at % series)).collect())
+}
+
+/// How many rows there are, once each number is seen to be one.
+fn checked(rows: &[f32], series: usize, weighting: Weighting) -> Result<usize, CovError> {
     if series == 0 || !rows.len().is_multiple_of(series) {
         return Err(CovError::Shape { numbers: rows.len(), series });
     }
@@ -95,14 +109,7 @@ pub fn covariance(
     if let Some(at) = rows.iter().position(|x| !x.is_finite()) {
         return Err(CovError::NotFinite { row: at / series, series: at % series, value: rows[at] });
     }
-    let job = Rows { rows, series, weights: weights(count, weighting)?, padded: padded(series) };
-    let full = match simd {
-        #[cfg(target_arch = "x86_64")]
-        Simd::Avx2 => avx2::products(&job),
-        _ => scalar::products(&job),
-    };
-    let entry = |i: usize, j: usize| full[i.max(j) * job.padded + i.min(j)];
-    Ok((0..series * series).map(|at| entry(at / series, at % series)).collect())
+    Ok(count)
 }
 
 /// The correlation matrix of a covariance matrix.

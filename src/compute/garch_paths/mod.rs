@@ -18,6 +18,7 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 pub mod formula;
+pub mod gpu;
 mod job;
 mod scalar;
 

@@ -9,6 +9,7 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod formula;
+pub mod gpu;
 mod scalar;
 
 #[cfg(test)]

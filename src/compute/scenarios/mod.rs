@@ -21,6 +21,7 @@
 mod avx2;
 mod book;
 pub mod formula;
+pub mod gpu;
 mod scalar;
 
 #[cfg(test)]

@@ -15,6 +15,7 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+pub mod gpu;
 mod scalar;
 
 #[cfg(test)]

@@ -1,0 +1,91 @@
+// Profits of a book, the mirror of src/compute/scenarios/formula.rs to the bit: `scenarios` a thread a scenario of
+// tiles, `simulate` a thread a path. Books stand as src/compute/scenarios/gpu.rs packs them.
+#include "garch_paths.cuh"
+
+#define NONE 0xFFFFFFFFu
+
+// Where the returns of this thread's scenario stand.
+struct Returns {
+    const float* numbers;
+    u64 stride;
+    // factors beyond stay where they are
+    u32 moved;
+};
+
+__device__ inline float of(const Returns& at, u32 factor) {
+    return factor < at.moved ? at.numbers[factor * at.stride] : 0.0f;
+}
+
+__device__ inline float converted(const Returns& at, float profit, u32 currency) {
+    return currency == NONE ? profit : fmaf(of(at, currency), profit, profit);
+}
+
+__device__ inline float in_strikes(float m, float spread, bool call) {
+    const float distance = (0.0f - fabsf(ln(m))) / spread;
+    const float near = fmaf(spread, 0.5f, distance);
+    const float far = fmaf(spread, -0.5f, distance);
+    const float paid = least(m, 1.0f);
+    const float weight = paid * 0.3989423f * exp_(near * near * -0.5f);
+    const float m_near = mills(near), m_far = mills(far);
+    const float above = paid - weight * (m_near + m_far);
+    const float beyond = near > 0.0f ? above : weight * (m_near - m_far);
+    const float intrinsic = call ? m - 1.0f : 1.0f - m;
+    return greatest(beyond, 0.0f) + greatest(intrinsic, 0.0f);
+}
+
+__device__ inline float profit(const Returns& at, const u32* w, const float* f) {
+    float sum = *f++;
+    const u32 groups = *w++;
+    for (u32 group = 0; group < groups; group++) {
+        const u32 currency = w[0], terms = w[1];
+        w += 2;
+        float linear = 0.0f;
+        for (u32 i = 0; i < terms; i++) linear = fmaf(f[i], of(at, w[i]), linear);
+        w += terms;
+        f += terms;
+        sum = sum + converted(at, linear, currency);
+    }
+    const u32 squares = *w++;
+    for (u32 i = 0; i < squares; i++) {
+        const float r = of(at, *w++);
+        sum = fmaf(*f++ * r, r, sum);
+    }
+    const u32 inverses = *w++;
+    for (u32 i = 0; i < inverses; i++) {
+        const float r = of(at, w[0]);
+        const float ratio = greatest(r + 1.0f, 1e-6f);
+        sum = sum + converted(at, *f++ * (r / ratio), w[1]);
+        w += 2;
+    }
+    const u32 options = *w++;
+    for (u32 i = 0; i < options; i++) {
+        const float ratio = greatest(of(at, w[0]) + 1.0f, 1e-6f);
+        const float m = f[0] * ratio;
+        float volatility = f[1];
+        if (w[1] != NONE) volatility = greatest(fmaf(f[2], of(at, w[1]), volatility), 1e-4f);
+        const float spread = greatest(volatility * f[3], 1e-6f);
+        float value = in_strikes(m, spread, w[3] & 1u);
+        if (w[3] & 2u) value = value / m;
+        sum = sum + converted(at, f[5] * (value - f[4]), w[2]);
+        w += 4;
+        f += 6;
+    }
+    return sum;
+}
+
+extern "C" __global__ void scenarios(const u32* words, const float* numbers, float* out) {
+    const u32 thread = thread_number();
+    if (thread >= words[0]) return;
+    const u64 tile = (u64)(thread / 4096u) * words[1] * 4096u + thread % 4096u;
+    const Returns at = {numbers + tile, 4096u, words[1]};
+    out[thread] = profit(at, words + words[2], numbers + words[3]);
+}
+
+extern "C" __global__ void simulate(const u32* words, const float* numbers, float* out) {
+    const u32 thread = thread_number();
+    const u64 paths = words[13];
+    if (thread >= paths) return;
+    walk(words, numbers, out, thread);
+    const Returns at = {out + thread, paths, words[4]};
+    out[room_of(words) * paths + thread] = profit(at, words + words[14], numbers + words[15]);
+}

@@ -1,0 +1,73 @@
+//! A job as a device takes it: words and numbers in, numbers out.
+//!
+//! Every kernel has the same shape on every device, so that a kernel's `gpu` module packs a job once and
+//! CUDA and Vulkan run the same bytes. A device is a `Gpu`; `run` blocks until the answer is there.
+
+use std::ops::Range;
+
+/// Threads of a group where a kernel does not say otherwise.
+pub const GROUP: usize = 64;
+
+/// A packed job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Launch {
+    /// The entry point.
+    pub entry: &'static str,
+    /// Whole numbers of the job.
+    pub words: Vec<u32>,
+    /// Its numbers.
+    pub numbers: Vec<f32>,
+    /// Numbers that the kernel writes.
+    pub out: usize,
+    /// Which of them are wanted back.
+    pub wanted: Range<usize>,
+    /// Thread groups.
+    pub groups: usize,
+    /// Threads of a group.
+    pub threads: usize,
+}
+
+/// Why a device gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GpuError {
+    /// The driver.
+    #[error("{device}: {what}")]
+    Driver {
+        /// Which device.
+        device: &'static str,
+        /// What its driver says.
+        what: String,
+    },
+    /// More than the device binds at once.
+    #[error(
+        "{device}: a buffer of {bytes} bytes, and it binds at most {most}; ask for fewer at a time"
+    )]
+    Buffer {
+        /// Which device.
+        device: &'static str,
+        /// Bytes.
+        bytes: u64,
+        /// At most.
+        most: u64,
+    },
+}
+
+/// A device that runs packed jobs.
+pub trait Gpu: Send + Sync {
+    /// Runs a job; the wanted numbers.
+    ///
+    /// # Errors
+    /// What the driver says.
+    fn run(&self, launch: &Launch) -> Result<Vec<f32>, GpuError>;
+
+    /// Bytes of the largest buffer.
+    fn buffer_max(&self) -> u64;
+}
+
+/// Groups in two dimensions, since one holds only 65 535.
+#[must_use]
+pub fn grid(groups: usize) -> (u32, u32) {
+    const ROW: usize = 32_768;
+    let columns = groups.clamp(1, ROW);
+    (columns as u32, groups.div_ceil(ROW).max(1) as u32)
+}
