@@ -80,6 +80,12 @@ fn rows(text: &str) -> Result<Range<usize>, String> {
 }
 
 impl HistoryArgs {
+    /// Whether any file is named.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        !self.prices.is_empty()
+    }
+
     /// Reads the prices.
     ///
     /// # Errors

@@ -17,10 +17,12 @@ mod picture;
 pub mod replay;
 pub mod replay_capture;
 pub mod run;
+pub mod scenarios;
 pub mod sim;
 pub mod var;
 pub mod venue;
 
+use crate::host::environment;
 use crate::record;
 use clap::{Parser, Subcommand};
 use std::io::Write;
@@ -64,6 +66,8 @@ enum Command {
     Sim(sim::SimArgs),
     /// Value at risk and expected shortfall of a portfolio, with error bars
     Var(Box<var::VarArgs>),
+    /// What stated, built-in or generated scenarios do to a portfolio
+    Scenarios(Box<scenarios::ScenariosArgs>),
     /// Seal a venue's key, and check that it opens
     Key(key::KeyArgs),
     /// Show the machine as Bot4 sees it, and what to change before trading on it
@@ -73,6 +77,9 @@ enum Command {
 /// Runs the command line and turns its outcome into an exit code.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // Mesa's layer that chooses between GPUs asks a Wayland server, which servers lack, and says so on
+    // stderr; we choose by ourselves
+    environment::set_default("NODEVICE_SELECT", "1");
     let stdout = std::io::stdout();
     let mut out = std::io::BufWriter::new(stdout.lock());
     let mut ask =
@@ -94,6 +101,7 @@ pub fn main() -> ExitCode {
         Command::Venue(args) => venue::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Sim(args) => sim::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Var(args) => var::run(args, &mut out).map_err(anyhow::Error::from),
+        Command::Scenarios(args) => scenarios::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Key(args) => key::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Doctor(args) => doctor::run(args, &mut out).map_err(anyhow::Error::from),
     };

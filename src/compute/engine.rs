@@ -109,12 +109,26 @@ impl Engine {
         book: &Book,
         paths: usize,
     ) -> Result<Vec<f32>, EngineError> {
+        self.simulate_from(job, book, 0, paths)
+    }
+
+    /// Profits of paths `from` to `from + paths`; `from` is a multiple of `BLOCK`.
+    ///
+    /// # Errors
+    /// More paths than memory.
+    pub fn simulate_from(
+        &self,
+        job: &Paths,
+        book: &Book,
+        from: u64,
+        paths: usize,
+    ) -> Result<Vec<f32>, EngineError> {
         let mut profits = self.room(paths, "paths")?;
         if let Some(gpu) = registry::gpu(self.device) {
             let at_once = scenarios::gpu::paths_at_once(gpu, job);
             for first in (0..paths).step_by(at_once) {
                 let count = at_once.min(paths - first);
-                let part = scenarios::gpu::simulate(gpu, job, book, first as u64, count)?;
+                let part = scenarios::gpu::simulate(gpu, job, book, from + first as u64, count)?;
                 profits[first..first + count].copy_from_slice(&part);
             }
             profits.truncate(paths);
@@ -122,7 +136,7 @@ impl Engine {
         }
         let simd = self.simd();
         self.crew.blocks(&mut profits, |room, block, to| {
-            let first = (block * BLOCK) as u64;
+            let first = from + (block * BLOCK) as u64;
             scenarios::simulate_block(job, book, first, room, to, simd);
         });
         profits.truncate(paths);
@@ -220,8 +234,21 @@ impl Engine {
         self.device.simd().unwrap_or_else(Simd::detect)
     }
 
+    /// Whether profits of so many paths fit into memory.
+    ///
+    /// # Errors
+    /// When they do not.
+    pub fn fits(&self, paths: usize) -> Result<(), EngineError> {
+        self.check_room(paths, "paths")
+    }
+
     /// Zeros for whole blocks of so many numbers.
     fn room(&self, numbers: usize, what: &str) -> Result<Vec<f32>, EngineError> {
+        self.check_room(numbers, what)?;
+        Ok(vec![0.0; numbers.next_multiple_of(BLOCK)])
+    }
+
+    fn check_room(&self, numbers: usize, what: &str) -> Result<(), EngineError> {
         // beside the numbers themselves, the tail copies at most all of them once
         let needed = (numbers as u64).saturating_mul(2 * size_of::<f32>() as u64);
         let free = memory::available_bytes().unwrap_or(u64::MAX);
@@ -229,7 +256,7 @@ impl Engine {
             let what = format!("{numbers} {what}");
             return Err(EngineError::Memory { what, needed, free });
         }
-        Ok(vec![0.0; numbers.next_multiple_of(BLOCK)])
+        Ok(())
     }
 }
 

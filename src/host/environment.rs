@@ -1,4 +1,4 @@
-//! A variable taken out of the environment: read, overwritten where it stood, removed.
+//! A variable taken out of the environment: read, overwritten where it stood, removed; or set for others.
 //!
 //! Removing alone leaves the text on the stack that the kernel made, where `/proc/PID/environ` shows it
 //! for as long as the process lives.
@@ -31,6 +31,19 @@ pub fn take(name: &str) -> Option<Zeroizing<Vec<u8>>> {
     // SAFETY: the name ends in a zero and the process has one thread.
     unsafe { libc::unsetenv(name.as_ptr()) };
     Some(taken)
+}
+
+/// Sets a variable where it is not set yet, for libraries that are loaded later.
+///
+/// # Panics
+/// When the process has more than one thread.
+pub fn set_default(name: &str, value: &str) {
+    if std::env::var_os(name).is_some() {
+        return;
+    }
+    assert!(is_alone(), "Invariant: the environment changes before any thread starts");
+    // SAFETY: the process has one thread, so nobody reads the environment meanwhile.
+    unsafe { std::env::set_var(name, value) };
 }
 
 /// Whether this process has one thread, as far as /proc tells.

@@ -93,6 +93,12 @@ pub struct Holdings {
     pub book: Book,
 }
 
+/// What a scenario calls the volatility of the options on a factor.
+#[must_use]
+pub fn volatility_name(factor: &str) -> String {
+    format!("volatility of {factor}")
+}
+
 /// What positions are valued with.
 struct Market<'a> {
     prices: &'a Panel,
@@ -100,6 +106,8 @@ struct Market<'a> {
     as_of: Date,
     horizon_years: f64,
     how: Revaluation,
+    /// Whether every option has a volatility that a scenario can move.
+    stressed: bool,
     factors: Vec<String>,
 }
 
@@ -133,13 +141,37 @@ impl Holdings {
         horizon_years: f64,
         how: Revaluation,
     ) -> Result<Holdings, HoldingsError> {
+        Holdings::build(portfolio, prices, horizon_years, how, false)
+    }
+
+    /// The same for stated scenarios: every option's volatility is a factor of its own, named by
+    /// `volatility_name` of the option's factor, whose values are changes (0.1 is ten points).
+    ///
+    /// # Errors
+    /// A position that cannot be valued, by its id.
+    pub fn stressed(
+        portfolio: &Portfolio,
+        prices: &Panel,
+        horizon_years: f64,
+    ) -> Result<Holdings, HoldingsError> {
+        Holdings::build(portfolio, prices, horizon_years, Revaluation::Full, true)
+    }
+
+    fn build(
+        portfolio: &Portfolio,
+        prices: &Panel,
+        horizon_years: f64,
+        how: Revaluation,
+        stressed: bool,
+    ) -> Result<Holdings, HoldingsError> {
         let last = prices.dates().last().copied().unwrap_or(Date(0));
         let as_of = match &portfolio.as_of {
             Some(text) => Date::parse(text).ok_or_else(|| HoldingsError::AsOf(text.clone()))?,
             None => last,
         };
         let base = &portfolio.base;
-        let mut market = Market { prices, base, as_of, horizon_years, how, factors: Vec::new() };
+        let factors = Vec::new();
+        let mut market = Market { prices, base, as_of, horizon_years, how, stressed, factors };
         // once to learn the factors, once more with their number known
         for position in &portfolio.positions {
             let mut scratch = Book::new(u32::MAX as usize);
@@ -166,12 +198,18 @@ impl Market<'_> {
             column: column.to_owned(),
             known: self.prices.symbols().to_vec(),
         })?;
-        let known = self.factors.iter().position(|name| name == column);
+        let last = values.last().copied().unwrap_or(f64::NAN);
+        Ok((self.place(column), last))
+    }
+
+    /// A factor's place; a name that is new gets one.
+    fn place(&mut self, name: &str) -> u32 {
+        let known = self.factors.iter().position(|other| other == name);
         let place = known.unwrap_or_else(|| {
-            self.factors.push(column.to_owned());
+            self.factors.push(name.to_owned());
             self.factors.len() - 1
         });
-        Ok((place as u32, values.last().copied().unwrap_or(f64::NAN)))
+        place as u32
     }
 
     /// What one unit of a currency is in base, and the factor that moves it.
@@ -273,6 +311,11 @@ impl Market<'_> {
             }
             None => (None, None),
         };
+        let (volatility_factor, changes) = if self.stressed {
+            (Some(self.place(&volatility_name(position.factor()))), true)
+        } else {
+            (volatility_factor, false)
+        };
         let volatility = position.vol.or(level).ok_or_else(|| wrong("no vol".to_owned()))?;
         let in_coin = position.settle.as_deref().is_some_and(|settle| settle != quote);
         let (rate, currency) = if in_coin {
@@ -295,7 +338,7 @@ impl Market<'_> {
                 let term = OptionTerm {
                     factor,
                     volatility_factor,
-                    volatility_scale: volatility as f32,
+                    volatility_scale: if changes { 1.0 } else { volatility as f32 },
                     right: match right {
                         Right::Call => KernelRight::Call,
                         Right::Put => KernelRight::Put,

@@ -1,8 +1,9 @@
 //! Risk of what is held. Level 5.
 //!
 //! `holdings` turns a portfolio and a history into what kernels revalue; `process` fits what moves the
-//! factors; `value_at_risk` puts the two together and measures the tail.
+//! factors; `value_at_risk` puts the two together and measures the tail; `stress` values stated scenarios.
 
 pub mod holdings;
 pub mod process;
+pub mod stress;
 pub mod value_at_risk;

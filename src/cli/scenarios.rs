@@ -1,0 +1,300 @@
+//! `bot4 scenarios`: what stated, built-in or generated scenarios do to a portfolio.
+//!
+//! files → `risk::stress` or paths of a model → profits by scenario, or their distribution.
+
+use crate::cli::history::{HistoryArgs, HistoryFailure};
+use crate::compute::device::Choice;
+use crate::compute::engine::{Engine, EngineError};
+use crate::compute::reduce::BLOCK;
+use crate::history::date::Date;
+use crate::history::{Panel, returns};
+use crate::instrument::{Portfolio, PortfolioError};
+use crate::risk::holdings::{Holdings, HoldingsError, Revaluation};
+use crate::risk::process::{self, Model, ProcessError, Walk};
+use crate::risk::stress::{self, Effect, StressError};
+use clap::Args;
+use serde::Serialize;
+use std::fs::File;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Arguments of `bot4 scenarios`.
+#[derive(Debug, Args)]
+pub struct ScenariosArgs {
+    /// The portfolio's file (TOML)
+    #[arg(long, value_name = "FILE")]
+    portfolio: PathBuf,
+    #[command(flatten)]
+    history: HistoryArgs,
+    /// Scenarios from a file: scenario,weight,horizon_days,factor,shock,value
+    #[arg(long, value_name = "FILE", conflicts_with = "generate")]
+    scenarios: Option<PathBuf>,
+    /// So many scenarios from a GARCH-t model of the history; without this and a file the built-in stresses
+    #[arg(long, value_name = "N")]
+    generate: Option<usize>,
+    /// Periods of the history until the profit counts, for generated scenarios
+    #[arg(long, default_value_t = 1, value_name = "STEPS")]
+    horizon: u32,
+    /// The key of generated scenarios
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// auto, cpu, cpu-scalar, cpu-avx2, cuda or wgpu
+    #[arg(long, default_value = "auto")]
+    device: Choice,
+    /// CPU threads at most
+    #[arg(long)]
+    threads: Option<usize>,
+    /// One JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why nothing was valued.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenariosError {
+    /// The portfolio's file.
+    #[error(transparent)]
+    Portfolio(#[from] PortfolioError),
+    /// The history.
+    #[error(transparent)]
+    History(#[from] HistoryFailure),
+    /// Positions.
+    #[error(transparent)]
+    Holdings(#[from] HoldingsError),
+    /// The scenario file.
+    #[error("{}: {error}", .path.display())]
+    Open {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// Its scenarios.
+    #[error("{}: {error}", .path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: StressError,
+    },
+    /// Scenarios of our own.
+    #[error(transparent)]
+    Stress(#[from] StressError),
+    /// The model.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// The kernels.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// No prices at all.
+    #[error("position `{0}` has no price: write `price` beside it, or give --prices FILE")]
+    NoPrice(String),
+    /// A number that is none.
+    #[error("--{0} 0: give at least one")]
+    Zero(&'static str),
+    /// Output could not be written.
+    #[error("the result cannot be written: {0}")]
+    Write(#[from] std::io::Error),
+    /// Output could not be formed.
+    #[error("the result cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// What is printed.
+#[derive(Debug, Serialize)]
+struct Report {
+    base: String,
+    value: f64,
+    device: String,
+    threads: usize,
+    seconds: f64,
+    count: usize,
+    /// Scenarios a second, files and fits left out.
+    scenarios_per_second: f64,
+    /// By weight.
+    mean: f64,
+    worst: f64,
+    best: f64,
+    /// Stated scenarios.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    scenarios: Vec<Effect>,
+    /// Profits that so many of generated scenarios stay below.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    quantiles: Vec<Quantile>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Quantile {
+    share: f64,
+    profit: f64,
+}
+
+/// Shares whose quantiles are printed.
+const SHARES: [f64; 9] = [0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999];
+/// Scenarios between two moves of the progress bar: whole blocks.
+const AT_ONCE: usize = 256 * BLOCK;
+
+/// Runs the command.
+///
+/// # Errors
+/// Input that is wrong, or output that cannot be written.
+pub fn run(args: &ScenariosArgs, out: &mut dyn Write) -> Result<(), ScenariosError> {
+    if args.generate == Some(0) {
+        return Err(ScenariosError::Zero("generate"));
+    }
+    if args.horizon == 0 {
+        return Err(ScenariosError::Zero("horizon"));
+    }
+    let portfolio = Portfolio::read(&args.portfolio)?;
+    let mut engine = Engine::open(args.device)?;
+    if let Some(threads) = args.threads {
+        engine = engine.with_threads(threads);
+    }
+    let report = match args.generate {
+        Some(count) => generated(args, &engine, &portfolio, count)?,
+        None => stated(args, &engine, &portfolio)?,
+    };
+    if args.json {
+        serde_json::to_writer_pretty(&mut *out, &report)?;
+        writeln!(out)?;
+    } else {
+        print(&report, out)?;
+    }
+    Ok(())
+}
+
+fn stated(
+    args: &ScenariosArgs,
+    engine: &Engine,
+    portfolio: &Portfolio,
+) -> Result<Report, ScenariosError> {
+    let prices = last_prices(args, portfolio)?;
+    let scenarios = match &args.scenarios {
+        Some(path) => {
+            let open = |error| ScenariosError::Open { path: path.clone(), error };
+            let file = File::open(path).map_err(open)?;
+            stress::read(file)
+                .map_err(|error| ScenariosError::File { path: path.clone(), error })?
+        }
+        None => stress::built_in(portfolio, &prices)?,
+    };
+    let began = Instant::now();
+    let effects = stress::value(engine, portfolio, &prices, &scenarios)?;
+    let seconds = began.elapsed().as_secs_f64();
+    let holdings = Holdings::stressed(portfolio, &prices, 0.0)?;
+    let weights: f64 = effects.iter().map(|effect| effect.weight).sum();
+    let weighted: f64 = effects.iter().map(|effect| effect.weight * effect.profit).sum();
+    let profits = || effects.iter().map(|effect| effect.profit);
+    Ok(Report {
+        base: portfolio.base.clone(),
+        value: holdings.positions.iter().map(|position| position.value).sum(),
+        device: engine.device().to_string(),
+        threads: engine.threads(),
+        seconds,
+        count: effects.len(),
+        scenarios_per_second: effects.len() as f64 / seconds,
+        mean: if weights > 0.0 { weighted / weights } else { 0.0 },
+        worst: profits().fold(f64::INFINITY, f64::min),
+        best: profits().fold(f64::NEG_INFINITY, f64::max),
+        scenarios: effects,
+        quantiles: Vec::new(),
+    })
+}
+
+/// The history where there is one, else one row of the prices that the positions state.
+fn last_prices(args: &ScenariosArgs, portfolio: &Portfolio) -> Result<Panel, ScenariosError> {
+    if args.history.is_given() {
+        let history = args.history.prices()?;
+        let holdings = Holdings::new(portfolio, &history.panel, 0.0, Revaluation::Full)?;
+        return Ok(history.repaired(&holdings.factors, 1)?.0);
+    }
+    let mut symbols: Vec<String> = Vec::new();
+    let mut columns = Vec::new();
+    for position in &portfolio.positions {
+        let name = position.factor().to_owned();
+        if symbols.contains(&name) {
+            continue;
+        }
+        let price = position.price.ok_or_else(|| ScenariosError::NoPrice(position.id.clone()))?;
+        symbols.push(name);
+        columns.push(vec![price]);
+    }
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = Date(now.map_or(0, |since| since.as_secs() as i64));
+    Panel::new(vec![now], symbols, columns).map_err(|error| HistoryFailure::from(error).into())
+}
+
+fn generated(
+    args: &ScenariosArgs,
+    engine: &Engine,
+    portfolio: &Portfolio,
+    count: usize,
+) -> Result<Report, ScenariosError> {
+    let history = args.history.prices()?;
+    let years = f64::from(args.horizon) / history.calendar;
+    let holdings = Holdings::new(portfolio, &history.panel, years, Revaluation::Full)?;
+    let (used, _) = history.repaired(&holdings.factors, 2)?;
+    let holdings = Holdings::new(portfolio, &used, years, Revaluation::Full)?;
+    let used = used.choose(&holdings.factors).map_err(HistoryFailure::from)?;
+    let logs = returns::logarithmic(&used).map_err(HistoryFailure::from)?;
+    let walk = Walk { seed: args.seed, steps: args.horizon, nu: None, mean: true };
+    let process = process::estimate(Model::GarchT, &logs, walk)?;
+    let bar = indicatif::ProgressBar::new(count as u64);
+    if !std::io::stderr().is_terminal() {
+        bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+    }
+    let began = Instant::now();
+    engine.fits(count)?;
+    let mut profits = Vec::with_capacity(count);
+    while profits.len() < count {
+        let part = AT_ONCE.min(count - profits.len());
+        let first = profits.len() as u64;
+        profits.extend(engine.simulate_from(&process.job, &holdings.book, first, part)?);
+        bar.set_position(profits.len() as u64);
+    }
+    bar.finish_and_clear();
+    let seconds = began.elapsed().as_secs_f64();
+    let mean = profits.iter().map(|profit| f64::from(*profit)).sum::<f64>() / count as f64;
+    profits.sort_unstable_by(f32::total_cmp);
+    let at = |share: f64| f64::from(profits[((count - 1) as f64 * share) as usize]);
+    Ok(Report {
+        base: portfolio.base.clone(),
+        value: holdings.positions.iter().map(|position| position.value).sum(),
+        device: engine.device().to_string(),
+        threads: engine.threads(),
+        seconds,
+        count,
+        scenarios_per_second: count as f64 / seconds,
+        mean,
+        worst: at(0.0),
+        best: at(1.0),
+        scenarios: Vec::new(),
+        quantiles: SHARES.map(|share| Quantile { share, profit: at(share) }).to_vec(),
+    })
+}
+
+fn print(report: &Report, out: &mut dyn Write) -> Result<(), ScenariosError> {
+    writeln!(
+        out,
+        "{} scenarios on {} with {} thread(s): {:.0} a second",
+        report.count, report.device, report.threads, report.scenarios_per_second
+    )?;
+    writeln!(out, "value {:.2} {}", report.value, report.base)?;
+    for effect in &report.scenarios {
+        writeln!(
+            out,
+            "{:<28} {:>16.2}  {:>5} days, {} factor(s) unchanged",
+            effect.scenario, effect.profit, effect.horizon_days, effect.unchanged
+        )?;
+        for part in &effect.positions {
+            writeln!(out, "    {:<24} {:>16.2}", part.id, part.profit)?;
+        }
+    }
+    for quantile in &report.quantiles {
+        writeln!(out, "{:>7.1} % below {:>16.2}", 100.0 * quantile.share, quantile.profit)?;
+    }
+    let Report { mean, worst, best, .. } = report;
+    writeln!(out, "mean {mean:.2}, worst {worst:.2}, best {best:.2}")?;
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! `bot4 scenarios` as a user meets it: stated, built-in and generated scenarios, and wrong input.
+
+use serde_json::Value;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+fn bot4(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bot4"));
+    command.arg("scenarios").args(args).output().expect("bot4 runs")
+}
+
+fn json(args: &[&str]) -> Value {
+    let output = bot4(&[args, &["--json"]].concat());
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{args:?}: {words}");
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+fn refused(args: &[&str], parts: &[&str]) {
+    let output = bot4(args);
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && output.stdout.is_empty(), "{args:?} passed");
+    assert!(parts.iter().all(|part| words.contains(part)), "{args:?}: {words}");
+}
+
+/// A folder of its own with files in it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path =
+            std::env::temp_dir().join(format!("bot4-scenarios-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a folder");
+        Folder(path)
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).expect("written");
+        path.to_str().expect("UTF-8").to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+const PORTFOLIO: &str = r#"base = "USD"
+as_of = "2024-01-01"
+[[position]]
+id = "coins"
+symbol = "BTC"
+kind = "spot"
+quantity = 2
+price = 50000
+[[position]]
+id = "inverse"
+symbol = "BTC"
+kind = "inverse"
+quantity = -100
+multiplier = 10
+settle = "BTC"
+price = 50000
+[[position]]
+id = "call"
+symbol = "BTC-C"
+factor = "BTC"
+kind = "option"
+quantity = 1
+price = 50000
+strike = 55000
+expiry = "2024-07-01"
+right = "call"
+vol = 0.6
+"#;
+
+const SCENARIOS: &str = "scenario,weight,horizon_days,factor,shock,value
+down,1,0,BTC,rel,-0.2
+up,3,0,BTC,log,0.1
+smile,1,0,BTC,vol_abs,0.1
+month,1,30,BTC,rel,0
+";
+
+/// Black-76 by the book, so that the command is held against something that it does not run.
+fn call(forward: f64, volatility: f64, years: f64) -> f64 {
+    let spread = volatility * years.sqrt();
+    let first = (forward / 55_000.0_f64).ln() / spread + 0.5 * spread;
+    let cdf = |x: f64| {
+        // Simpson's rule from far left
+        let (low, cells) = (-12.0_f64, 4_000);
+        let step = (x - low) / f64::from(cells);
+        let density = |t: f64| (-0.5 * t * t).exp() / (2.0 * std::f64::consts::PI).sqrt();
+        let cell = |i: i32| {
+            let t = low + f64::from(i) * step;
+            step / 6.0 * (density(t) + 4.0 * density(t + 0.5 * step) + density(t + step))
+        };
+        (0..cells).map(cell).sum::<f64>()
+    };
+    forward * cdf(first) - 55_000.0 * cdf(first - spread)
+}
+
+#[test]
+fn stated_scenarios_have_their_profits() {
+    let folder = Folder::new("stated");
+    let (portfolio, scenarios) =
+        (folder.file("p.toml", PORTFOLIO), folder.file("s.csv", SCENARIOS));
+    let found = json(&["--portfolio", &portfolio, "--scenarios", &scenarios]);
+    let years = 182.0 / 365.0;
+    let worth = call(50_000.0, 0.6, years);
+    let of = |price: f64, volatility: f64, years: f64| {
+        let moved = price / 50_000.0 - 1.0;
+        2.0 * (price - 50_000.0) - 1_000.0 * moved + call(price, volatility, years) - worth
+    };
+    let truths = [
+        of(40_000.0, 0.6, years),
+        of(50_000.0 * 0.1_f64.exp(), 0.6, years),
+        of(50_000.0, 0.7, years),
+        of(50_000.0, 0.6, years - 30.0 / 365.0),
+    ];
+    for (effect, truth) in found["scenarios"].as_array().expect("a list").iter().zip(truths) {
+        let profit = effect["profit"].as_f64().expect("a number");
+        assert!((profit - truth).abs() < 0.05, "{effect}: {truth}");
+        let parts = effect["positions"].as_array().expect("a list").iter();
+        let sum: f64 = parts.map(|part| part["profit"].as_f64().expect("a number")).sum();
+        assert!((sum - profit).abs() < 0.05, "parts add up: {effect}");
+    }
+    let weighted = (truths[0] + 3.0 * truths[1] + truths[2] + truths[3]) / 6.0;
+    assert!((found["mean"].as_f64().expect("a number") - weighted).abs() < 0.05);
+    assert_eq!(found["scenarios"][0]["unchanged"], 1);
+}
+
+#[test]
+fn the_built_in_set_needs_no_file() {
+    let folder = Folder::new("stress");
+    let portfolio = folder.file("p.toml", PORTFOLIO);
+    let found = json(&["--portfolio", &portfolio]);
+    assert_eq!(found["count"], 10);
+    assert!(
+        found["worst"].as_f64().expect("a number") < -30_000.0,
+        "half of 100 000, less the call"
+    );
+}
+
+#[test]
+fn generated_scenarios_are_many_a_second() {
+    let folder = Folder::new("generated");
+    let mut prices = "date,BTC\n".to_owned();
+    let mut price = 40_000.0_f64;
+    for day in 0..300_i64 {
+        price *= 1.0 + 0.03 * (f64::from((day * 37 % 101) as i32) / 50.0 - 1.0);
+        prices.push_str(&format!("{},{price}\n", 1_690_000_000 + day * 86_400));
+    }
+    let (portfolio, prices) = (folder.file("p.toml", PORTFOLIO), folder.file("h.csv", &prices));
+    let found = json(&["--portfolio", &portfolio, "--prices", &prices, "--generate", "200000"]);
+    assert_eq!(found["count"], 200_000);
+    let rate = found["scenarios_per_second"].as_f64().expect("a number");
+    assert!(rate > 10_000.0, "{rate} scenarios a second");
+    assert!(found["worst"].as_f64() < found["best"].as_f64());
+}
+
+#[test]
+fn wrong_input_is_refused() {
+    let folder = Folder::new("wrong");
+    let portfolio = folder.file("p.toml", PORTFOLIO);
+    let with = |name: &str, text: &str, parts: &[&str]| {
+        let file = folder.file(name, text);
+        refused(&["--portfolio", &portfolio, "--scenarios", &file], parts);
+    };
+    with(
+        "factor.csv",
+        &SCENARIOS.replace("down,1,0,BTC", "down,1,0,ETH"),
+        &["`down`", "`ETH`", "BTC"],
+    );
+    with("value.csv", &SCENARIOS.replace("-0.2", "minus"), &["row 1", "`value`", "`minus`"]);
+    with("short.csv", "scenario,weight\na,1\n", &["horizon_days"]);
+    refused(&["--portfolio", &portfolio, "--scenarios", "/no/such.csv"], &["/no/such.csv"]);
+    refused(&["--portfolio", &portfolio, "--generate", "10"], &["--prices"]);
+    refused(&["--portfolio", &portfolio, "--generate", "0"], &["--generate 0"]);
+    let bare = folder.file("bare.toml", &PORTFOLIO.replace("price = 50000\n", ""));
+    refused(&["--portfolio", &bare], &["`coins`", "--prices"]);
+}
