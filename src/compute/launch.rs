@@ -52,6 +52,17 @@ pub enum GpuError {
     },
 }
 
+impl GpuError {
+    /// What is wrong, without the device's name.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        match self {
+            GpuError::Driver { what, .. } => what,
+            GpuError::Buffer { .. } => "a buffer that is too large",
+        }
+    }
+}
+
 /// A device that runs packed jobs.
 pub trait Gpu: Send + Sync {
     /// Runs a job; the wanted numbers.

@@ -59,7 +59,7 @@ fn presence(device: Device) -> Presence {
 fn cuda() -> Presence {
     match super::cuda::device() {
         Ok(device) => Presence::Present(device.description().to_owned()),
-        Err(error) => Presence::Missing(error.to_string()),
+        Err(error) => Presence::Missing(error.what().to_owned()),
     }
 }
 
@@ -72,7 +72,7 @@ fn cuda() -> Presence {
 fn webgpu() -> Presence {
     match super::webgpu::device() {
         Ok(device) => Presence::Present(device.description().to_owned()),
-        Err(error) => Presence::Missing(error.to_string()),
+        Err(error) => Presence::Missing(error.what().to_owned()),
     }
 }
 

@@ -5,9 +5,11 @@ use super::rates::Rate;
 use crate::cli::picture::{ALARM, Anchor, FAINT, INK, MAIN, Picture, Shape, WARM, words};
 use crate::compute::limits::Limits;
 
-const SIZE: (f64, f64) = (960.0, 560.0);
+const SIZE: (f64, f64) = (1240.0, 600.0);
+/// Width of the list beside the plot.
+const LEGEND: f64 = 400.0;
 const LEFT: f64 = 80.0;
-const RIGHT: f64 = 30.0;
+const RIGHT: f64 = 30.0 + LEGEND;
 const TOP: f64 = 50.0;
 const BOTTOM: f64 = 60.0;
 /// Operations a byte at the two edges, as powers of two.
@@ -42,7 +44,7 @@ pub(super) fn roofline(rates: &[Rate], limits: &Limits) -> Picture {
         shapes.push(Shape::Text((LEFT - 8.0, y(rate) + 4.0), Anchor::End, INK, words(rate)));
     }
     let roofs = [("L1", limits.l1), ("L2", limits.l2), ("memory", limits.memory)];
-    for (name, bandwidth) in roofs {
+    for (drop, (name, bandwidth)) in [-14.0, 16.0, 16.0].into_iter().zip(roofs) {
         // the line of a bandwidth, from the left edge up to the roof
         let ridge = limits.operations / bandwidth;
         let from = EDGES.0.exp2().max(10_f64.powf(highest - DECADES) / bandwidth);
@@ -54,7 +56,7 @@ pub(super) fn roofline(rates: &[Rate], limits: &Limits) -> Picture {
         ));
         let label = format!("{name} {}B/s", words(bandwidth));
         shapes.push(Shape::Text(
-            (x(from) + 6.0, y(from * bandwidth) - 8.0),
+            (x(from) + 6.0, y(from * bandwidth) + drop),
             Anchor::Start,
             WARM,
             label,
@@ -64,26 +66,29 @@ pub(super) fn roofline(rates: &[Rate], limits: &Limits) -> Picture {
     shapes.push(Shape::Line((LEFT, top), (SIZE.0 - RIGHT, top), 1.5, ALARM));
     let label = format!("{} multiply-adds/s", words(limits.operations));
     shapes.push(Shape::Text((SIZE.0 - RIGHT, top - 8.0), Anchor::End, ALARM, label));
-    let mut taken: Vec<f64> = Vec::new();
-    for row in rates.iter().filter(|row| row.device != "cpu-scalar") {
-        // what a limit's share of time is in operations: the item's own cost cancels out
-        let reached = (row.fraction_of_limit * limits.operations).min(limits.operations);
-        let reached = reached.min(row.intensity * roofs[0].1);
-        let at = (x(row.intensity), y(reached));
+    // marks are numbered; what the numbers mean stands beside the picture
+    let shown = rates.iter().filter(|row| row.device != "cpu-scalar");
+    for (index, row) in shown.enumerate() {
+        let number = format!("{}", index + 1);
+        let at = (x(row.intensity), y(row.operations));
         shapes.push(Shape::Bar(at.0 - MARK / 2.0, at.1 - MARK / 2.0, MARK, MARK, MAIN));
-        // names of kernels at one place stand below each other
-        let mut line = at.1 + 4.0;
-        while taken.iter().any(|other| (other - line).abs() < 11.0) {
-            line += 11.0;
-        }
-        taken.push(line);
-        let label = format!("{} {:.0}% {}", row.kernel, 100.0 * row.fraction_of_limit, row.size);
-        let near_edge = at.0 > SIZE.0 - 380.0;
-        let (dx, anchor) = if near_edge { (-8.0, Anchor::End) } else { (8.0, Anchor::Start) };
-        shapes.push(Shape::Text((at.0 + dx, line), anchor, INK, label));
+        // neighbours' numbers alternate sides
+        let (dx, anchor) =
+            if index % 2 == 0 { (MARK, Anchor::Start) } else { (-MARK, Anchor::End) };
+        shapes.push(Shape::Text((at.0 + dx, at.1 + 4.0), anchor, INK, number.clone()));
+        let line = (SIZE.0 - LEGEND + 10.0, TOP + 24.0 * index as f64);
+        let share = format!("{number:>2} {} {:.0}%", row.kernel, 100.0 * row.fraction_of_limit);
+        shapes.push(Shape::Text(line, Anchor::Start, MAIN, share));
+        let below = (line.0 + 24.0, line.1 + 11.0);
+        shapes.push(Shape::Text(below, Anchor::Start, INK, row.size.clone()));
     }
     let below = "operations a byte".to_owned();
-    shapes.push(Shape::Text((SIZE.0 / 2.0, SIZE.1 - 12.0), Anchor::Middle, INK, below));
+    shapes.push(Shape::Text(
+        ((LEFT + SIZE.0 - RIGHT) / 2.0, SIZE.1 - 12.0),
+        Anchor::Middle,
+        INK,
+        below,
+    ));
     let title = "operations a second of one core, and the roofs above them".to_owned();
     shapes.push(Shape::Text((LEFT, 22.0), Anchor::Start, INK, title));
     Picture { size: SIZE, shapes }

@@ -34,6 +34,8 @@ pub(super) struct Rate {
     pub scalar_ratio: f64,
     /// Operations a byte, for the roofline.
     pub intensity: f64,
+    /// Operations a second that the rate amounts to.
+    pub operations: f64,
 }
 
 /// Operations of ten rounds and the joining, four words: 2 · 10 · 8 + 12.
@@ -104,6 +106,7 @@ pub(super) fn measure(devices: &[Device], seed: u64, limits: &Limits) -> Vec<Rat
                 fraction_of_limit: rate * at_limit,
                 scalar_ratio: scalar / seconds,
                 intensity: work.operations / work.bytes.max(1e-9),
+                operations: rate * work.operations,
             });
         }
     }
