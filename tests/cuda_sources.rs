@@ -15,7 +15,7 @@ use std::process::Command;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Entry points by source, and whether their threads wait for each other.
-const ENTRIES: [(&str, &str, bool); 11] = [
+const ENTRIES: [(&str, &str, bool); 13] = [
     ("philox", "philox", false),
     ("garch_paths", "garch_paths", false),
     ("scenarios", "scenarios", false),
@@ -27,6 +27,8 @@ const ENTRIES: [(&str, &str, bool); 11] = [
     ("lstm", "lstm", true),
     ("gru", "gru", true),
     ("attention", "attention", true),
+    ("limits", "limits_operations", false),
+    ("limits", "limits_read", false),
 ];
 
 type Entry = unsafe extern "C" fn(u32, u32, u32, *const u32, *const f32, *mut f32);
@@ -48,9 +50,17 @@ impl OnCpu {
             return None;
         }
         let mut objects = Vec::new();
-        for source in
-            ["philox", "garch_paths", "scenarios", "tail", "cov", "lstm", "gru", "attention"]
-        {
+        for source in [
+            "philox",
+            "garch_paths",
+            "scenarios",
+            "tail",
+            "cov",
+            "lstm",
+            "gru",
+            "attention",
+            "limits",
+        ] {
             let mut text = format!("#include \"{ROOT}/kernels/{source}.cu\"\n");
             for (_, entry, waits) in ENTRIES.iter().filter(|(of, ..)| *of == source) {
                 text.push_str(&format!(

@@ -18,6 +18,7 @@ const SOURCE: &str = concat!(
     include_str!("../../shaders/lstm.wgsl"),
     include_str!("../../shaders/gru.wgsl"),
     include_str!("../../shaders/attention.wgsl"),
+    include_str!("../../shaders/limits.wgsl"),
 );
 
 const NAME: &str = "wgpu";

@@ -6,7 +6,7 @@ mod gpu;
 pub use gpu::{Cuda, device};
 
 /// The kernels' PTX, by the entry points that each holds.
-pub const MODULES: [(&str, &[&str]); 8] = [
+pub const MODULES: [(&str, &[&str]); 9] = [
     (include_str!("../../../kernels/ptx/philox.ptx"), &["philox"]),
     (include_str!("../../../kernels/ptx/garch_paths.ptx"), &["garch_paths"]),
     (include_str!("../../../kernels/ptx/scenarios.ptx"), &["scenarios", "simulate"]),
@@ -15,4 +15,5 @@ pub const MODULES: [(&str, &[&str]); 8] = [
     (include_str!("../../../kernels/ptx/lstm.ptx"), &["lstm"]),
     (include_str!("../../../kernels/ptx/gru.ptx"), &["gru"]),
     (include_str!("../../../kernels/ptx/attention.ptx"), &["attention"]),
+    (include_str!("../../../kernels/ptx/limits.ptx"), &["limits_operations", "limits_read"]),
 ];

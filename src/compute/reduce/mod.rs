@@ -49,11 +49,14 @@ pub fn pairwise(mut sums: Vec<f32>) -> f32 {
 }
 
 /// The butterfly over a block's lanes.
+#[inline(always)]
 #[must_use]
 pub(crate) fn butterfly(mut lanes: [f32; LANES]) -> f32 {
     let mut reach = LANES / 2;
     while reach > 0 {
-        lanes = std::array::from_fn(|lane| lanes[lane] + lanes[lane ^ reach]);
+        // lane 0 is all that is wanted: of each exchange the lower half is enough
+        let (lower, upper) = lanes.split_at_mut(reach);
+        lower.iter_mut().zip(upper).for_each(|(a, b)| *a += *b);
         reach /= 2;
     }
     lanes[0]

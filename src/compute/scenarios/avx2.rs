@@ -48,9 +48,9 @@ unsafe fn wide(book: &Book, tile: &[f32], profits: &mut [f32]) {
             (Eight::load(profits, at) + sum).store(profits, at);
         }
     }
-    for at in (0..BLOCK).step_by(Eight::WIDTH) {
+    for at in (0..BLOCK).step_by(Sixteen::WIDTH) {
         let returns = Returns { numbers: tile, stride: BLOCK, at };
-        formula::curved(book, returns, Eight::load(profits, at)).store(profits, at);
+        formula::curved(book, returns, Sixteen::load(profits, at)).store(profits, at);
     }
 }
 

@@ -1,6 +1,6 @@
 //! A tail measured on a device: ranks by their keys' digits, sums block by block, folded here.
 
-use super::{Excess, Measure, Ranks, TailError, finish};
+use super::{Excess, Measure, Ranks, TailError, check_finite, finish};
 use crate::compute::launch::{Gpu, GpuError, Launch};
 use crate::compute::reduce::{BLOCK, LANES};
 
@@ -28,9 +28,7 @@ pub fn measure(
     profits: &[f32],
     levels: &[f64],
 ) -> Result<Vec<Measure>, DeviceTailError> {
-    if let Some(index) = profits.iter().position(|x| !x.is_finite()) {
-        return Err(TailError::NotFinite { index, value: profits[index] }.into());
-    }
+    check_finite(profits)?;
     let mut measures = Vec::new();
     for &level in levels {
         let ranks = Ranks::new(profits.len(), level)?;

@@ -131,9 +131,7 @@ pub(crate) struct Excess {
 /// # Errors
 /// A level that is none or asks for more profits than there are, or a profit that is no number.
 pub fn measure(profits: &[f32], levels: &[f64], simd: Simd) -> Result<Vec<Measure>, TailError> {
-    if let Some(index) = profits.iter().position(|x| !x.is_finite()) {
-        return Err(TailError::NotFinite { index, value: profits[index] });
-    }
+    check_finite(profits)?;
     let ranks = levels.iter().map(|&level| Ranks::new(profits.len(), level));
     let ranks: Vec<Ranks> = ranks.collect::<Result<_, _>>()?;
     let wanted = ranks.iter().map(|ranks| ranks.last(profits.len())).max().unwrap_or(0);
@@ -153,6 +151,15 @@ pub fn measure(profits: &[f32], levels: &[f64], simd: Simd) -> Result<Vec<Measur
         finish(level, profits.len(), quantile, spread, &blocks.collect::<Vec<_>>())
     });
     Ok(measured.collect())
+}
+
+/// Looks at whole blocks at a time, and closer only where one holds what is no number.
+pub(crate) fn check_finite(profits: &[f32]) -> Result<(), TailError> {
+    let sound = |block: &[f32]| block.iter().fold(true, |sound, x| sound & x.is_finite());
+    let Some(block) = profits.chunks(BLOCK).position(|block| !sound(block)) else { return Ok(()) };
+    let within = profits[block * BLOCK..].iter().position(|x| !x.is_finite()).unwrap_or(0);
+    let index = block * BLOCK + within;
+    Err(TailError::NotFinite { index, value: profits[index] })
 }
 
 /// The quantile between two order statistics, in f32.

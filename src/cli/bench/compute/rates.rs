@@ -11,9 +11,12 @@ use crate::compute::cov::{self, Weighting};
 use crate::compute::dense::Precision;
 use crate::compute::device::Device;
 use crate::compute::garch_paths::{self, Asset, Compounding, Dependence, Paths, Room, Shocks};
-use crate::compute::limits::Limits;
+use crate::compute::launch::{Gpu, GpuError};
+use crate::compute::limits::gpu::DeviceLimits;
+use crate::compute::limits::{self, Limits};
 use crate::compute::philox::{self, Draw, Fill, Stream, Student};
 use crate::compute::reduce::BLOCK;
+use crate::compute::registry;
 use crate::compute::scenarios::{self, Book, Linear, OptionTerm, Right};
 use crate::compute::tail;
 use crate::host::cpu::Simd;
@@ -59,6 +62,9 @@ struct Work {
     bandwidth: f64,
 }
 
+/// Paths of a device's job: whole blocks that any device's buffers hold.
+const LARGE: usize = 256 * BLOCK;
+
 /// Runs are repeated for this long, in batches; the best batch counts.
 const BATCHES: usize = 5;
 const BATCH: Duration = Duration::from_millis(60);
@@ -84,10 +90,29 @@ struct Bench<'a> {
     unit: &'static str,
     work: Work,
     run: Box<dyn FnMut(Simd) + 'a>,
+    /// The same job on a device that is no CPU, there and back, with how much of it that is.
+    on: Option<OnDevice<'a>>,
 }
+
+/// A job as a device runs it.
+struct OnDevice<'a> {
+    size: String,
+    /// Items of a run, and bytes that go there or come back.
+    items: f64,
+    moved: f64,
+    run: DeviceRun<'a>,
+}
+
+type DeviceRun<'a> = Box<dyn FnMut(&dyn Gpu) -> Result<Vec<f32>, GpuError> + 'a>;
 
 pub(super) fn measure(devices: &[Device], seed: u64, limits: &Limits) -> Vec<Rate> {
     let mut rows = Vec::new();
+    // a device that fails to be measured has no rows; the parity check has said why
+    let others: Vec<(Device, &dyn Gpu, DeviceLimits)> = devices
+        .iter()
+        .filter_map(|device| registry::gpu(*device).map(|gpu| (*device, gpu)))
+        .filter_map(|(device, gpu)| Some((device, gpu, limits::gpu::measure(gpu).ok()?)))
+        .collect();
     for mut bench in benches(seed, limits) {
         let scalar = time(|| (bench.run)(Simd::Scalar));
         for device in devices {
@@ -106,6 +131,30 @@ pub(super) fn measure(devices: &[Device], seed: u64, limits: &Limits) -> Vec<Rat
                 fraction_of_limit: rate * at_limit,
                 scalar_ratio: scalar / seconds,
                 intensity: work.operations / work.bytes.max(1e-9),
+                operations: rate * work.operations,
+            });
+        }
+        let Some(on) = &mut bench.on else { continue };
+        for (device, gpu, most) in &others {
+            let mut failed = false;
+            let seconds = time(|| failed |= (on.run)(*gpu).is_err());
+            if failed {
+                continue;
+            }
+            let work = &bench.work;
+            let busy = (work.operations / most.operations).max(on.moved / on.items / most.memory);
+            let at_limit = busy + (on.moved / most.transfer + most.launch) / on.items;
+            let rate = on.items / seconds;
+            rows.push(Rate {
+                kernel: bench.kernel,
+                device: device.name(),
+                size: on.size.clone(),
+                rate,
+                unit: bench.unit,
+                limit: 1.0 / at_limit,
+                fraction_of_limit: rate * at_limit,
+                scalar_ratio: rate * scalar / work.items,
+                intensity: work.operations * on.items / on.moved,
                 operations: rate * work.operations,
             });
         }
@@ -138,6 +187,12 @@ fn random(seed: u64, limits: &Limits) -> Vec<Bench<'static>> {
             unit: "numbers/s",
             work: Work { items: (paths * places) as f64, operations, bytes: 4.0, bandwidth: l1 },
             run: Box::new(move |simd| philox::fill(&job, &mut to, simd)),
+            on: Some(OnDevice {
+                size: format!("{LARGE} x {places} {name}, there and back"),
+                items: (LARGE * places) as f64,
+                moved: (4 * LARGE * places) as f64,
+                run: Box::new(move |gpu| philox::gpu::fill(gpu, &Fill { paths: LARGE, ..job })),
+            }),
         })
     };
     draws.into_iter().filter_map(bench).collect()
@@ -166,6 +221,15 @@ fn walks(seed: u64, limits: &Limits) -> Vec<Bench<'static>> {
                 bytes: 4.0 / f64::from(steps),
                 bandwidth: l1,
             },
+            on: Some({
+                let job = job.clone();
+                OnDevice {
+                    size: format!("{LARGE} x {steps} steps {name}, there and back"),
+                    items: LARGE as f64 * f64::from(steps),
+                    moved: 4.0 * LARGE as f64,
+                    run: Box::new(move |gpu| garch_paths::gpu::walk(gpu, &job, 0, LARGE)),
+                }
+            }),
             run: Box::new(move |simd| garch_paths::block(&job, 0, &mut room, &mut to, simd)),
         })
     };
@@ -220,6 +284,15 @@ fn values(seed: u64, limits: &Limits) -> Vec<Bench<'static>> {
             size: format!("{BLOCK} European options"),
             unit: "options/s",
             work: Work { items: BLOCK as f64, operations: OPTION, bytes: 8.0, bandwidth: l1 },
+            on: Some({
+                let (book, tiles) = (one.clone(), small.repeat(LARGE / BLOCK));
+                OnDevice {
+                    size: format!("{LARGE} European options, there and back"),
+                    items: LARGE as f64,
+                    moved: 8.0 * LARGE as f64,
+                    run: Box::new(move |gpu| scenarios::gpu::revalue(gpu, &book, &tiles, LARGE)),
+                }
+            }),
             run: Box::new(move |simd| scenarios::block(&one, &small, &mut profits, simd)),
         });
     }
@@ -237,6 +310,7 @@ fn values(seed: u64, limits: &Limits) -> Vec<Bench<'static>> {
                 bytes: 4.0 * f64::from(POSITIONS),
                 bandwidth: memory,
             },
+            on: None,
             run: Box::new(move |simd| {
                 for tile in tiles.chunks_exact(size) {
                     scenarios::block(&linear, tile, &mut profits, simd);
@@ -260,6 +334,17 @@ fn values(seed: u64, limits: &Limits) -> Vec<Bench<'static>> {
             size: format!("generate and revalue {POSITIONS}{of}"),
             unit: "scenarios/s",
             work: Work { items: BLOCK as f64, operations, bytes: 4.0, bandwidth: l1 },
+            on: Some({
+                let (job, book) = (job.clone(), book.clone());
+                OnDevice {
+                    size: format!("generate and revalue {POSITIONS}{of}, there and back"),
+                    items: (4 * BLOCK) as f64,
+                    moved: (16 * BLOCK) as f64,
+                    run: Box::new(move |gpu| {
+                        scenarios::gpu::simulate(gpu, &job, &book, 0, 4 * BLOCK)
+                    }),
+                }
+            }),
             run: Box::new(move |simd| {
                 scenarios::simulate_block(&job, &book, 0, &mut room, &mut profits, simd);
             }),
@@ -295,6 +380,7 @@ fn folds(seed: u64, limits: &Limits) -> Vec<Bench<'static>> {
                 bytes: 4.0,
                 bandwidth: limits.memory,
             },
+            on: None,
             run: Box::new(move |simd| {
                 std::hint::black_box(tail::measure(&profits, &[0.99], simd).ok());
             }),
@@ -309,6 +395,7 @@ fn folds(seed: u64, limits: &Limits) -> Vec<Bench<'static>> {
                 bytes: 0.0,
                 bandwidth: limits.l1,
             },
+            on: None,
             run: Box::new(move |simd| {
                 let equal = Weighting::Equal { ddof: 1 };
                 std::hint::black_box(cov::covariance(&rows, SERIES, equal, simd).ok());
@@ -335,6 +422,7 @@ fn networks(seed: u64, limits: &Limits) -> Vec<Bench<'static>> {
             size: format!("2 x 128, a step of a stream, {name}"),
             unit: "steps/s",
             work: Work { items: 1.0, operations, bytes, bandwidth: l2 },
+            on: None,
             run: Box::new(move |simd| {
                 at = (at + 32) % x.len();
                 std::hint::black_box(net.step(&mut state, &x[at..at + 32], simd));
@@ -349,6 +437,7 @@ fn networks(seed: u64, limits: &Limits) -> Vec<Bench<'static>> {
             size: format!("2 x 96, a step of a stream, {name}"),
             unit: "steps/s",
             work: Work { items: 1.0, operations, bytes, bandwidth: l2 },
+            on: None,
             run: Box::new(move |simd| {
                 at = (at + 32) % x.len();
                 std::hint::black_box(net.step(&mut state, &x[at..at + 32], simd));
@@ -363,6 +452,7 @@ fn networks(seed: u64, limits: &Limits) -> Vec<Bench<'static>> {
         size: format!("2 x 128, {SAMPLES} windows of {STEPS}, f32"),
         unit: "windows/s",
         work: Work { items: SAMPLES as f64, operations, bytes: 0.0, bandwidth: l2 },
+        on: None,
         run: Box::new(move |simd| net.batch(&x, STEPS, &mut to, simd)),
     });
     let (net, x) = (cases::gru_of(seed, gru, Precision::Single), cases::windows(seed, gru));
@@ -373,6 +463,7 @@ fn networks(seed: u64, limits: &Limits) -> Vec<Bench<'static>> {
         size: format!("2 x 96, {SAMPLES} windows of {STEPS}, f32"),
         unit: "windows/s",
         work: Work { items: SAMPLES as f64, operations, bytes: 0.0, bandwidth: l2 },
+        on: None,
         run: Box::new(move |simd| net.batch(&x, STEPS, &mut to, simd)),
     });
     let (states, query) = cases::attention_case(seed, (STEPS, 128));
@@ -387,6 +478,7 @@ fn networks(seed: u64, limits: &Limits) -> Vec<Bench<'static>> {
             bytes: (2 * STEPS * 128 * 4) as f64,
             bandwidth: limits.l1,
         },
+        on: None,
         run: Box::new(move |simd| attend(&states, &query, &mut weights, &mut context, simd)),
     });
     all
