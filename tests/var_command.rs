@@ -171,6 +171,11 @@ fn wrong_numbers_are_refused() {
     refused(&with(&["--device", "gpu"]), &["`gpu`", "cuda"]);
     refused(&with(&["--model", "garch-t"]), &["--prices"]);
     refused(&with(&["--horizon", "0"]), &["--horizon 0"]);
+    refused(&with(&["--prices", "nosuch.csv"]), &["--prices"]);
+    refused(&with(&["--nu", "4", "--model", "normal"]), &["--nu"]);
+    refused(&["--notional", "1e20", "--volatility", "0.02"], &["1e15"]);
+    let thin = json(&with(&["--paths", "1000", "--level", "0.99"]));
+    assert!(thin["notes"][0].as_str().is_some_and(|note| note.contains("10 scenarios")), "{thin}");
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub struct HistoryArgs {
     /// Missing values; without it rows are dropped, up to 5 % of them
     #[arg(long, value_enum)]
     missing: Option<MissingName>,
-    /// Periods a year: 365 or 252; without it 365 where weekends have rows, else 252
+    /// Periods a year; without it by the rows' distance: 365 or, where weekends have none, 252 for days
     #[arg(long, value_name = "PERIODS")]
     calendar: Option<f64>,
 }
@@ -106,8 +106,18 @@ impl HistoryArgs {
     }
 }
 
-/// 365 where more than a tenth of the rows are weekends, as where trading never stops; else 252.
+/// Seconds of a day.
+const DAY: i64 = 86_400;
+
+/// By the usual distance of two rows where that is no day; else 365 where more than a tenth of the
+/// rows are weekends, as where trading never stops; else 252.
 fn periods_a_year(panel: &Panel) -> f64 {
+    let mut gaps: Vec<i64> = panel.dates().windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+    gaps.sort_unstable();
+    let usual = gaps.get(gaps.len() / 2).copied().unwrap_or(DAY);
+    if !(DAY * 9 / 10..=4 * DAY).contains(&usual) {
+        return (365 * DAY) as f64 / usual as f64;
+    }
     // 1970-01-01 was a Thursday
     let weekend = |day: i64| matches!((day + 3).rem_euclid(7), 5 | 6);
     let on_weekends = panel.dates().iter().filter(|date| weekend(date.day())).count();
@@ -159,5 +169,8 @@ mod tests {
         assert_eq!(periods_a_year(&panel((0..100).collect())), 365.0);
         let weekdays = (0..100).filter(|day| (day + 3) % 7 < 5).collect();
         assert_eq!(periods_a_year(&panel(weekdays)), 252.0);
+        let hours = (0..100).map(|hour| Date(hour * 3_600)).collect();
+        let hours = Panel::new(hours, vec!["A".into()], vec![vec![1.0; 100]]).expect("sound");
+        assert_eq!(periods_a_year(&hours), 8_760.0);
     }
 }

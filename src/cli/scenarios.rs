@@ -7,11 +7,12 @@ use crate::compute::device::Choice;
 use crate::compute::engine::{Engine, EngineError};
 use crate::compute::reduce::BLOCK;
 use crate::history::date::Date;
-use crate::history::{Panel, returns};
+use crate::history::{Panel, Repairs, returns};
 use crate::instrument::{Portfolio, PortfolioError};
 use crate::risk::holdings::{Holdings, HoldingsError, Revaluation};
 use crate::risk::process::{self, Model, ProcessError, Walk};
 use crate::risk::stress::{self, Effect, StressError};
+use crate::risk::value_at_risk;
 use clap::Args;
 use serde::Serialize;
 use std::fs::File;
@@ -34,10 +35,10 @@ pub struct ScenariosArgs {
     #[arg(long, value_name = "N")]
     generate: Option<usize>,
     /// Periods of the history until the profit counts, for generated scenarios
-    #[arg(long, default_value_t = 1, value_name = "STEPS")]
+    #[arg(long, default_value_t = 1, value_name = "STEPS", requires = "generate")]
     horizon: u32,
     /// The key of generated scenarios
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, requires = "generate")]
     seed: u64,
     /// auto, cpu, cpu-scalar, cpu-avx2, cuda or wgpu
     #[arg(long, default_value = "auto")]
@@ -122,6 +123,8 @@ struct Report {
     /// Profits that so many of generated scenarios stay below.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     quantiles: Vec<Quantile>,
+    repairs: Repairs,
+    notes: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -169,7 +172,7 @@ fn stated(
     engine: &Engine,
     portfolio: &Portfolio,
 ) -> Result<Report, ScenariosError> {
-    let prices = last_prices(args, portfolio)?;
+    let (prices, repairs) = last_prices(args, portfolio)?;
     let scenarios = match &args.scenarios {
         Some(path) => {
             let open = |error| ScenariosError::Open { path: path.clone(), error };
@@ -199,15 +202,20 @@ fn stated(
         best: profits().fold(f64::NEG_INFINITY, f64::max),
         scenarios: effects,
         quantiles: Vec::new(),
+        repairs,
+        notes: Vec::new(),
     })
 }
 
 /// The history where there is one, else one row of the prices that the positions state.
-fn last_prices(args: &ScenariosArgs, portfolio: &Portfolio) -> Result<Panel, ScenariosError> {
+fn last_prices(
+    args: &ScenariosArgs,
+    portfolio: &Portfolio,
+) -> Result<(Panel, Repairs), ScenariosError> {
     if args.history.is_given() {
         let history = args.history.prices()?;
         let holdings = Holdings::new(portfolio, &history.panel, 0.0, Revaluation::Full)?;
-        return Ok(history.repaired(&holdings.factors, 1)?.0);
+        return Ok(history.repaired(&holdings.factors, 1)?);
     }
     let mut symbols: Vec<String> = Vec::new();
     let mut columns = Vec::new();
@@ -222,7 +230,8 @@ fn last_prices(args: &ScenariosArgs, portfolio: &Portfolio) -> Result<Panel, Sce
     }
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let now = Date(now.map_or(0, |since| since.as_secs() as i64));
-    Panel::new(vec![now], symbols, columns).map_err(|error| HistoryFailure::from(error).into())
+    let panel = Panel::new(vec![now], symbols, columns).map_err(HistoryFailure::from)?;
+    Ok((panel, Repairs::default()))
 }
 
 fn generated(
@@ -234,7 +243,7 @@ fn generated(
     let history = args.history.prices()?;
     let years = f64::from(args.horizon) / history.calendar;
     let holdings = Holdings::new(portfolio, &history.panel, years, Revaluation::Full)?;
-    let (used, _) = history.repaired(&holdings.factors, 2)?;
+    let (used, repairs) = history.repaired(&holdings.factors, 2)?;
     let holdings = Holdings::new(portfolio, &used, years, Revaluation::Full)?;
     let used = used.choose(&holdings.factors).map_err(HistoryFailure::from)?;
     let logs = returns::logarithmic(&used).map_err(HistoryFailure::from)?;
@@ -270,6 +279,8 @@ fn generated(
         worst: at(0.0),
         best: at(1.0),
         scenarios: Vec::new(),
+        repairs,
+        notes: value_at_risk::notes(&holdings, &process),
         quantiles: SHARES.map(|share| Quantile { share, profit: at(share) }).to_vec(),
     })
 }
@@ -293,6 +304,12 @@ fn print(report: &Report, out: &mut dyn Write) -> Result<(), ScenariosError> {
     }
     for quantile in &report.quantiles {
         writeln!(out, "{:>7.1} % below {:>16.2}", 100.0 * quantile.share, quantile.profit)?;
+    }
+    for note in &report.notes {
+        writeln!(out, "note: {note}")?;
+    }
+    if report.repairs.dropped_rows > 0 {
+        writeln!(out, "repairs: {} rows dropped", report.repairs.dropped_rows)?;
     }
     let Report { mean, worst, best, .. } = report;
     writeln!(out, "mean {mean:.2}, worst {worst:.2}, best {best:.2}")?;

@@ -23,6 +23,10 @@ impl Date {
             Some(at) => (&text[..at], &text[at + 1..]),
             None => (text, ""),
         };
+        // a year of four digits: 1-2-24 is anybody's guess
+        if day.find('-') != Some(4) {
+            return None;
+        }
         let mut parts = day.splitn(3, '-');
         let mut next = || parts.next().and_then(|part| part.parse::<i64>().ok());
         let seconds = days(next()?, next()?, next()?)? * DAY;
@@ -64,9 +68,17 @@ fn clock(text: &str) -> Option<i64> {
     let sign_at = text.rfind(['+', '-']);
     let (time, offset) = match sign_at {
         Some(at) => {
-            let mut parts = text[at + 1..].splitn(2, ':');
-            let hours: i64 = parts.next()?.parse().ok()?;
-            let minutes: i64 = parts.next().unwrap_or("0").parse().ok()?;
+            // ±HH, ±HHMM or ±HH:MM
+            let digits = text[at + 1..].replace(':', "");
+            let (hours, minutes) = match digits.len() {
+                2 => (&digits[..], "0"),
+                4 => digits.split_at(2),
+                _ => return None,
+            };
+            let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
+            if hours > 14 || minutes > 59 {
+                return None;
+            }
             let offset = hours * 3_600 + minutes * 60;
             (&text[..at], if text[at..].starts_with('-') { -offset } else { offset })
         }
@@ -126,15 +138,30 @@ mod tests {
     #[test]
     fn dates_are_read_in_every_form() {
         let day = Some(Date(1_723_161_600));
-        for text in ["2024-08-09", "20240809", "2024-08-09T00:00:00Z", "2024-08-09 02:00:00+02:00"]
-        {
+        for text in [
+            "2024-08-09",
+            "20240809",
+            "2024-08-09T00:00:00Z",
+            "2024-08-09 02:00:00+02:00",
+            "2024-08-09 02:00+0200",
+        ] {
             assert_eq!(Date::parse(text), day, "{text}");
         }
         for text in ["1723161600", "1723161600000", "1723161600000000", "1723161600000000000"] {
             assert_eq!(Date::parse(text), day, "{text}");
         }
         assert_eq!(Date::parse("2013-04-29 23:59:59"), Some(Date(1_367_279_999)));
-        for text in ["", "soon", "2024-02-30", "2024-13-01", "24:00", "2024-08-09 25:00", "-5"] {
+        for text in [
+            "",
+            "soon",
+            "2024-02-30",
+            "2024-13-01",
+            "24:00",
+            "2024-08-09 25:00",
+            "-5",
+            "1-2-24",
+            "2024-08-09 00:00+9000",
+        ] {
             assert_eq!(Date::parse(text), None, "{text}");
         }
     }

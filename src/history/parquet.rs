@@ -31,7 +31,7 @@ pub enum ParquetError {
 ///
 /// # Errors
 /// What is wrong, with row and column.
-pub fn read(bytes: Vec<u8>) -> Result<Panel, ParquetError> {
+pub fn read(bytes: Vec<u8>, price_column: Option<&str>) -> Result<Panel, ParquetError> {
     let reader = SerializedFileReader::new(bytes::Bytes::from(bytes))?;
     let mut text = ::csv::Writer::from_writer(Vec::new());
     let names = reader.metadata().file_metadata().schema_descr();
@@ -50,7 +50,7 @@ pub fn read(bytes: Vec<u8>) -> Result<Panel, ParquetError> {
         text.write_record(cells.collect::<Result<Vec<_>, _>>()?).map_err(rows_error)?;
     }
     let text = text.into_inner().map_err(|error| TableError::Rows(error.to_string()))?;
-    Ok(csv::read(&text[..], "PRICE", None)?)
+    Ok(csv::read(&text[..], "PRICE", price_column)?)
 }
 
 /// A field as CSV holds it; epochs keep the digits that tell their unit.

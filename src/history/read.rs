@@ -67,7 +67,7 @@ pub enum ReadError {
         error: PanelError,
     },
     /// No file.
-    #[error("no history: give --prices FILE or --returns FILE")]
+    #[error("no history: give --prices FILE")]
     None,
 }
 
@@ -118,7 +118,7 @@ fn one(path: &Path, price_column: Option<&str>) -> Result<Panel, ReadError> {
             .map_err(|error| ReadError::Array { path: path.to_owned(), error });
     }
     if bytes.starts_with(b"PAR1") {
-        return parquet(path, bytes);
+        return parquet(path, bytes, price_column);
     }
     let stem = name.split('.').next().unwrap_or_default().to_uppercase();
     csv::read(&bytes[..], &stem, price_column)
@@ -126,13 +126,13 @@ fn one(path: &Path, price_column: Option<&str>) -> Result<Panel, ReadError> {
 }
 
 #[cfg(feature = "parquet")]
-fn parquet(path: &Path, bytes: Vec<u8>) -> Result<Panel, ReadError> {
-    super::parquet::read(bytes)
+fn parquet(path: &Path, bytes: Vec<u8>, column: Option<&str>) -> Result<Panel, ReadError> {
+    super::parquet::read(bytes, column)
         .map_err(|error| ReadError::Parquet { path: path.to_owned(), error: error.to_string() })
 }
 
 #[cfg(not(feature = "parquet"))]
-fn parquet(path: &Path, _bytes: Vec<u8>) -> Result<Panel, ReadError> {
+fn parquet(path: &Path, _bytes: Vec<u8>, _column: Option<&str>) -> Result<Panel, ReadError> {
     let error = "a Parquet file, which this build cannot read: cargo build --release --features \
                  parquet, or give CSV"
         .to_owned();

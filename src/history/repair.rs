@@ -58,10 +58,7 @@ pub enum RepairError {
         first: String,
     },
     /// A price that is none.
-    #[error(
-        "row {row} ({date}), column `{column}`: a price of {value}; prices are positive (returns are \
-         read with --returns)"
-    )]
+    #[error("row {row} ({date}), column `{column}`: a price of {value}; prices are positive")]
     Price {
         /// Row, from one.
         row: usize,

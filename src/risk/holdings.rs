@@ -91,6 +91,8 @@ pub struct Holdings {
     pub positions: Vec<Holding>,
     /// All of them together.
     pub book: Book,
+    /// What the reader of their figures must know.
+    pub notes: Vec<String>,
 }
 
 /// What a scenario calls the volatility of the options on a factor.
@@ -128,6 +130,7 @@ impl Holdings {
                 book: book.clone(),
             }],
             book,
+            notes: Vec::new(),
         }
     }
 
@@ -186,8 +189,25 @@ impl Holdings {
             market.add(position, &mut book)?;
             positions.push(Holding { id: position.id.clone(), value, book: own });
         }
-        Ok(Holdings { base: base.clone(), factors: market.factors, positions, book })
+        let notes = portfolio.positions.iter().filter_map(|position| {
+            let expiry = Date::parse(position.expiry.as_deref()?)?;
+            let within = position.kind == Kind::Option && as_of.years_to(expiry) < horizon_years;
+            within.then(|| {
+                let id = &position.id;
+                format!("`{id}` expires within the horizon: it is settled at the horizon's price")
+            })
+        });
+        let notes = notes.collect();
+        Ok(Holdings { base: base.clone(), factors: market.factors, positions, book, notes })
     }
+}
+
+/// What a coin-margined position settles in.
+enum Coin {
+    /// The coin that its factor prices.
+    Own,
+    /// Another one: its price in base, and what moves it.
+    Other(f64, Option<u32>),
 }
 
 impl Market<'_> {
@@ -198,7 +218,8 @@ impl Market<'_> {
             column: column.to_owned(),
             known: self.prices.symbols().to_vec(),
         })?;
-        let last = values.last().copied().unwrap_or(f64::NAN);
+        // the last one that is known: a hole in the newest row is repaired later
+        let last = values.iter().rev().copied().find(|value| !value.is_nan()).unwrap_or(f64::NAN);
         Ok((self.place(column), last))
     }
 
@@ -245,41 +266,46 @@ impl Market<'_> {
                 book.add_linear(term).map_err(wrong)?;
                 Ok(value)
             }
-            Kind::Inverse => {
-                let (coin_rate, coin) = self.coin(position, &quote, factor, price)?;
-                let scale = size / price * coin_rate;
-                if coin == Some(factor) {
-                    // r/(1 + r)·(1 + r): the coin's profit at the coin's own new price
-                    let term = Linear { factor, exposure: scale as f32, currency: None };
+            Kind::Inverse => match self.coin(position, &quote)? {
+                // the coin is what the position is about: its profit in coin, at the coin's own new price,
+                // is q·m·r of the quote currency
+                Coin::Own => {
+                    let (rate, currency) = self.rate(id, &quote)?;
+                    let term = Linear { factor, exposure: (size * rate) as f32, currency };
                     book.add_linear(term).map_err(wrong)?;
-                } else {
-                    let term = Inverse { factor, scale: scale as f32, currency: coin };
-                    book.add_inverse(term).map_err(wrong)?;
+                    Ok(size * rate)
                 }
-                Ok(scale)
-            }
+                Coin::Other(rate, currency) => {
+                    let scale = size / price * rate;
+                    let term = Inverse { factor, scale: scale as f32, currency };
+                    book.add_inverse(term).map_err(wrong)?;
+                    Ok(scale)
+                }
+            },
             Kind::Option => self.add_option(position, factor, price, &quote, book),
         }
     }
 
-    /// What a coin is in base, and the factor that moves it: a column of its own, or the position's factor
-    /// where that is the coin priced in base.
-    fn coin(
-        &mut self,
-        position: &Position,
-        quote: &str,
-        factor: u32,
-        price: f64,
-    ) -> Result<(f64, Option<u32>), HoldingsError> {
-        let settle = position.settle.clone().unwrap_or_else(|| quote.to_owned());
-        match self.rate(&position.id, &settle) {
-            Err(HoldingsError::NoRate { .. }) if quote == self.base => Ok((price, Some(factor))),
-            Ok((rate, None)) if position.settle.is_none() => {
-                // an inverse without a named coin settles in what it is about
-                let _ = rate;
-                Ok((price, Some(factor)))
+    /// What a coin-margined position settles in: the coin that it is about, or one that a column prices.
+    fn coin(&mut self, position: &Position, quote: &str) -> Result<Coin, HoldingsError> {
+        let Some(settle) = position.settle.as_deref() else { return Ok(Coin::Own) };
+        if settle == quote {
+            let what = format!("it settles in its coin, not in its quote currency {quote}");
+            return Err(HoldingsError::Position { id: position.id.clone(), what });
+        }
+        match self.rate(&position.id, settle) {
+            // a column of the coin in base is the position's own factor where both name it
+            Ok((rate, Some(factor))) if self.factors[factor as usize] != position.factor() => {
+                Ok(Coin::Other(rate, Some(factor)))
             }
-            found => found,
+            Ok((_, Some(_))) => Ok(Coin::Own),
+            Ok((rate, None)) => Ok(Coin::Other(rate, None)),
+            Err(_)
+                if [position.factor(), &position.symbol].iter().any(|n| n.starts_with(settle)) =>
+            {
+                Ok(Coin::Own)
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -305,6 +331,11 @@ impl Market<'_> {
             return Err(wrong(format!("it expired on {expiry}, before {}", self.as_of)));
         }
         let (volatility_factor, level) = match &position.vol_factor {
+            // a stated scenario moves the volatility by itself
+            Some(column) if self.stressed => {
+                let values = self.prices.column(column).unwrap_or_default();
+                (None, values.iter().rev().copied().find(|value| !value.is_nan()))
+            }
             Some(column) => {
                 let (factor, level) = self.factor(id, column)?;
                 (Some(factor), Some(level))
@@ -319,7 +350,20 @@ impl Market<'_> {
         let volatility = position.vol.or(level).ok_or_else(|| wrong("no vol".to_owned()))?;
         let in_coin = position.settle.as_deref().is_some_and(|settle| settle != quote);
         let (rate, currency) = if in_coin {
-            self.coin(position, quote, factor, price)?
+            match self.coin(position, quote)? {
+                Coin::Other(rate, currency) => (rate, currency),
+                Coin::Own if quote == self.base => (price, Some(factor)),
+                Coin::Own => {
+                    let what = format!(
+                        "settled in the coin that {} prices in {quote}, while the base is {}: give the \
+                         history a column of the coin in {}",
+                        position.factor(),
+                        self.base,
+                        self.base
+                    );
+                    return Err(wrong(what));
+                }
+            }
         } else {
             self.rate(id, quote)?
         };
@@ -354,6 +398,11 @@ impl Market<'_> {
                 book.add_option(term).map_err(refused)?;
             }
             Revaluation::DeltaGamma => {
+                if in_coin && currency != Some(factor) {
+                    let what = "an option settled in another coin than its own bends in ways that delta and \
+                                gamma miss: --revaluation full";
+                    return Err(wrong(what.to_owned()));
+                }
                 let greeks = black.greeks();
                 // in coin and back at the new price, the premium itself moves with the coin
                 let own = if in_coin { value / price } else { 0.0 };
@@ -361,7 +410,9 @@ impl Market<'_> {
                 let delta = (greeks.delta * black.forward / price - own) * price * size * to_base;
                 let gamma = 0.5 * greeks.gamma * black.forward * black.forward * size * to_base;
                 let vega = greeks.vega * volatility * size * to_base;
-                let decay = greeks.theta * self.horizon_years.min(years) * size * to_base;
+                // theta holds the forward still; it is the spot that stays, and the forward falls to it
+                let drift = greeks.theta - position.rate * black.forward * greeks.delta;
+                let decay = drift * self.horizon_years.min(years) * size * to_base;
                 let linear = |factor, exposure: f64| Linear {
                     factor,
                     exposure: exposure as f32,
@@ -376,5 +427,112 @@ impl Market<'_> {
             }
         }
         Ok(worth)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three days of two coins and a currency.
+    fn prices() -> Panel {
+        let dates = (0..3).map(|day| Date(1_700_000_000 + day * 86_400)).collect();
+        let names = ["BTC", "ETH", "USDEUR", "V"].map(str::to_owned).to_vec();
+        let columns = vec![
+            vec![50_000.0, 55_000.0, 60_000.0],
+            vec![2_500.0, 2_800.0, 3_000.0],
+            vec![0.8, 0.85, 0.9],
+            vec![0.5, 0.6, 0.7],
+        ];
+        Panel::new(dates, names, columns).expect("sound")
+    }
+
+    fn holdings(base: &str, position: &str, how: Revaluation) -> Result<Holdings, HoldingsError> {
+        let text =
+            format!("base = \"{base}\"\n[[position]]\nid = \"p\"\nsymbol = \"BTC\"\n{position}");
+        let portfolio: Portfolio = toml::from_str(&text).expect("sound");
+        Holdings::new(&portfolio, &prices(), 1.0 / 365.0, how)
+    }
+
+    fn value(base: &str, position: &str) -> f64 {
+        let found = holdings(base, position, Revaluation::Full).expect("can be valued");
+        found.positions[0].value
+    }
+
+    #[test]
+    fn an_inverse_is_worth_its_contracts_whatever_the_base() {
+        let contracts = "kind = \"inverse\"\nquantity = 60000\nquote = \"USD\"\n";
+        for (base, truth) in [("USD", 60_000.0), ("EUR", 54_000.0)] {
+            for settle in ["", "settle = \"BTC\"\n"] {
+                let found = value(base, &format!("{contracts}{settle}"));
+                assert!((found - truth).abs() < 1e-6, "{base} {settle}: {found}");
+            }
+        }
+        for settle in ["USD", "ETX"] {
+            let position = format!("{contracts}settle = \"{settle}\"\n");
+            let refused = holdings("USD", &position, Revaluation::Full);
+            assert!(refused.is_err(), "{settle}: {refused:?}");
+        }
+        // settled in another coin: as many of its units as the contract's own coin would be
+        let other = value("USD", &format!("{contracts}settle = \"ETH\"\n"));
+        assert!((other - 60_000.0 / 60_000.0 * 3_000.0).abs() < 1e-9, "{other}");
+    }
+
+    fn option(more: &str) -> String {
+        format!(
+            "kind = \"option\"\nquantity = 1\nstrike = 60000\nexpiry = \"2024-02-01\"\n\
+             right = \"call\"\n{more}"
+        )
+    }
+
+    #[test]
+    fn a_hole_in_the_newest_row_does_not_hide_the_price() {
+        let mut columns: Vec<Vec<f64>> = prices().columns().to_vec();
+        columns[0][2] = f64::NAN;
+        let holed = Panel::new(prices().dates().to_vec(), prices().symbols().to_vec(), columns);
+        let text = "base = \"USD\"\n[[position]]\nid = \"p\"\nsymbol = \"BTC\"\n\
+                    kind = \"spot\"\nquantity = 1\n";
+        let portfolio: Portfolio = toml::from_str(text).expect("sound");
+        let found = Holdings::new(&portfolio, &holed.expect("sound"), 0.0, Revaluation::Full);
+        assert!((found.expect("can be valued").positions[0].value - 55_000.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn options_that_expire_within_the_horizon_are_named() {
+        let early = option("vol = 0.6\n").replace("2024-02-01", "2023-11-17");
+        let found = holdings("USD", &early, Revaluation::Full).expect("can be valued");
+        assert!(found.notes.iter().any(|note| note.contains("`p` expires")), "{:?}", found.notes);
+        let late =
+            holdings("USD", &option("vol = 0.6\n"), Revaluation::Full).expect("can be valued");
+        assert!(late.notes.is_empty());
+    }
+
+    #[test]
+    fn the_decay_of_delta_gamma_holds_the_spot_still() {
+        // a day later at the same spot, by full revaluation and by theta
+        let position = option("vol = 0.6\nrate = 0.2\n");
+        let full = holdings("USD", &position, Revaluation::Full).expect("can be valued");
+        let term = &full.book.options()[0];
+        let spread = f64::from(term.volatility) * f64::from(term.root_time);
+        let first = f64::from(term.moneyness).ln() / spread + 0.5 * spread;
+        let cdf = crate::maths::distribution::normal_cdf;
+        let later = f64::from(term.moneyness) * cdf(first) - cdf(first - spread);
+        let truth = f64::from(term.scale) * (later - f64::from(term.value));
+        let approximate =
+            holdings("USD", &position, Revaluation::DeltaGamma).expect("can be valued");
+        let decay = f64::from(approximate.book.constant());
+        assert!((decay / truth - 1.0).abs() < 0.02, "{decay} against {truth}");
+    }
+
+    #[test]
+    fn a_stated_scenario_moves_the_volatility_by_one_name_only() {
+        let text = format!(
+            "base = \"USD\"\n[[position]]\nid = \"p\"\nsymbol = \"BTC\"\n{}",
+            option("vol_factor = \"V\"\n")
+        );
+        let portfolio: Portfolio = toml::from_str(&text).expect("sound");
+        let found = Holdings::stressed(&portfolio, &prices(), 0.0).expect("can be valued");
+        assert_eq!(found.factors, ["BTC", "volatility of BTC"]);
+        assert!((found.book.options()[0].volatility - 0.7).abs() < 1e-6);
     }
 }

@@ -158,7 +158,21 @@ pub fn read(from: impl Read) -> Result<Vec<Scenario>, StressError> {
         }
         let shock = Shock { factor: cell(3).to_owned(), value, volatility };
         match scenarios.iter_mut().find(|scenario| scenario.name == cell(0)) {
-            Some(scenario) => scenario.shocks.push(shock),
+            Some(scenario) => {
+                let same = |other: &Shock| {
+                    other.factor == shock.factor && other.volatility == shock.volatility
+                };
+                if scenario.shocks.iter().any(same) {
+                    return Err(wrong(3, "the scenario shocks this factor already"));
+                }
+                if scenario.weight.total_cmp(&weight).is_ne() {
+                    return Err(wrong(1, "the scenario has another weight in a row before"));
+                }
+                if scenario.horizon_days.total_cmp(&horizon_days).is_ne() {
+                    return Err(wrong(2, "the scenario has another horizon in a row before"));
+                }
+                scenario.shocks.push(shock);
+            }
             None => scenarios.push(Scenario {
                 name: cell(0).to_owned(),
                 weight,
@@ -316,5 +330,9 @@ mod tests {
         says(format!("{head}a,-1,0,BTC,rel,0.1\n"), &["`weight`", "`-1`"]);
         says(format!("{head}a,1,0,BTC,rel,nan\n"), &["`value`", "`nan`"]);
         says(format!("{head}a,1,0,BTC,rate_abs,0.1\n"), &["`rate_abs`"]);
+        let twice = "a,1,0,BTC,rel,0.1\na,1,0,BTC,log,0.1\n";
+        says(format!("{head}{twice}"), &["row 2", "already"]);
+        says(format!("{head}a,1,0,BTC,rel,0.1\na,2,0,ETH,rel,0.1\n"), &["row 2", "`weight`"]);
+        says(format!("{head}a,1,0,BTC,rel,0.1\na,1,9,ETH,rel,0.1\n"), &["row 2", "`horizon_days`"]);
     }
 }

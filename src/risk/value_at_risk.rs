@@ -11,6 +11,7 @@ use super::process::{self, Estimate, Model, Process, ProcessError, Walk};
 use crate::compute::engine::{Engine, EngineError, Share};
 use crate::compute::garch_paths::Compounding;
 use crate::compute::reduce::BLOCK;
+use crate::compute::scenarios::Right;
 use crate::compute::tail::Measure;
 use crate::history::Panel;
 use crate::maths::distribution::{StudentT, normal_quantile, normal_shortfall};
@@ -112,11 +113,15 @@ pub enum RiskError {
          more steps with --method mc, or say --scale sqrt"
     )]
     NoClosedForm,
-    /// Options have no closed form.
+    /// Options, coins and foreign currencies have no closed form.
     #[error(
-        "--method parametric values linear positions; this portfolio's are curved: --method mc"
+        "--method parametric values linear positions in base; this portfolio has options, coins or \
+         foreign currencies: --method mc"
     )]
     Curved,
+    /// Positions that cancel or are none.
+    #[error("the positions are worth nothing in all: there is no return to fit")]
+    Nothing,
     /// The portfolio's return cannot be fitted.
     #[error("the portfolio's returns: {0}")]
     Fit(#[from] garch::FitError),
@@ -141,7 +146,8 @@ pub fn simulated(
         Vec::new()
     };
     let tails = tails(holdings, &measures, &shares, root(request));
-    let notes = notes(holdings, process);
+    let mut notes = notes(holdings, process);
+    notes.extend(thin(&tails, profits.len()));
     Ok(Outcome { tails, estimates: process.estimates.clone(), nu: process.nu, profits, notes })
 }
 
@@ -171,8 +177,21 @@ pub fn historical(
     } else {
         Vec::new()
     };
-    let tails = tails(holdings, &measures, &shares, root(request));
-    Ok(Outcome { tails, estimates: Vec::new(), nu: None, profits, notes: Vec::new() })
+    let mut tails = tails(holdings, &measures, &shares, root(request));
+    let mut notes = holdings.notes.clone();
+    notes.extend(thin(&tails, profits.len() / steps as usize));
+    if steps > 1 {
+        // windows that overlap tell as much as those that do not
+        let wider = f64::from(steps).sqrt();
+        for tail in &mut tails {
+            tail.var_std_error *= wider;
+            tail.es_std_error *= wider;
+        }
+        notes.push(format!(
+            "{scenarios} windows of {steps} returns overlap: errors are widened by √{steps}"
+        ));
+    }
+    Ok(Outcome { tails, estimates: Vec::new(), nu: None, profits, notes })
 }
 
 /// Measures linear holdings in closed form from the returns that they would have had. `returns` are simple.
@@ -180,12 +199,17 @@ pub fn historical(
 /// # Errors
 /// Holdings or a model without a closed form.
 pub fn parametric(
+    engine: &Engine,
     holdings: &Holdings,
     returns: &Panel,
     model: Model,
     request: &Request,
 ) -> Result<Outcome, RiskError> {
-    if !holdings.book.options().is_empty() || !holdings.book.squares().is_empty() {
+    let book = &holdings.book;
+    let is_curved =
+        !(book.options().is_empty() && book.squares().is_empty() && book.inverses().is_empty());
+    let is_foreign = book.groups().iter().any(|group| group.currency.is_some());
+    if is_curved || is_foreign {
         return Err(RiskError::Curved);
     }
     if request.walk.steps > 1 && !request.root_scaling {
@@ -195,7 +219,9 @@ pub fn parametric(
     let gross: f64 = holdings.positions.iter().map(|position| position.value.abs()).sum();
     let columns: Vec<Vec<f64>> = returns.columns().to_vec();
     let tiles = tiles(&columns, returns.rows());
-    let engine = Engine::open(crate::compute::device::Choice::Auto)?;
+    if gross <= 0.0 {
+        return Err(RiskError::Nothing);
+    }
     let profits = engine.revalue(&holdings.book, &tiles, returns.rows())?;
     let series: Vec<f64> = profits.iter().map(|&profit| f64::from(profit) / gross).collect();
     let (location, deviation, nu, estimates, log) = match model {
@@ -231,9 +257,10 @@ pub fn parametric(
         Tail {
             level,
             var: var * scale,
-            var_std_error: 0.0,
+            // a closed form samples nothing; what its parameters err by it does not say
+            var_std_error: f64::NAN,
             es: es * scale,
-            es_std_error: 0.0,
+            es_std_error: f64::NAN,
             contributions: Vec::new(),
         }
     });
@@ -241,11 +268,41 @@ pub fn parametric(
     Ok(Outcome { tails, estimates, nu, profits: Vec::new(), notes: Vec::new() })
 }
 
+/// Scenarios beyond a quantile below which its error bars are too short.
+const BEYOND_MIN: f64 = 30.0;
+
+/// Levels whose tails hold too few scenarios.
+fn thin(tails: &[Tail], scenarios: usize) -> Vec<String> {
+    let beyond = |tail: &Tail| (1.0 - tail.level) * scenarios as f64;
+    let few = tails.iter().filter(|tail| beyond(tail) < BEYOND_MIN);
+    few.map(|tail| {
+        format!(
+            "level {}: {:.0} scenarios lie beyond, fewer than {BEYOND_MIN}: the error bars are too short",
+            tail.level,
+            beyond(tail)
+        )
+    })
+    .collect()
+}
+
 /// Where a figure that is printed is no figure of the model.
-fn notes(holdings: &Holdings, process: &Process) -> Vec<String> {
-    let mut notes = Vec::new();
+#[must_use]
+pub fn notes(holdings: &Holdings, process: &Process) -> Vec<String> {
+    let mut notes = holdings.notes.clone();
     let short = |(_, exposure): &(u32, f32)| *exposure < 0.0;
-    let is_short = holdings.book.groups().iter().any(|group| group.terms.iter().any(short));
+    let book = &holdings.book;
+    let is_short = book.groups().iter().any(|group| group.terms.iter().any(short))
+        || book.inverses().iter().any(|inverse| inverse.scale < 0.0)
+        || book.options().iter().any(|o| o.right == Right::Call && o.scale < 0.0);
+    let widest = process.job.assets().iter().map(|asset| asset.start.sqrt()).fold(0.0, f32::max);
+    let is_simple = process.job.compounding() == Compounding::Simple;
+    if is_simple && process.job.steps() > 1 && 5.0 * widest >= 1.0 {
+        notes.push(
+            "a step of this volatility can lose more than everything, and what follows compounds it: \
+             take a model of log returns"
+                .to_owned(),
+        );
+    }
     if process.job.compounding() == Compounding::Log && process.nu.is_some() && is_short {
         notes.push(
             "log returns with Student's t shocks have no mean once turned into prices: the ES of a \

@@ -91,13 +91,19 @@ pub struct VarArgs {
     #[command(flatten)]
     history: HistoryArgs,
     /// One position of this value instead of a portfolio
-    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true, requires = "volatility")]
+    #[arg(
+        long,
+        value_name = "AMOUNT",
+        allow_negative_numbers = true,
+        requires = "volatility",
+        conflicts_with = "history"
+    )]
     notional: Option<f64>,
     /// Its mean return of a step
-    #[arg(long, default_value_t = 0.0, value_name = "RETURN", allow_negative_numbers = true)]
-    mean: f64,
+    #[arg(long, value_name = "RETURN", allow_negative_numbers = true, requires = "notional")]
+    mean: Option<f64>,
     /// Its standard deviation of a step
-    #[arg(long, value_name = "RETURN")]
+    #[arg(long, value_name = "RETURN", requires = "notional")]
     volatility: Option<f64>,
     /// Degrees of freedom of Student's t; estimated where a history is given
     #[arg(long, value_name = "NU")]
@@ -273,7 +279,9 @@ fn check(args: &VarArgs) -> Result<(), VarError> {
     }
     number("horizon", f64::from(args.horizon), args.horizon > 0, "give at least one step")?;
     number("paths", args.paths as f64, args.paths > 0, "give at least one path")?;
-    number("mean", args.mean, args.mean.is_finite(), "give a return, as 0.001")?;
+    if let Some(mean) = args.mean {
+        number("mean", mean, mean.is_finite(), "give a return, as 0.001")?;
+    }
     if let Some(value) = args.volatility {
         let fits = value.is_finite() && value > 0.0;
         number("volatility", value, fits, "give a standard deviation above zero, as 0.02")?;
@@ -283,8 +291,9 @@ fn check(args: &VarArgs) -> Result<(), VarError> {
         number("nu", value, fits, "a Student's t of variance one needs more than 2")?;
     }
     if let Some(value) = args.notional {
-        let fits = (value as f32).is_finite() && value != 0.0;
-        number("notional", value, fits, "give the position's value, not zero")?;
+        // within what f32 can square, as error bars must
+        let fits = (1e-6..=1e15).contains(&value.abs());
+        number("notional", value, fits, "give the position's value, from a millionth to 1e15")?;
     }
     Ok(())
 }
@@ -308,6 +317,9 @@ fn request(args: &VarArgs, method: Method) -> Request {
 fn single(args: &VarArgs, engine: &Engine, notional: f64) -> Result<(Report, Outcome), VarError> {
     let student = match args.model {
         None => args.nu.is_some(),
+        Some(ModelName::Normal) if args.nu.is_some() => {
+            return Err(VarError::Arguments("--nu is a Student's t: leave it out, or --model t"));
+        }
         Some(ModelName::Normal) => false,
         Some(ModelName::T) if args.nu.is_some() => true,
         Some(ModelName::T) => return Err(VarError::Arguments("--model t needs --nu")),
@@ -326,7 +338,7 @@ fn single(args: &VarArgs, engine: &Engine, notional: f64) -> Result<(Report, Out
     let began = Instant::now();
     let mut steps = walk(args);
     steps.nu = steps.nu.filter(|_| student);
-    let mean = if args.zero_mean { 0.0 } else { args.mean };
+    let mean = args.mean.filter(|_| !args.zero_mean).unwrap_or(0.0);
     let process = process::given(mean, volatility, steps)?;
     let model = if student { Model::StudentT } else { Model::Normal };
     let request = request(args, Method::MonteCarlo(model));
@@ -340,7 +352,8 @@ fn portfolio(args: &VarArgs, engine: &Engine, path: &Path) -> Result<(Report, Ou
     let portfolio = Portfolio::read(path)?;
     let history = args.history.prices()?;
     let began = Instant::now();
-    let years = f64::from(args.horizon) / history.calendar;
+    // under root scaling one step is walked, and one step's time passes
+    let years = f64::from(walk(args).steps) / history.calendar;
     let how = match args.revaluation {
         RevaluationName::Full => Revaluation::Full,
         RevaluationName::DeltaGamma => Revaluation::DeltaGamma,
@@ -363,7 +376,7 @@ fn portfolio(args: &VarArgs, engine: &Engine, path: &Path) -> Result<(Report, Ou
         }
         MethodName::Parametric => {
             let request = request(args, Method::Parametric(model.model()));
-            value_at_risk::parametric(&holdings, &simple, model.model(), &request)?
+            value_at_risk::parametric(engine, &holdings, &simple, model.model(), &request)?
         }
         MethodName::Mc | MethodName::Fhs => {
             let request = request(args, Method::MonteCarlo(model.model()));

@@ -5,6 +5,9 @@ use std::fmt::Write;
 
 /// An amount with its error, digits as the amount needs them.
 fn amount(value: f64) -> String {
+    if value.is_nan() {
+        return "-".to_owned();
+    }
     let size = value.abs();
     let digits = if size >= 1_000.0 {
         2
