@@ -124,10 +124,16 @@ fn compare(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compute::device::Presence;
     use crate::compute::registry::Registry;
 
     #[test]
     fn every_device_that_is_here_keeps_every_promise() {
+        for (device, presence) in Registry::look().entries() {
+            if let Presence::Missing(why) = presence {
+                eprintln!("SKIPPED (1): kernels on {device}: {why}");
+            }
+        }
         for kernel in Kernel::ALL {
             for device in Registry::look().present() {
                 for seed in [1, 2_026] {
