@@ -63,7 +63,7 @@ impl fmt::Display for Device {
 /// Which device a user wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Choice {
-    /// The fastest for the job's size.
+    /// The CPU's best; a GPU works where it is named.
     #[default]
     Auto,
     /// This one.

@@ -66,7 +66,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Opens a device; `Auto` is the fastest for what engines are asked for here.
+    /// Opens a device; `Auto` is the CPU's best.
     ///
     /// # Errors
     /// A device that is not here.

@@ -9,7 +9,7 @@
 //!
 //! Shapes: numbers of place p of all paths stand together, `to[p · paths + path]`.
 //! Twins: `scalar` (the meaning), `avx2`, kernels/philox.cu in bits; shaders/philox.wgsl in bits for
-//! words, within 4e-6 (normal) for numbers, since WGSL leaves ln, sqrt and cos of its own some ulp.
+//! words, within 3e-6 for numbers, since WGSL leaves ln, sqrt and cos of its own some ulp.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
