@@ -4,12 +4,15 @@
 #![cfg(feature = "cuda")]
 #![allow(unsafe_code, reason = "a compiled kernel is called through dlopen")]
 
+mod bot4_process;
+
 use bot4::compute::cases::Kernel;
 use bot4::compute::cuda::MODULES;
 use bot4::compute::launch::{Gpu, GpuError, Launch, grid};
 use bot4::compute::parity::check_on;
+use bot4_process::Folder;
 use std::ffi::{CString, c_void};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -120,20 +123,10 @@ impl Gpu for OnCpu {
     }
 }
 
-/// A folder that goes with the test.
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 #[test]
 fn cuda_sources_answer_as_the_scalar_twins_in_bits() {
-    let folder = Folder(std::env::temp_dir().join(format!("bot4-cuda-{}", std::process::id())));
-    std::fs::create_dir_all(&folder.0).expect("a folder");
-    let Some(kernels) = OnCpu::build(&folder.0) else { return };
+    let folder = Folder::new();
+    let Some(kernels) = OnCpu::build(Path::new(folder.path())) else { return };
     for kernel in Kernel::ALL {
         let found = check_on(&kernels, kernel, 7).expect("runs");
         assert!(found.bits_equal && found.numbers > 0, "{found:?}");

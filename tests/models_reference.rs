@@ -2,7 +2,7 @@
 //! skip where the folder is absent. The error of every precision is printed.
 
 use bot4::compute::attention::attend;
-use bot4::compute::dense::{Dense, Precision};
+use bot4::compute::dense::{Dense, LayerWeights, Precision};
 use bot4::compute::{gru, lstm};
 use bot4::host::cpu::Simd;
 use std::collections::HashMap;
@@ -28,6 +28,17 @@ impl Archive {
     fn singles(&self, name: &str) -> Vec<f32> {
         self.0[name].iter().map(|x| *x as f32).collect()
     }
+
+    /// Weights of both layers: inputs, state, and a bias of each.
+    fn layers(&self, net: &str) -> Vec<[Vec<f32>; 4]> {
+        let names = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"];
+        let part = |name, layer| self.singles(&format!("{net}__{name}_l{layer}"));
+        (0..2).map(|layer| names.map(|name| part(name, layer))).collect()
+    }
+}
+
+fn layer([input, state, input_bias, state_bias]: &[Vec<f32>; 4]) -> LayerWeights<'_> {
+    LayerWeights { input, state, input_bias, state_bias }
 }
 
 /// Members of a zip file by its central directory.
@@ -85,19 +96,8 @@ fn worst(ours: &[f64], truth: &[f64]) -> f64 {
 #[test]
 fn the_lstm_with_attention_is_the_references() {
     let Some(archive) = Archive::read("lstm_attn_2x128.npz") else { return };
-    let part = |what: &str, layer: usize| archive.singles(&format!("lstm__{what}_l{layer}"));
-    let names = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"];
-    let weights: Vec<[Vec<f32>; 4]> =
-        (0..2).map(|layer| names.map(|name| part(name, layer))).collect();
-    let layers: Vec<lstm::LayerWeights> = weights
-        .iter()
-        .map(|[input, state, input_bias, state_bias]| lstm::LayerWeights {
-            input,
-            state,
-            input_bias,
-            state_bias,
-        })
-        .collect();
+    let weights = archive.layers("lstm");
+    let layers: Vec<LayerWeights> = weights.iter().map(layer).collect();
     let x = archive.singles("x");
     for (precision, loss) in PRECISIONS {
         let net = lstm::Lstm::new(INPUTS, 128, &layers, precision).expect("sound");
@@ -131,19 +131,8 @@ fn the_lstm_with_attention_is_the_references() {
 #[test]
 fn the_gru_is_the_references() {
     let Some(archive) = Archive::read("gru_2x96.npz") else { return };
-    let part = |what: &str, layer: usize| archive.singles(&format!("gru__{what}_l{layer}"));
-    let names = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"];
-    let weights: Vec<[Vec<f32>; 4]> =
-        (0..2).map(|layer| names.map(|name| part(name, layer))).collect();
-    let layers: Vec<gru::LayerWeights> = weights
-        .iter()
-        .map(|[input, state, input_bias, state_bias]| gru::LayerWeights {
-            input,
-            state,
-            input_bias,
-            state_bias,
-        })
-        .collect();
+    let weights = archive.layers("gru");
+    let layers: Vec<LayerWeights> = weights.iter().map(layer).collect();
     let x = archive.singles("x");
     for (precision, loss) in PRECISIONS {
         let net = gru::Gru::new(INPUTS, 96, &layers, precision).expect("sound");

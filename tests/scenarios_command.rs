@@ -1,50 +1,25 @@
 //! `bot4 scenarios` as a user meets it: stated, built-in and generated scenarios, and wrong input.
 
-use serde_json::Value;
-use std::path::PathBuf;
-use std::process::{Command, Output};
+mod bot4_process;
 
-fn bot4(args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bot4"));
-    command.arg("scenarios").args(args).output().expect("bot4 runs")
+use bot4_process::{Ended, Folder};
+use serde_json::Value;
+
+fn bot4(args: &[&str]) -> Ended {
+    Ended::of(&[&["scenarios"], args].concat())
 }
 
 fn json(args: &[&str]) -> Value {
     let output = bot4(&[args, &["--json"]].concat());
-    let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{args:?}: {words}");
-    serde_json::from_slice(&output.stdout).expect("JSON")
+    assert_eq!(output.code, Some(0), "{args:?}: {}", output.errors);
+    output.json()
 }
 
 fn refused(args: &[&str], parts: &[&str]) {
     let output = bot4(args);
-    let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success() && output.stdout.is_empty(), "{args:?} passed");
+    let words = &output.errors;
+    assert!(matches!(output.code, Some(1 | 2)) && output.out.is_empty(), "{args:?}: {output:?}");
     assert!(parts.iter().all(|part| words.contains(part)), "{args:?}: {words}");
-}
-
-/// A folder of its own with files in it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path =
-            std::env::temp_dir().join(format!("bot4-scenarios-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a folder");
-        Folder(path)
-    }
-
-    fn file(&self, name: &str, text: &str) -> String {
-        let path = self.0.join(name);
-        std::fs::write(&path, text).expect("written");
-        path.to_str().expect("UTF-8").to_owned()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 const PORTFOLIO: &str = r#"base = "USD"
@@ -103,7 +78,7 @@ fn call(forward: f64, volatility: f64, years: f64) -> f64 {
 
 #[test]
 fn stated_scenarios_have_their_profits() {
-    let folder = Folder::new("stated");
+    let folder = Folder::new();
     let (portfolio, scenarios) =
         (folder.file("p.toml", PORTFOLIO), folder.file("s.csv", SCENARIOS));
     let found = json(&["--portfolio", &portfolio, "--scenarios", &scenarios]);
@@ -133,7 +108,7 @@ fn stated_scenarios_have_their_profits() {
 
 #[test]
 fn the_built_in_set_needs_no_file() {
-    let folder = Folder::new("stress");
+    let folder = Folder::new();
     let portfolio = folder.file("p.toml", PORTFOLIO);
     let found = json(&["--portfolio", &portfolio]);
     assert_eq!(found["count"], 10);
@@ -145,7 +120,7 @@ fn the_built_in_set_needs_no_file() {
 
 #[test]
 fn generated_scenarios_are_many_a_second() {
-    let folder = Folder::new("generated");
+    let folder = Folder::new();
     let mut prices = "date,BTC\n".to_owned();
     let mut price = 40_000.0_f64;
     for day in 0..300_i64 {
@@ -162,7 +137,7 @@ fn generated_scenarios_are_many_a_second() {
 
 #[test]
 fn wrong_input_is_refused() {
-    let folder = Folder::new("wrong");
+    let folder = Folder::new();
     let portfolio = folder.file("p.toml", PORTFOLIO);
     let with = |name: &str, text: &str, parts: &[&str]| {
         let file = folder.file(name, text);

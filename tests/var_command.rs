@@ -1,49 +1,25 @@
 //! `bot4 var` as a user meets it: closed forms, seeds, threads, files of every shape, and wrong input.
 
-use serde_json::Value;
-use std::path::PathBuf;
-use std::process::{Command, Output};
+mod bot4_process;
 
-fn bot4(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_bot4")).arg("var").args(args).output().expect("bot4 runs")
+use bot4_process::{Ended, Folder};
+use serde_json::Value;
+
+fn bot4(args: &[&str]) -> Ended {
+    Ended::of(&[&["var"], args].concat())
 }
 
 fn json(args: &[&str]) -> Value {
     let output = bot4(&[args, &["--json"]].concat());
-    let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{args:?}: {words}");
-    serde_json::from_slice(&output.stdout).expect("JSON")
+    assert_eq!(output.code, Some(0), "{args:?}: {}", output.errors);
+    output.json()
 }
 
 fn refused(args: &[&str], parts: &[&str]) {
     let output = bot4(args);
-    let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success(), "{args:?} passed");
+    let words = &output.errors;
+    assert!(matches!(output.code, Some(1 | 2)) && output.out.is_empty(), "{args:?}: {output:?}");
     assert!(parts.iter().all(|part| words.contains(part)), "{args:?}: {words}");
-    assert!(output.stdout.is_empty(), "{args:?} printed a number beside its error");
-}
-
-/// A folder of its own with files in it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("bot4-var-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a folder");
-        Folder(path)
-    }
-
-    fn file(&self, name: &str, text: &str) -> String {
-        let path = self.0.join(name);
-        std::fs::write(&path, text).expect("written");
-        path.to_str().expect("UTF-8").to_owned()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 /// Prices of two assets over 400 days, wobbling by a rule.
@@ -101,7 +77,7 @@ fn a_seed_decides_and_threads_do_not() {
 
 #[test]
 fn every_method_and_model_measures_a_portfolio() {
-    let folder = Folder::new("methods");
+    let folder = Folder::new();
     let (portfolio, prices) =
         (folder.file("portfolio.toml", PORTFOLIO), folder.file("prices.csv", &prices()));
     let files = ["--portfolio", &portfolio, "--prices", &prices];
@@ -136,25 +112,23 @@ fn every_method_and_model_measures_a_portfolio() {
 
 #[test]
 fn pictures_are_written() {
-    let folder = Folder::new("pictures");
-    let (html, png) = (folder.0.join("r.html"), folder.0.join("r.png"));
-    let paths = [html.to_str().expect("UTF-8"), png.to_str().expect("UTF-8")];
+    let folder = Folder::new();
+    let paths = ["r.html", "r.png"].map(|name| format!("{}/{name}", folder.path()));
     let output = bot4(&[
         "--notional",
         "1000",
         "--volatility",
         "0.02",
         "--report",
-        paths[0],
+        &paths[0],
         "--picture",
-        paths[1],
+        &paths[1],
     ]);
-    assert!(output.status.success());
-    assert!(std::fs::read_to_string(html).expect("written").contains("<svg"));
-    assert!(std::fs::read(png).expect("written").starts_with(b"\x89PNG"));
-    let missing = folder.0.join("no/such/r.png");
-    let missing = missing.to_str().expect("UTF-8");
-    refused(&["--notional", "1000", "--volatility", "0.02", "--picture", missing], &["no/such"]);
+    assert_eq!(output.code, Some(0), "{}", output.errors);
+    assert!(std::fs::read_to_string(&paths[0]).expect("written").contains("<svg"));
+    assert!(std::fs::read(&paths[1]).expect("written").starts_with(b"\x89PNG"));
+    let missing = format!("{}/no/such/r.png", folder.path());
+    refused(&["--notional", "1000", "--volatility", "0.02", "--picture", &missing], &["no/such"]);
 }
 
 #[test]
@@ -180,7 +154,7 @@ fn wrong_numbers_are_refused() {
 
 #[test]
 fn wrong_files_are_refused() {
-    let folder = Folder::new("wrong");
+    let folder = Folder::new();
     let portfolio = folder.file("portfolio.toml", PORTFOLIO);
     let says = |name: &str, text: &str, parts: &[&str]| {
         let file = folder.file(name, text);

@@ -5,7 +5,7 @@
 
 use super::attention;
 use super::cov::{self, Weighting};
-use super::dense::Precision;
+use super::dense::{LayerWeights, Precision};
 use super::device::Device;
 use super::garch_paths::{self, Asset, Compounding, Dependence, Paths, Room, Shocks};
 use super::gru;
@@ -148,14 +148,14 @@ pub fn answers_on(gpu: &dyn Gpu, kernel: Kernel, seed: u64) -> Result<Vec<f32>, 
         Kernel::Lstm => {
             for shape in LSTM_SHAPES {
                 let (parts, x) = (layers(seed, shape, 4), windows(seed, shape));
-                let parts: Vec<_> = parts.iter().map(lstm_layer).collect();
+                let parts: Vec<_> = parts.iter().map(layer).collect();
                 all.extend(lstm::gpu::batch(gpu, shape.0, shape.1, &parts, &x, shape.3)?);
             }
         }
         Kernel::Gru => {
             for shape in GRU_SHAPES {
                 let (parts, x) = (layers(seed, shape, 3), windows(seed, shape));
-                let parts: Vec<_> = parts.iter().map(gru_layer).collect();
+                let parts: Vec<_> = parts.iter().map(layer).collect();
                 all.extend(gru::gpu::batch(gpu, shape.0, shape.1, &parts, &x, shape.3)?);
             }
         }
@@ -433,7 +433,7 @@ pub fn layers(
 ) -> Vec<LayerParts> {
     let size = 1.0 / (hidden as f32).sqrt();
     let rows = gates * hidden;
-    let layer = |at: usize| {
+    let parts = |at: usize| {
         let below = if at == 0 { inputs } else { hidden };
         let step = 400 + 4 * at as u32;
         [
@@ -443,7 +443,7 @@ pub fn layers(
             numbers(seed, step + 3, rows, size),
         ]
     };
-    (0..layers).map(layer).collect()
+    (0..layers).map(parts).collect()
 }
 
 /// Inputs of a network's windows, `[sample][step][input]`.
@@ -452,12 +452,8 @@ pub fn windows(seed: u64, (inputs, _, _, steps, samples): NetShape) -> Vec<f32> 
     numbers(seed, 450, samples * steps * inputs, 1.0)
 }
 
-fn lstm_layer([input, state, input_bias, state_bias]: &LayerParts) -> lstm::LayerWeights<'_> {
-    lstm::LayerWeights { input, state, input_bias, state_bias }
-}
-
-fn gru_layer([input, state, input_bias, state_bias]: &LayerParts) -> gru::LayerWeights<'_> {
-    gru::LayerWeights { input, state, input_bias, state_bias }
+fn layer([input, state, input_bias, state_bias]: &LayerParts) -> LayerWeights<'_> {
+    LayerWeights { input, state, input_bias, state_bias }
 }
 
 /// An LSTM of a shape.
@@ -467,7 +463,7 @@ fn gru_layer([input, state, input_bias, state_bias]: &LayerParts) -> gru::LayerW
 #[must_use]
 pub fn lstm_of(seed: u64, shape: NetShape, precision: Precision) -> lstm::Lstm {
     let parts = layers(seed, shape, 4);
-    let parts: Vec<_> = parts.iter().map(lstm_layer).collect();
+    let parts: Vec<_> = parts.iter().map(layer).collect();
     lstm::Lstm::new(shape.0, shape.1, &parts, precision).expect("weights fit")
 }
 
@@ -478,54 +474,58 @@ pub fn lstm_of(seed: u64, shape: NetShape, precision: Precision) -> lstm::Lstm {
 #[must_use]
 pub fn gru_of(seed: u64, shape: NetShape, precision: Precision) -> gru::Gru {
     let parts = layers(seed, shape, 3);
-    let parts: Vec<_> = parts.iter().map(gru_layer).collect();
+    let parts: Vec<_> = parts.iter().map(layer).collect();
     gru::Gru::new(shape.0, shape.1, &parts, precision).expect("weights fit")
 }
 
 fn recurrent_lstm(seed: u64, simd: Simd, split: Split) -> Vec<f32> {
-    let mut all = Vec::new();
-    for shape in LSTM_SHAPES {
-        let (inputs, hidden, _, steps, samples) = shape;
-        let (net, x) = (lstm_of(seed, shape, Precision::Single), windows(seed, shape));
-        let mut to = vec![0.0; samples * steps * hidden];
-        match split {
-            Split::Whole => net.batch(&x, steps, &mut to, simd),
-            Split::Pieces => {
-                let rows = x.chunks(steps * inputs).zip(to.chunks_mut(steps * hidden));
-                for (x, to) in rows {
-                    let mut state = net.state();
-                    for (x, to) in x.chunks(inputs).zip(to.chunks_mut(hidden)) {
-                        to.copy_from_slice(net.step(&mut state, x, simd));
-                    }
-                }
+    let one = |shape: NetShape| {
+        let net = lstm_of(seed, shape, Precision::Single);
+        let whole = |x: &[f32], to: &mut [f32]| net.batch(x, shape.3, to, simd);
+        let stream = |x: &[f32], to: &mut [f32]| {
+            let mut state = net.state();
+            for (x, to) in x.chunks(shape.0).zip(to.chunks_mut(shape.1)) {
+                to.copy_from_slice(net.step(&mut state, x, simd));
             }
-        }
-        all.extend(to);
-    }
-    all
+        };
+        through(seed, shape, split, whole, stream)
+    };
+    LSTM_SHAPES.into_iter().flat_map(one).collect()
 }
 
 fn recurrent_gru(seed: u64, simd: Simd, split: Split) -> Vec<f32> {
-    let mut all = Vec::new();
-    for shape in GRU_SHAPES {
-        let (inputs, hidden, _, steps, samples) = shape;
-        let (net, x) = (gru_of(seed, shape, Precision::Single), windows(seed, shape));
-        let mut to = vec![0.0; samples * steps * hidden];
-        match split {
-            Split::Whole => net.batch(&x, steps, &mut to, simd),
-            Split::Pieces => {
-                let rows = x.chunks(steps * inputs).zip(to.chunks_mut(steps * hidden));
-                for (x, to) in rows {
-                    let mut state = net.state();
-                    for (x, to) in x.chunks(inputs).zip(to.chunks_mut(hidden)) {
-                        to.copy_from_slice(net.step(&mut state, x, simd));
-                    }
-                }
+    let one = |shape: NetShape| {
+        let net = gru_of(seed, shape, Precision::Single);
+        let whole = |x: &[f32], to: &mut [f32]| net.batch(x, shape.3, to, simd);
+        let stream = |x: &[f32], to: &mut [f32]| {
+            let mut state = net.state();
+            for (x, to) in x.chunks(shape.0).zip(to.chunks_mut(shape.1)) {
+                to.copy_from_slice(net.step(&mut state, x, simd));
             }
+        };
+        through(seed, shape, split, whole, stream)
+    };
+    GRU_SHAPES.into_iter().flat_map(one).collect()
+}
+
+/// A network's windows all at once, or each as a stream of its own.
+fn through(
+    seed: u64,
+    shape: NetShape,
+    split: Split,
+    whole: impl Fn(&[f32], &mut [f32]),
+    stream: impl Fn(&[f32], &mut [f32]),
+) -> Vec<f32> {
+    let (inputs, hidden, _, steps, samples) = shape;
+    let (x, mut to) = (windows(seed, shape), vec![0.0; samples * steps * hidden]);
+    match split {
+        Split::Whole => whole(&x, &mut to),
+        Split::Pieces => {
+            let rows = x.chunks(steps * inputs).zip(to.chunks_mut(steps * hidden));
+            rows.for_each(|(x, to)| stream(x, to));
         }
-        all.extend(to);
     }
-    all
+    to
 }
 
 /// Steps and states of attended windows.

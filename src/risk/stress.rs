@@ -6,7 +6,7 @@
 
 use super::holdings::{Holdings, HoldingsError, volatility_name};
 use crate::compute::engine::{Engine, EngineError};
-use crate::compute::reduce::BLOCK;
+use crate::compute::scenarios::tiles;
 use crate::history::Panel;
 use crate::instrument::Portfolio;
 use serde::Serialize;
@@ -246,7 +246,8 @@ pub fn value(
         let places: Vec<usize> = (0..scenarios.len())
             .filter(|at| scenarios[*at].horizon_days.total_cmp(&days).is_eq())
             .collect();
-        let (tiles, unchanged) = tiles(&holdings, scenarios, &places)?;
+        let (columns, unchanged) = columns(&holdings, scenarios, &places)?;
+        let tiles = tiles(&columns, places.len());
         let total = engine.revalue(&holdings.book, &tiles, places.len())?;
         let parts = holdings
             .positions
@@ -271,14 +272,14 @@ pub fn value(
     Ok(effects.into_iter().flatten().collect())
 }
 
-/// Scenarios as the kernel wants them, and how many factors each leaves alone.
-fn tiles(
+/// Shocks by factor and scenario, and how many factors each scenario leaves alone.
+fn columns(
     holdings: &Holdings,
     scenarios: &[Scenario],
     places: &[usize],
-) -> Result<(Vec<f32>, Vec<usize>), StressError> {
+) -> Result<(Vec<Vec<f64>>, Vec<usize>), StressError> {
     let factors = holdings.factors.len();
-    let mut tiles = vec![0.0; places.len().div_ceil(BLOCK) * factors * BLOCK];
+    let mut columns = vec![vec![0.0; places.len()]; factors];
     let mut unchanged = Vec::new();
     for (index, at) in places.iter().enumerate() {
         let mut moved = vec![false; factors];
@@ -295,12 +296,11 @@ fn tiles(
                 known: holdings.factors.join(", "),
             })?;
             moved[factor] = true;
-            let (tile, within) = (index / BLOCK, index % BLOCK);
-            tiles[(tile * factors + factor) * BLOCK + within] = shock.value as f32;
+            columns[factor][index] = shock.value;
         }
         unchanged.push(moved.iter().filter(|moved| !**moved).count());
     }
-    Ok((tiles, unchanged))
+    Ok((columns, unchanged))
 }
 
 #[cfg(test)]

@@ -10,9 +10,8 @@ use super::holdings::Holdings;
 use super::process::{self, Estimate, Model, Process, ProcessError, Walk};
 use crate::compute::engine::{Engine, EngineError, Share};
 use crate::compute::garch_paths::Compounding;
-use crate::compute::reduce::BLOCK;
-use crate::compute::scenarios::Right;
-use crate::compute::tail::Measure;
+use crate::compute::scenarios::{Right, tiles};
+use crate::compute::tail::{Measure, NORMAL_95};
 use crate::history::Panel;
 use crate::maths::distribution::{StudentT, normal_quantile, normal_shortfall};
 use crate::model::garch::{self, Spec};
@@ -358,22 +357,10 @@ fn windows(column: &[f64], steps: usize) -> Vec<f64> {
     column.windows(steps).map(compound).collect()
 }
 
-/// Scenarios by factor, cut into tiles of `BLOCK`; the last one is filled up with stillness.
-fn tiles(columns: &[Vec<f64>], scenarios: usize) -> Vec<f32> {
-    let mut tiles = vec![0.0; scenarios.div_ceil(BLOCK) * columns.len() * BLOCK];
-    for (factor, column) in columns.iter().enumerate() {
-        for (scenario, value) in column.iter().enumerate() {
-            let (tile, at) = (scenario / BLOCK, scenario % BLOCK);
-            tiles[(tile * columns.len() + factor) * BLOCK + at] = *value as f32;
-        }
-    }
-    tiles
-}
-
 /// For every measure: the tail, and VaR's own interval.
 fn ranges(measures: &[Measure]) -> Vec<RangeInclusive<f32>> {
     let both = measures.iter().flat_map(|measure| {
-        let margin = (1.96 * measure.var_std_error) as f32;
+        let margin = (NORMAL_95 * measure.var_std_error) as f32;
         let tail = f32::NEG_INFINITY..=-measure.var;
         [tail, -measure.var - margin..=-measure.var + margin]
     });

@@ -173,6 +173,13 @@ impl Folder {
     pub fn path(&self) -> &str {
         self.0.to_str().expect("a temporary folder with a plain name")
     }
+
+    /// Writes a file into it; the file's path.
+    pub fn file(&self, name: &str, text: &str) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).expect("room for a small file");
+        path.to_str().expect("a temporary folder with a plain name").to_owned()
+    }
 }
 
 impl Drop for Folder {

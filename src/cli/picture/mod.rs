@@ -6,7 +6,7 @@ mod svg;
 
 pub use axis::{ticks, words};
 pub use png::{PngError, png};
-pub use svg::svg;
+pub use svg::{escaped, svg};
 
 /// A colour, red, green, blue.
 pub type Colour = [u8; 3];

@@ -55,7 +55,7 @@ fn hex([red, green, blue]: Colour) -> String {
 
 /// Text that stands for itself in XML.
 #[must_use]
-pub(super) fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

@@ -1,6 +1,7 @@
 //! The result for eyes: a table for the terminal, a page for a browser.
 
 use super::Report;
+use crate::cli::picture::escaped;
 use std::fmt::Write;
 
 /// An amount with its error, digits as the amount needs them.
@@ -94,7 +95,6 @@ pub(super) fn text(report: &Report) -> String {
 }
 
 pub(super) fn html(report: &Report, picture: &str) -> String {
-    let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let table = escaped(&text(report));
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\

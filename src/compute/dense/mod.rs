@@ -39,6 +39,19 @@ pub enum Precision {
     Int8,
 }
 
+/// A recurrent layer's weights, PyTorch's shapes and order of gates: four for LSTM, three for GRU.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LayerWeights<'a> {
+    /// `[gates · hidden][inputs]`.
+    pub input: &'a [f32],
+    /// `[gates · hidden][hidden]`.
+    pub state: &'a [f32],
+    /// `[gates · hidden]`, of the inputs.
+    pub input_bias: &'a [f32],
+    /// `[gates · hidden]`, of the state.
+    pub state_bias: &'a [f32],
+}
+
 /// Why there is no such map.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum DenseError {

@@ -14,21 +14,8 @@ mod scalar;
 #[cfg(test)]
 mod tests;
 
-use crate::compute::dense::{Dense, DenseError, Precision};
+use crate::compute::dense::{Dense, DenseError, LayerWeights, Precision};
 use crate::host::cpu::Simd;
-
-/// One layer's weights, PyTorch's shapes and order.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LayerWeights<'a> {
-    /// `[4 · hidden][inputs]`.
-    pub input: &'a [f32],
-    /// `[4 · hidden][hidden]`.
-    pub state: &'a [f32],
-    /// `[4 · hidden]`, of the inputs.
-    pub input_bias: &'a [f32],
-    /// `[4 · hidden]`, of the state.
-    pub state_bias: &'a [f32],
-}
 
 /// A stack of layers.
 #[derive(Clone, Debug, PartialEq)]

@@ -33,6 +33,20 @@ use crate::compute::garch_paths::{Paths, Room};
 use crate::compute::reduce::BLOCK;
 use crate::host::cpu::Simd;
 
+/// Scenarios by factor, `columns[factor][scenario]`, cut into tiles `[tile][factor][BLOCK]`; the last one is
+/// filled up with stillness.
+#[must_use]
+pub fn tiles(columns: &[Vec<f64>], scenarios: usize) -> Vec<f32> {
+    let mut tiles = vec![0.0; scenarios.div_ceil(BLOCK) * columns.len() * BLOCK];
+    for (factor, column) in columns.iter().enumerate() {
+        for (scenario, value) in column.iter().enumerate() {
+            let (tile, at) = (scenario / BLOCK, scenario % BLOCK);
+            tiles[(tile * columns.len() + factor) * BLOCK + at] = *value as f32;
+        }
+    }
+    tiles
+}
+
 /// Profits of a tile of scenarios.
 ///
 /// # Panics

@@ -25,7 +25,7 @@ use crate::compute::reduce::{BLOCK, pairwise};
 use crate::host::cpu::Simd;
 
 /// Deviations that 95 % of a normal distribution stay within.
-const NORMAL_95: f64 = 1.959_963_984_540_054;
+pub const NORMAL_95: f64 = 1.959_963_984_540_054;
 
 /// What the tail at one level holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
