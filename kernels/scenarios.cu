@@ -87,5 +87,7 @@ extern "C" __global__ void simulate(const u32* words, const float* numbers, floa
     if (thread >= paths) return;
     walk(words, numbers, out, thread);
     const Returns at = {out + thread, paths, words[4]};
-    out[room_of(words) * paths + thread] = profit(at, words + words[14], numbers + words[15]);
+    const u64 room = room_of(words);
+    out[room * paths + thread] = profit(at, words + words[14], numbers + words[15]);
+    if (tells_ratio(words)) out[(room + 1u) * paths + thread] = out[words[4] * paths + thread];
 }

@@ -4,13 +4,32 @@
 // each thread's working numbers. Words and numbers stand as src/compute/garch_paths/gpu.rs packs them.
 // Within 1e-5 of the CPU: some ten functions and a division a step, each 3e-6, over a handful of steps.
 
-const JOB_WORDS = 16u;
-const STREAM_MIXING = 1u << 24u;
-const STREAM_DAYS = 2u << 24u;
+const STREAM_MIXING = 1u;
+const STREAM_DAYS = 2u;
+const DRAWS_MIRRORED = 1u;
+const DRAWS_RATIO = 2u;
+const DRAWS_TILTED = 3u;
+const DRAWS_SOBOL = 4u;
 const TABLE_PIECES = 528u;
 
 fn job_assets() -> u32 { return words[4]; }
 fn job_steps() -> u32 { return words[5]; }
+
+fn tells_ratio() -> bool { return words[9] == DRAWS_RATIO || words[9] == DRAWS_TILTED; }
+
+// Four words of a path: its own, or its point's.
+fn source(path: vec2<u32>, stream: u32, step: u32, block: u32) -> vec4<u32> {
+    if words[9] != DRAWS_SOBOL {
+        return philox_block(path, step, (stream << 24u) | block, vec2<u32>(words[0], words[1]));
+    }
+    let first = select(4u * step, words[17] + step * words[18], stream == 0u) + 4u * block;
+    return vec4<u32>(
+        sobol_word(path, first),
+        sobol_word(path, first + 1u),
+        sobol_word(path, first + 2u),
+        sobol_word(path, first + 3u),
+    );
+}
 
 // A quantile table's number; src/compute/quantile.rs says how it is cut.
 fn table_look_up(word: u32, table: u32) -> f32 {
@@ -37,22 +56,24 @@ fn advance(j: u32, sum: f32, h: f32, z: f32) -> vec2<f32> {
 
 // Walks a path; its returns stand in out[j * paths + thread].
 fn walk(path: vec2<u32>, paths: u32, thread: u32) {
-    let seed = vec2<u32>(words[0], words[1]);
     let n = job_assets();
     let shocks = words[6];
     let dependence = words[7];
-    let sign = select(1.0, -1.0, words[9] == 1u);
+    let draws = words[9];
+    let sign = select(1.0, -1.0, draws == DRAWS_MIRRORED);
+    let tilted = tells_ratio();
+    let tilt = words[16];
     let days = words[10];
     let factors = words[11];
     let extra = 6u * n;
     let structure = words[12];
     let alone = dependence == 0u;
-    if n == 1u && alone && shocks < 2u {
+    if n == 1u && alone && shocks < 2u && !tilted {
         var sum = 0.0;
         var h = numbers[5];
         let per = select(4u, 2u, shocks == 1u);
         for (var step = 0u; step < job_steps(); step += per) {
-            let w = philox_block(path, step / per, 0u, seed);
+            let w = source(path, 0u, step / per, 0u);
             var z: vec4<f32>;
             if shocks == 0u {
                 z = vec4<f32>(normals(w.x, w.y), normals(w.z, w.w));
@@ -70,17 +91,22 @@ fn walk(path: vec2<u32>, paths: u32, thread: u32) {
         out[thread] = select(expm1(sum), sum, words[8] == 1u);
         return;
     }
-    let variances = n;
-    let shock_row = 2u * n;
-    let drawn = 3u * n + 4u;
+    let rows = select(n, n + 1u, tilted);
+    let ratio = n * paths + thread;
+    let variances = rows;
+    let shock_row = rows + n;
+    let drawn = rows + 2u * n + 4u;
     for (var j = 0u; j < n; j++) {
         out[j * paths + thread] = 0.0;
         out[(variances + j) * paths + thread] = numbers[6u * j + 5u];
     }
+    if tilted {
+        out[ratio] = numbers[tilt];
+    }
     let width = select(n, n + factors, dependence == 2u);
     for (var step = 0u; step < job_steps(); step++) {
         if shocks == 3u {
-            let w = philox_block(path, step / 4u, STREAM_DAYS, seed);
+            let w = source(path, STREAM_DAYS, step / 4u, 0u);
             let day = high_product(w[step % 4u], days);
             for (var j = 0u; j < n; j++) {
                 out[(shock_row + j) * paths + thread] = numbers[extra + j * days + day];
@@ -91,7 +117,7 @@ fn walk(path: vec2<u32>, paths: u32, thread: u32) {
             let to = select(drawn, shock_row, direct);
             let per = select(4u, 2u, shocks == 1u);
             for (var block = 0u; block * per < width; block++) {
-                let w = philox_block(path, step, block, seed);
+                let w = source(path, 0u, step, block);
                 var z: vec4<f32>;
                 if shocks == 1u {
                     let a = student(w.x, w.y, numbers[extra], numbers[extra + 1u]);
@@ -104,11 +130,23 @@ fn walk(path: vec2<u32>, paths: u32, thread: u32) {
                     out[(to + block * per + at) * paths + thread] = z[at] * sign;
                 }
             }
+            if tilted {
+                for (var place = 0u; place < width; place++) {
+                    let theta = numbers[tilt + 3u + step * width + place];
+                    let at = (to + place) * paths + thread;
+                    out[at] = out[at] + select(0.0, theta, draws == DRAWS_TILTED);
+                    out[ratio] = fma(-theta, out[at], out[ratio]);
+                }
+            }
             if !direct {
                 var mixing = 1.0;
                 if mixed {
-                    let w = philox_block(path, step / 4u, STREAM_MIXING, seed);
+                    let w = source(path, STREAM_MIXING, step / 4u, 0u);
                     mixing = table_look_up(w[step % 4u], extra);
+                    if tilted {
+                        mixing = mixing * select(1.0, numbers[tilt + 1u], draws == DRAWS_TILTED);
+                        out[ratio] = out[ratio] + numbers[tilt + 2u] / (mixing * mixing);
+                    }
                 }
                 for (var j = 0u; j < n; j++) {
                     var z = 0.0;

@@ -132,6 +132,9 @@ fn simulate(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroup
     walk(path_at(words[2], words[3], thread), paths, thread);
     let at = Where(thread, paths, true, job_assets());
     let n = job_assets();
-    let row = 3u * n + 8u + select(n, n + words[11], words[7] == 2u);
+    let row = 3u * n + 8u + select(n, n + words[11], words[7] == 2u) + select(0u, 1u, tells_ratio());
     out[row * paths + thread] = profit(at, words[14], words[15]);
+    if tells_ratio() {
+        out[(row + 1u) * paths + thread] = out[n * paths + thread];
+    }
 }

@@ -277,16 +277,36 @@ pub fn paths(seed: u64) -> Vec<Paths> {
                 let shocks = shocks.clone().expect("ν above 2");
                 let dependence = dependence.clone().expect("positive definite");
                 let job = Paths::new(seed, steps, list.clone(), shocks, dependence, how);
-                jobs.push(job.expect("sound parameters"));
+                let job = job.expect("sound parameters");
+                if how == Compounding::Log {
+                    jobs.extend(otherwise_drawn(seed, &job));
+                }
+                jobs.push(job);
             }
         }
     }
     jobs
 }
 
+/// The same job mirrored, on Sobol points, and tilted where it can be.
+fn otherwise_drawn(seed: u64, job: &Paths) -> Vec<Paths> {
+    let mut jobs = vec![job.mirrored(), job.on_points(12, 2).expect("few numbers")];
+    let stretch = match job.shocks() {
+        Shocks::Normal => 1.0,
+        Shocks::MixedStudent { .. } => 0.6,
+        _ => return jobs,
+    };
+    let places = job.steps() as usize * job.dependence().width(job.assets().len());
+    let shifts = numbers(seed, 92, places, 0.5);
+    for is_applied in [false, true] {
+        jobs.push(job.tilted(shifts.clone(), stretch, is_applied).expect("normals"));
+    }
+    jobs
+}
+
 fn walked(job: &Paths, simd: Simd, split: Split) -> Vec<f32> {
-    let mut to = vec![0.0; 2 * job.assets().len() * BLOCK];
-    let size = job.assets().len() * BLOCK;
+    let size = job.rows() * BLOCK;
+    let mut to = vec![0.0; 2 * size];
     let mut room = Room::default();
     let order = if split == Split::Whole { [0, 1] } else { [1, 0] };
     for block in order {
@@ -354,18 +374,22 @@ fn valued(seed: u64, simd: Simd, split: Split) -> Vec<f32> {
     // simulated: fused where whole, two passes where in pieces
     let (book, mut room) = (book(5, 9, 5), Room::default());
     for job in paths(seed).iter().filter(|job| job.assets().len() == 3) {
-        let mut profits = vec![0.0; BLOCK];
+        let mut to = vec![0.0; (1 + job.rows() - 3) * BLOCK];
         match split {
             Split::Whole => {
-                scenarios::simulate_block(job, &book, 0, &mut room, &mut profits, simd);
+                scenarios::simulate_block(job, &book, 0, &mut room, &mut to, simd);
             }
             Split::Pieces => {
                 let mut tile = vec![0.0; 5 * BLOCK];
-                garch_paths::block(job, 0, &mut room, &mut tile[..3 * BLOCK], simd);
-                scenarios::block(&book, &tile, &mut profits, simd);
+                garch_paths::block(job, 0, &mut room, &mut tile[..job.rows() * BLOCK], simd);
+                let (profits, ratios) = to.split_at_mut(BLOCK);
+                // the ratio's row is no factor's
+                ratios.copy_from_slice(&tile[3 * BLOCK..job.rows() * BLOCK]);
+                tile[3 * BLOCK..].fill(0.0);
+                scenarios::block(&book, &tile, profits, simd);
             }
         }
-        all.extend_from_slice(&profits);
+        all.extend_from_slice(&to);
     }
     all
 }

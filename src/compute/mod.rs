@@ -27,6 +27,7 @@ pub mod reduce;
 pub mod registry;
 pub mod scenarios;
 pub mod singles;
+pub mod sobol;
 pub mod tail;
 #[cfg(feature = "wgpu")]
 pub mod webgpu;

@@ -11,6 +11,7 @@ use wgpu::util::DeviceExt as _;
 const SOURCE: &str = concat!(
     include_str!("../../shaders/elementary.wgsl"),
     include_str!("../../shaders/philox.wgsl"),
+    include_str!("../../shaders/sobol.wgsl"),
     include_str!("../../shaders/garch_paths.wgsl"),
     include_str!("../../shaders/scenarios.wgsl"),
     include_str!("../../shaders/tail.wgsl"),

@@ -1,5 +1,6 @@
 //! What is to be simulated, checked once.
 
+use super::draws::Draws;
 use crate::compute::philox::Student;
 use crate::compute::quantile::{QuantileTable, Side};
 use crate::maths::distribution::{Tail, chi_square_quantile};
@@ -65,7 +66,12 @@ pub enum Shocks {
     /// Student's t, each asset its own (Bailey's form).
     Student(Student),
     /// Normals mixed by one number a path and step: the multivariate t.
-    MixedStudent(QuantileTable),
+    MixedStudent {
+        /// ν.
+        nu: f64,
+        /// √((ν − 2)/χ²) by probability.
+        mixing: QuantileTable,
+    },
     /// Days of standardised residuals, `rows[asset * days + day]`.
     Days {
         /// The residuals.
@@ -91,7 +97,7 @@ impl Shocks {
             };
             ((nu - 2.0) / chi_square_quantile(nu, tail)).sqrt()
         };
-        Ok(Shocks::MixedStudent(QuantileTable::new(mixing)))
+        Ok(Shocks::MixedStudent { nu, mixing: QuantileTable::new(mixing) })
     }
 
     /// Student's t, each asset its own, with `nu` > 2 degrees of freedom.
@@ -191,6 +197,12 @@ pub enum JobError {
     /// Shocks that bring their own dependence.
     #[error("{0} shocks keep their own dependence; a correlation beside them would count twice")]
     Twice(&'static str),
+    /// Shocks whose measure cannot be changed.
+    #[error(
+        "only normals and a multivariate Student's t can be tilted; days of history and each asset's own t \
+         cannot"
+    )]
+    Tilt,
 }
 
 /// A checked job.
@@ -202,7 +214,7 @@ pub struct Paths {
     shocks: Shocks,
     dependence: Dependence,
     compounding: Compounding,
-    mirrored: bool,
+    pub(super) draws: Draws,
 }
 
 impl Paths {
@@ -249,13 +261,12 @@ impl Paths {
             }
             _ => {}
         }
-        Ok(Paths { seed, steps, assets, shocks, dependence, compounding, mirrored: false })
+        Ok(Paths { seed, steps, assets, shocks, dependence, compounding, draws: Draws::Plain })
     }
 
-    /// The same paths with every normal's sign turned (antithetic); days and mixing stay.
-    #[must_use]
-    pub fn mirrored(&self) -> Paths {
-        Paths { mirrored: !self.mirrored, ..self.clone() }
+    /// The same paths by other draws.
+    pub(super) fn drawn(&self, draws: Draws) -> Paths {
+        Paths { draws, ..self.clone() }
     }
 
     /// The assets.
@@ -292,12 +303,6 @@ impl Paths {
     #[must_use]
     pub fn compounding(&self) -> Compounding {
         self.compounding
-    }
-
-    /// Whether signs are turned.
-    #[must_use]
-    pub fn is_mirrored(&self) -> bool {
-        self.mirrored
     }
 }
 

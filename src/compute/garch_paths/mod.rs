@@ -12,11 +12,15 @@
 //! Normals are correlated by a Cholesky factor or by factors: z_j = Σ b_jk f_k + d_j e_j.
 //! Place p of a step is number p mod n of block p div n of that step, n numbers a block; a single asset
 //! takes its steps from one block after the other instead.
+//! Numbers are each path's own, mirrored, tilted to another measure with the likelihood ratio told as one
+//! more row (importance sampling, Glasserman, Heidelberger and Shahabuddin 2000 and 2002), or the
+//! coordinates of scrambled Sobol points (`draws`).
 //! Twins: `scalar` (the meaning), `avx2`, kernels/garch_paths.cu in bits; shaders/garch_paths.wgsl
 //! within a tolerance derived there.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+mod draws;
 pub mod formula;
 pub mod gpu;
 mod job;
@@ -25,6 +29,7 @@ mod scalar;
 #[cfg(test)]
 mod tests;
 
+pub use draws::{Draws, Points, Tilt};
 pub use job::{Asset, Compounding, Dependence, JobError, Paths, Shocks};
 
 use crate::compute::reduce::BLOCK;
@@ -44,12 +49,12 @@ impl Room {
     }
 }
 
-/// Simulates the paths `first_path..first_path + BLOCK` into `to[asset * BLOCK + path]`.
+/// Simulates the paths `first_path..first_path + BLOCK` into `to[row * BLOCK + path]`.
 ///
 /// # Panics
-/// When `to` does not hold a block of every asset, or the paths cross a multiple of 2³².
+/// When `to` does not hold a block of every row, or the paths cross a multiple of 2³².
 pub fn block(job: &Paths, first_path: u64, room: &mut Room, to: &mut [f32], simd: Simd) {
-    assert_eq!(to.len(), job.assets().len() * BLOCK, "Invariant: a block of every asset");
+    assert_eq!(to.len(), job.rows() * BLOCK, "Invariant: a block of every row");
     assert!(
         first_path.is_multiple_of(BLOCK as u64),
         "Invariant: a block starts at a multiple of its size"

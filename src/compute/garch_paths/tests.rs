@@ -52,7 +52,7 @@ fn jobs(assets: usize, steps: u32, seed: u64) -> Vec<(String, Paths)> {
 }
 
 fn simulated(job: &Paths, first: u64, simd: Simd) -> Vec<f32> {
-    let mut to = vec![0.0; job.assets().len() * BLOCK];
+    let mut to = vec![0.0; job.rows() * BLOCK];
     block(job, first, &mut Room::default(), &mut to, simd);
     to
 }
@@ -61,7 +61,8 @@ fn simulated(job: &Paths, first: u64, simd: Simd) -> Vec<f32> {
 fn twins_agree() {
     for (assets, steps) in [(1, 1), (1, 5), (2, 3), (3, 4), (7, 2)] {
         for (name, job) in jobs(assets, steps, 42) {
-            for job in [job.clone(), job.mirrored()] {
+            let points = job.on_points(13, 2).expect("few numbers");
+            for job in [job.mirrored(), points, job] {
                 let (plain, wide) =
                     (simulated(&job, 4096, Simd::Scalar), simulated(&job, 4096, Simd::detect()));
                 let apart = plain.iter().zip(&wide).position(|(a, b)| a.to_bits() != b.to_bits());
@@ -148,4 +149,90 @@ fn jobs_that_cannot_be_are_refused() {
     let factor = Dependence::Cholesky(vec![1.0]);
     let t = Shocks::student(5.0).expect("above 2");
     assert!(matches!(make(vec![asset], 1, t, factor), Err(JobError::Twice(_))));
+}
+
+/// ln f/g of the paths of a block, and whatever is asked of their returns.
+fn tilted_block(job: &Paths, block: u64) -> (Vec<f64>, Vec<f32>) {
+    let to = simulated(job, block * BLOCK as u64, Simd::detect());
+    let n = job.assets().len();
+    (to[n * BLOCK..].iter().map(|&x| f64::from(x)).collect(), to[..n * BLOCK].to_vec())
+}
+
+#[test]
+fn a_tilt_changes_the_measure_and_tells_by_how_much() {
+    let correlations = [1.0, 0.5, 0.5, 1.0];
+    for (shocks, stretch) in
+        [(Shocks::Normal, 1.0), (Shocks::mixed_student(5.0).expect("above 2"), 0.7)]
+    {
+        let dependence = Dependence::correlated(&correlations, 2).expect("positive definite");
+        let assets = vec![Asset::constant(0.0, 0.01); 2];
+        let plain =
+            Paths::new(9, 2, assets, shocks, dependence, Compounding::Simple).expect("sound");
+        let shifts = vec![-0.8, 0.1, -0.3, 0.0];
+        let (g, f) = (
+            plain.tilted(shifts.clone(), stretch, true).expect("normals"),
+            plain.tilted(shifts, stretch, false).expect("normals"),
+        );
+        // under g: E w = 1 and E w·r = E_f r = 0, though r itself has moved
+        let (mut ones, mut moved, mut weighted, mut n) = (0.0, 0.0, 0.0, 0.0);
+        // under f: E g/f = 1, and returns are the plain ones in bits
+        let mut inverse = 0.0;
+        for block in 0..64 {
+            let (logs, returns) = tilted_block(&g, block);
+            for (log, r) in logs.iter().zip(&returns) {
+                ones += log.exp();
+                moved += f64::from(*r);
+                weighted += log.exp() * f64::from(*r);
+                n += 1.0;
+            }
+            let (logs, returns) = tilted_block(&f, block);
+            inverse += logs.iter().map(|log| (-log).exp()).sum::<f64>();
+            assert_eq!(returns, simulated(&plain, block * BLOCK as u64, Simd::detect()));
+        }
+        assert!((ones / n - 1.0).abs() < 0.02, "mean weight {}", ones / n);
+        assert!((inverse / n - 1.0).abs() < 0.03, "mean inverse {}", inverse / n);
+        assert!(moved / n < -0.005, "returns moved by {}", moved / n);
+        assert!((weighted / n).abs() < 0.000_5, "weighted back to {}", weighted / n);
+    }
+}
+
+#[test]
+fn points_average_better_than_paths() {
+    // the mean of a smooth function of 20 numbers: replicates of 4 096 points against as many plain paths
+    let assets = vec![Asset::constant(0.0, 0.01); 4];
+    let correlations: Vec<f64> = (0..16).map(|i| if i % 5 == 0 { 1.0 } else { 0.4 }).collect();
+    let dependence = Dependence::correlated(&correlations, 4).expect("positive definite");
+    let plain =
+        Paths::new(5, 5, assets, Shocks::Normal, dependence, Compounding::Log).expect("sound");
+    let points = plain.on_points(12, 32).expect("few numbers");
+    let spread = |job: &Paths| {
+        let mean = |block: u64| {
+            let to = simulated(job, block * BLOCK as u64, Simd::detect());
+            to.iter().map(|&r| f64::from(r)).sum::<f64>() / BLOCK as f64
+        };
+        let means: Vec<f64> = (0..32).map(mean).collect();
+        let whole = means.iter().sum::<f64>() / 32.0;
+        (whole, means.iter().map(|m| (m - whole).powi(2)).sum::<f64>() / 31.0)
+    };
+    let (mean, rough) = spread(&plain);
+    let (better, fine) = spread(&points);
+    // E e^x − 1 of a normal of variance 5·1e-4, four assets
+    let truth = 4.0 * (0.5 * 5e-4_f64).exp_m1();
+    assert!((better - truth).abs() < 4.0 * (fine / 32.0).sqrt(), "{better} against {truth}");
+    assert!((mean - truth).abs() < 4.0 * (rough / 32.0).sqrt(), "{mean} against {truth}");
+    assert!(rough > 100.0 * fine, "a hundredfold gain at least: {rough} over {fine}");
+}
+
+#[test]
+fn tilts_that_cannot_be_are_refused() {
+    let job = |shocks| {
+        let list = vec![Asset::constant(0.0, 0.01)];
+        Paths::new(1, 2, list, shocks, Dependence::Independent, Compounding::Log).expect("sound")
+    };
+    let own = job(Shocks::student(5.0).expect("above 2"));
+    assert!(matches!(own.tilted(vec![0.1; 2], 1.0, true), Err(JobError::Tilt)));
+    let normal = job(Shocks::Normal);
+    assert!(matches!(normal.tilted(vec![0.1; 3], 1.0, true), Err(JobError::Shape { .. })));
+    assert!(matches!(normal.tilted(vec![f32::NAN; 2], 1.0, true), Err(JobError::NotFinite { .. })));
+    assert!(matches!(normal.tilted(vec![0.1; 2], 0.5, true), Err(JobError::Tilt)));
 }

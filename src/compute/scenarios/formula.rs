@@ -4,7 +4,6 @@ use super::book::{Book, OptionTerm, Right, SPREAD_MIN, VOLATILITY_MIN};
 use crate::compute::elementary::{exp, ln, mills};
 use crate::compute::garch_paths::Paths;
 use crate::compute::garch_paths::formula::walk;
-use crate::compute::philox::Counters;
 use crate::compute::reduce::BLOCK;
 use crate::compute::singles::Singles;
 
@@ -128,23 +127,27 @@ pub(super) fn block<S: Singles>(book: &Book, tile: &[f32], profits: &mut [f32]) 
     }
 }
 
-/// A block of paths, register by register: `room` holds their returns.
+/// A block of paths, register by register: `room` holds their returns; the ratios of tilted ones stand behind
+/// the profits.
 #[inline(always)]
 pub(super) fn simulate_block<S: Singles>(
     job: &Paths,
     book: &Book,
     first_path: u64,
     room: &mut [f32],
-    profits: &mut [f32],
+    to: &mut [f32],
 ) {
     // factors that no asset moves stand behind the returns as zeros
     let (moved, all) = (job.assets().len() * S::WIDTH, book.factors() * S::WIDTH);
     let (walked, returns) = room.split_at_mut(room.len() - all);
+    let (profits, ratios) = to.split_at_mut(BLOCK);
     returns[moved..].fill(0.0);
     for at in (0..BLOCK).step_by(S::WIDTH) {
-        let counters = Counters::<S::Words>::new(job.seed(), first_path + at as u64);
-        walk::<S>(job, &counters, walked);
+        walk::<S>(job, first_path + at as u64, walked);
         returns[..moved].copy_from_slice(&walked[..moved]);
+        if !ratios.is_empty() {
+            S::load(walked, moved).store(ratios, at);
+        }
         let returns = Returns { numbers: returns, stride: S::WIDTH, at: 0 };
         profit::<S>(book, returns).store(profits, at);
     }

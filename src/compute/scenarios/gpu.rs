@@ -73,7 +73,8 @@ pub fn revalue(
     })
 }
 
-/// Profits of `paths` simulated paths from `first_path` on.
+/// Profits of `paths` simulated paths from `first_path` on, and behind them the logarithms of the likelihood
+/// ratios where the job is tilted.
 ///
 /// # Errors
 /// What the device's driver says.
@@ -88,13 +89,14 @@ pub fn simulate(
     words[14] = words.len() as u32;
     words[15] = numbers.len() as u32;
     pack(book, &mut words, &mut numbers);
-    let rows = garch_paths::gpu::room(job) + 1;
+    let room = garch_paths::gpu::room(job);
+    let rows = room + 1 + job.rows() - job.assets().len();
     gpu.run(&Launch {
         entry: "simulate",
         words,
         numbers,
         out: rows * paths,
-        wanted: (rows - 1) * paths..rows * paths,
+        wanted: room * paths..rows * paths,
         groups: paths.div_ceil(GROUP),
         threads: GROUP,
     })
@@ -103,7 +105,7 @@ pub fn simulate(
 /// Paths that a device simulates at a time: whole blocks whose working numbers fit into a buffer.
 #[must_use]
 pub fn paths_at_once(gpu: &dyn Gpu, job: &Paths) -> usize {
-    let of_path = ((garch_paths::gpu::room(job) + 1) * size_of::<f32>()) as u64;
+    let of_path = ((garch_paths::gpu::room(job) + 2) * size_of::<f32>()) as u64;
     let blocks = gpu.buffer_max() / (of_path * BLOCK as u64);
     // 2²⁰ paths keep any device busy
     (blocks.clamp(1, 256) as usize) * BLOCK

@@ -62,23 +62,25 @@ pub fn block(book: &Book, tile: &[f32], profits: &mut [f32], simd: Simd) {
 }
 
 /// Profits of a block of simulated paths, whose returns never leave the cache: the same bits as
-/// `garch_paths::block` and then `block`. Factors beyond the job's assets stay as they are.
+/// `garch_paths::block` and then `block`. Factors beyond the job's assets stay as they are. Behind the
+/// profits stand the logarithms of the likelihood ratios, where the job is tilted.
 ///
 /// # Panics
-/// When the book has fewer factors than the job has assets.
+/// When the book has fewer factors than the job has assets, or `to` is not one block or, tilted, two.
 pub fn simulate_block(
     job: &Paths,
     book: &Book,
     first_path: u64,
     room: &mut Room,
-    profits: &mut [f32],
+    to: &mut [f32],
     simd: Simd,
 ) {
+    let ratios = job.rows() - job.assets().len();
     assert!(book.factors() >= job.assets().len(), "Invariant: a factor an asset");
-    assert_eq!(profits.len(), BLOCK, "Invariant: a block of profits");
+    assert_eq!(to.len(), (1 + ratios) * BLOCK, "Invariant: a block of profits, and of ratios");
     match simd {
         #[cfg(target_arch = "x86_64")]
-        Simd::Avx2 => avx2::simulate_block(job, book, first_path, room, profits),
-        _ => scalar::simulate_block(job, book, first_path, room, profits),
+        Simd::Avx2 => avx2::simulate_block(job, book, first_path, room, to),
+        _ => scalar::simulate_block(job, book, first_path, room, to),
     }
 }
