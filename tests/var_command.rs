@@ -76,6 +76,54 @@ fn a_seed_decides_and_threads_do_not() {
 }
 
 #[test]
+fn paths_that_tell_more_say_by_how_much() {
+    let truth = 1e6 * 0.02 * 2.326_347_874;
+    let one = ["--notional", "1000000", "--volatility", "0.02", "--level", "0.99"];
+    for how in ["antithetic", "importance", "sobol"] {
+        let with = |more: &[&str]| json(&[&one[..], &["--reduce", how], more].concat());
+        let found = with(&[]);
+        let number = |key: &str| found[key].as_f64().expect("a number");
+        assert!((number("var") - truth).abs() < 4.0 * number("var_std_error"), "{how}: {found}");
+        assert_eq!(found["reduction"], how);
+        assert!(number("var_gain") > 0.9 && number("es_gain") > 0.9, "{how}: {found}");
+        for more in [&["--threads", "1"][..], &["--device", "cpu-scalar"]] {
+            let other = with(more);
+            let keys = ["var", "var_std_error", "es", "es_std_error", "es_gain"];
+            assert!(keys.iter().all(|key| found[key] == other[key]), "{how} {more:?}: {other}");
+        }
+    }
+    let folder = Folder::new();
+    let option = "[[position]]\nid = \"o\"\nsymbol = \"A\"\nkind = \"option\"\nquantity = -50\n\
+                  strike = 100\nright = \"put\"\nvol = 0.4\nexpiry = \"2022-01-01\"\n";
+    let portfolio = folder.file("portfolio.toml", &format!("{PORTFOLIO}{option}"));
+    let prices = folder.file("prices.csv", &prices());
+    let files = ["--portfolio", &portfolio, "--prices", &prices, "--paths", "50000"];
+    let plain = json(&[&files[..], &["--level", "0.99", "--model", "t"]].concat());
+    let plain = |key: &str| plain[key].as_f64().expect("a number");
+    for how in ["antithetic", "control", "importance", "sobol"] {
+        let args = ["--level", "0.99", "--model", "t", "--reduce", how];
+        let found = json(&[&files[..], &args].concat());
+        let number = |key: &str| found[key].as_f64().expect("a number");
+        for key in ["var", "es"] {
+            let error = format!("{key}_std_error");
+            let both = number(&error).hypot(plain(&error));
+            assert!((number(key) - plain(key)).abs() < 4.0 * both, "{how}: {found}");
+        }
+        let parts = found["levels"][0]["contributions"].as_array().expect("a list");
+        let sum: f64 = parts.iter().map(|part| part["es"].as_f64().expect("a number")).sum();
+        assert!((sum / number("es") - 1.0).abs() < 1e-9, "{how}: contributions {sum}");
+    }
+    refused(&[&one[..], &["--reduce", "control"]].concat(), &["--reduce importance"]);
+    refused(&[&files[..], &["--reduce", "antithetic", "--method", "fhs"]].concat(), &["no sign"]);
+    refused(
+        &[&files[..], &["--reduce", "sobol", "--method", "historical"]].concat(),
+        &["--method"],
+    );
+    refused(&[&one[..], &["--reduce", "sobol", "--horizon", "5000"]].concat(), &["1024"]);
+    refused(&[&one[..], &["--reduce", "sobol", "--paths", "50"]].concat(), &["at least 100"]);
+}
+
+#[test]
 fn every_method_and_model_measures_a_portfolio() {
     let folder = Folder::new();
     let (portfolio, prices) =

@@ -123,24 +123,58 @@ impl Engine {
         from: u64,
         paths: usize,
     ) -> Result<Vec<f32>, EngineError> {
-        let mut profits = self.room(paths, "paths")?;
+        Ok(self.simulate_with_ratios(job, book, from, paths)?.0)
+    }
+
+    /// The same, and the logarithms of the likelihood ratios of a tilted job's paths; none of another's.
+    ///
+    /// # Errors
+    /// More paths than memory.
+    pub fn simulate_with_ratios(
+        &self,
+        job: &Paths,
+        book: &Book,
+        from: u64,
+        paths: usize,
+    ) -> Result<(Vec<f32>, Vec<f32>), EngineError> {
+        let rows = 1 + job.rows() - job.assets().len();
+        self.check_room(rows * paths, "paths")?;
+        let (mut profits, mut ratios) = (vec![0.0; paths], vec![0.0; (rows - 1) * paths]);
         if let Some(gpu) = registry::gpu(self.device) {
             let at_once = scenarios::gpu::paths_at_once(gpu, job);
             for first in (0..paths).step_by(at_once) {
                 let count = at_once.min(paths - first);
                 let part = scenarios::gpu::simulate(gpu, job, book, from + first as u64, count)?;
-                profits[first..first + count].copy_from_slice(&part);
+                let (part, told) = part.split_at(count);
+                profits[first..first + count].copy_from_slice(part);
+                if rows > 1 {
+                    ratios[first..first + count].copy_from_slice(told);
+                }
             }
-            profits.truncate(paths);
-            return Ok(profits);
+            return Ok((profits, ratios));
         }
         let simd = self.simd();
-        self.crew.blocks(&mut profits, |room, block, to| {
+        if rows == 1 {
+            profits.resize(paths.next_multiple_of(BLOCK), 0.0);
+            self.crew.blocks(&mut profits, |room, block, to| {
+                let first = from + (block * BLOCK) as u64;
+                scenarios::simulate_block(job, book, first, room, to, simd);
+            });
+            profits.truncate(paths);
+            return Ok((profits, ratios));
+        }
+        let mut both = vec![0.0; rows * paths.next_multiple_of(BLOCK)];
+        self.crew.pieces(&mut both, rows * BLOCK, |room, block, to| {
             let first = from + (block * BLOCK) as u64;
             scenarios::simulate_block(job, book, first, room, to, simd);
         });
-        profits.truncate(paths);
-        Ok(profits)
+        for (block, piece) in both.chunks(rows * BLOCK).enumerate() {
+            let first = block * BLOCK;
+            let count = BLOCK.min(paths - first);
+            profits[first..first + count].copy_from_slice(&piece[..count]);
+            ratios[first..first + count].copy_from_slice(&piece[BLOCK..BLOCK + count]);
+        }
+        Ok((profits, ratios))
     }
 
     /// Profits of given scenarios, in tiles `[tile][factor][BLOCK]`.
@@ -170,29 +204,26 @@ impl Engine {
         Ok(profits)
     }
 
-    /// Sums of each book's profits over the paths whose total lies in each range: `[range][book]`, and how
-    /// many paths that are. The paths are made again, block by block, instead of being kept.
+    /// Sums of each book's profits over the paths whose total lies in each range: `[range][book]`, and the
+    /// weight of these paths. The paths are made again, block by block, instead of being kept.
     #[must_use]
-    pub fn shares(
-        &self,
-        job: &Paths,
-        books: &[&Book],
-        profits: &[f32],
-        ranges: &[RangeInclusive<f32>],
-    ) -> Vec<Share> {
+    pub fn shares(&self, run: &Run, books: &[&Book], ranges: &[RangeInclusive<f32>]) -> Vec<Share> {
         let simd = self.simd();
-        let none = vec![Share { paths: 0, sums: vec![0.0; books.len()] }; ranges.len()];
-        let mut blocks = vec![none.clone(); profits.len().div_ceil(BLOCK)];
+        let none = vec![Share { weight: 0.0, sums: vec![0.0; books.len()] }; ranges.len()];
+        let mut blocks = vec![none.clone(); run.profits.len().div_ceil(BLOCK)];
+        let (assets, rows) = (run.job.assets().len(), run.job.rows());
+        let factors = books.iter().map(|book| book.factors()).max().unwrap_or(0);
         self.crew.pieces(&mut blocks, 1, |room, block, to| {
-            let totals = &profits[block * BLOCK..((block + 1) * BLOCK).min(profits.len())];
-            if !totals.iter().any(|total| ranges.iter().any(|range| range.contains(total))) {
+            let totals = Totals::of(run.profits, run.weights, block);
+            if !totals.profits.iter().any(|x| ranges.iter().any(|range| range.contains(x))) {
                 return;
             }
-            let factors = books.iter().map(|book| book.factors()).max().unwrap_or(0);
-            let mut tile = vec![0.0; factors * BLOCK];
-            let moved = job.assets().len() * BLOCK;
-            garch_paths::block(job, (block * BLOCK) as u64, room, &mut tile[..moved], simd);
-            add_shares(books, &tile, totals, ranges, simd, &mut to[0]);
+            let mut tile = vec![0.0; factors.max(rows) * BLOCK];
+            let first = run.from + (block * BLOCK) as u64;
+            garch_paths::block(run.job, first, room, &mut tile[..rows * BLOCK], simd);
+            // a likelihood ratio is no factor's return
+            tile[assets * BLOCK..].fill(0.0);
+            add_shares(books, &tile[..factors * BLOCK], &totals, ranges, simd, &mut to[0]);
         });
         fold(none, &blocks)
     }
@@ -207,13 +238,13 @@ impl Engine {
         ranges: &[RangeInclusive<f32>],
     ) -> Vec<Share> {
         let simd = self.simd();
-        let none = vec![Share { paths: 0, sums: vec![0.0; books.len()] }; ranges.len()];
+        let none = vec![Share { weight: 0.0, sums: vec![0.0; books.len()] }; ranges.len()];
         let mut blocks = vec![none.clone(); profits.len().div_ceil(BLOCK)];
         let size = tiles.len() / blocks.len().max(1);
         self.crew.pieces(&mut blocks, 1, |_, block, to| {
-            let totals = &profits[block * BLOCK..((block + 1) * BLOCK).min(profits.len())];
             let tile = &tiles[block * size..(block + 1) * size];
-            add_shares(books, tile, totals, ranges, simd, &mut to[0]);
+            let totals = Totals::of(profits, &[], block);
+            add_shares(books, tile, &totals, ranges, simd, &mut to[0]);
         });
         fold(none, &blocks)
     }
@@ -260,32 +291,65 @@ impl Engine {
     }
 }
 
+/// Paths that were simulated, and what they gave.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    /// Their job.
+    pub job: &'a Paths,
+    /// The first one, a multiple of `BLOCK`.
+    pub from: u64,
+    /// Their profits.
+    pub profits: &'a [f32],
+    /// What each counts; empty where each counts one.
+    pub weights: &'a [f32],
+}
+
 /// What books gave on the paths of a range.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Share {
-    /// Paths in the range.
-    pub paths: u64,
+    /// Weight of the paths in the range, or how many they are.
+    pub weight: f64,
     /// Sum of profits, by book.
     pub sums: Vec<f64>,
+}
+
+/// A block's paths.
+struct Totals<'a> {
+    profits: &'a [f32],
+    weights: &'a [f32],
+}
+
+impl<'a> Totals<'a> {
+    fn of(profits: &'a [f32], weights: &'a [f32], block: usize) -> Totals<'a> {
+        let within = block * BLOCK..((block + 1) * BLOCK).min(profits.len());
+        let weights = if weights.is_empty() { weights } else { &weights[within.clone()] };
+        Totals { profits: &profits[within], weights }
+    }
+
+    /// Paths whose total lies in a range, with their weights.
+    fn within(&self, range: &RangeInclusive<f32>) -> impl Iterator<Item = (usize, f64)> {
+        let chosen = self.profits.iter().enumerate().filter(|(_, total)| range.contains(total));
+        chosen.map(|(at, _)| (at, self.weights.get(at).map_or(1.0, |&weight| f64::from(weight))))
+    }
 }
 
 fn add_shares(
     books: &[&Book],
     tile: &[f32],
-    totals: &[f32],
+    totals: &Totals,
     ranges: &[RangeInclusive<f32>],
     simd: Simd,
     to: &mut [Share],
 ) {
     for (share, range) in to.iter_mut().zip(ranges) {
-        share.paths += totals.iter().filter(|total| range.contains(total)).count() as u64;
+        share.weight += totals.within(range).map(|(_, weight)| weight).sum::<f64>();
     }
     let mut profits = vec![0.0; BLOCK];
     for (at, book) in books.iter().enumerate() {
         scenarios::block(book, tile, &mut profits, simd);
         for (share, range) in to.iter_mut().zip(ranges) {
-            let within = totals.iter().zip(&profits).filter(|(total, _)| range.contains(total));
-            share.sums[at] += within.map(|(_, &profit)| f64::from(profit)).sum::<f64>();
+            let within = totals.within(range).map(|(path, w)| w * f64::from(profits[path]));
+            share.sums[at] += within.sum::<f64>();
         }
     }
 }
@@ -293,8 +357,15 @@ fn add_shares(
 /// Adds the blocks in their order.
 fn fold(mut sum: Vec<Share>, blocks: &[Vec<Share>]) -> Vec<Share> {
     for (share, more) in blocks.iter().flat_map(|block| block.iter().enumerate()) {
-        sum[share].paths += more.paths;
-        sum[share].sums.iter_mut().zip(&more.sums).for_each(|(a, b)| *a += b);
+        sum[share].add(more);
     }
     sum
+}
+
+impl Share {
+    /// Adds another one's sums.
+    pub fn add(&mut self, more: &Share) {
+        self.weight += more.weight;
+        self.sums.iter_mut().zip(&more.sums).for_each(|(a, b)| *a += b);
+    }
 }

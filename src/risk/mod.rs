@@ -1,9 +1,12 @@
 //! Risk of what is held. Level 5.
 //!
 //! `holdings` turns a portfolio and a history into what kernels revalue; `process` fits what moves the
-//! factors; `value_at_risk` puts the two together and measures the tail; `stress` values stated scenarios.
+//! factors; `value_at_risk` puts the two together and measures the tail, by plain paths or by a `reduction`
+//! of their variance, whose `sample` says how it errs; `stress` values stated scenarios.
 
 pub mod holdings;
 pub mod process;
+pub mod reduction;
+pub mod sample;
 pub mod stress;
 pub mod value_at_risk;

@@ -8,10 +8,12 @@
 
 use super::holdings::Holdings;
 use super::process::{self, Estimate, Model, Process, ProcessError, Walk};
-use crate::compute::engine::{Engine, EngineError, Share};
+use super::reduction::{self, Reduction, ReductionError};
+use super::sample::TailFigures;
+use crate::compute::engine::{Engine, EngineError, Run, Share};
 use crate::compute::garch_paths::Compounding;
 use crate::compute::scenarios::{Right, tiles};
-use crate::compute::tail::{Measure, NORMAL_95};
+use crate::compute::tail::{self, Measure, NORMAL_95};
 use crate::history::Panel;
 use crate::maths::distribution::{StudentT, normal_quantile, normal_shortfall};
 use crate::model::garch::{self, Spec};
@@ -42,6 +44,8 @@ pub struct Request {
     pub walk: Walk,
     /// One step, times the root of the steps, instead of walking them.
     pub root_scaling: bool,
+    /// How paths are drawn, where not plainly.
+    pub reduction: Option<Reduction>,
 }
 
 /// What came out.
@@ -55,6 +59,10 @@ pub struct Outcome {
     pub nu: Option<f64>,
     /// Profits behind the measures; none where a closed form gave them.
     pub profits: Vec<f32>,
+    /// What each of them counts; empty where each counts one.
+    pub weights: Vec<f32>,
+    /// Paths walked beside them: a pilot, or a control's long run.
+    pub extra_paths: usize,
     /// What the reader of the figures must know.
     pub notes: Vec<String>,
 }
@@ -72,6 +80,12 @@ pub struct Tail {
     pub es: f64,
     /// Its standard error.
     pub es_std_error: f64,
+    /// VaR's variance by as many plain paths over its variance, where paths were not plain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub var_gain: Option<f64>,
+    /// The same of ES.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub es_gain: Option<f64>,
     /// What positions contribute.
     pub contributions: Vec<Contribution>,
 }
@@ -118,6 +132,9 @@ pub enum RiskError {
          foreign currencies: --method mc"
     )]
     Curved,
+    /// Paths that cannot be drawn as asked.
+    #[error(transparent)]
+    Reduction(#[from] ReductionError),
     /// Positions that cancel or are none.
     #[error("the positions are worth nothing in all: there is no return to fit")]
     Nothing,
@@ -126,28 +143,94 @@ pub enum RiskError {
     Fit(#[from] garch::FitError),
 }
 
-/// Measures holdings moved by a process.
+/// Measures holdings moved by a process; `control` is the same holdings by delta and gamma, where a control
+/// is asked for.
 ///
 /// # Errors
 /// More paths than memory, or levels that ask for more paths.
 pub fn simulated(
     engine: &Engine,
     holdings: &Holdings,
+    control: Option<&Holdings>,
     process: &Process,
     request: &Request,
 ) -> Result<Outcome, RiskError> {
-    let profits = engine.simulate(&process.job, &holdings.book, request.paths)?;
-    let measures = engine.measure(&profits, &request.levels)?;
     let books: Vec<_> = holdings.positions.iter().map(|position| &position.book).collect();
-    let shares = if books.len() > 1 {
-        engine.shares(&process.job, &books, &profits, &ranges(&measures))
-    } else {
-        Vec::new()
-    };
-    let tails = tails(holdings, &measures, &shares, root(request));
+    let is_shared = books.len() > 1;
     let mut notes = notes(holdings, process);
-    notes.extend(thin(&tails, profits.len()));
-    Ok(Outcome { tails, estimates: process.estimates.clone(), nu: process.nu, profits, notes })
+    let (profits, weights, extra_paths, mut tails) = match request.reduction {
+        None => {
+            let profits = engine.simulate(&process.job, &holdings.book, request.paths)?;
+            let measures = engine.measure(&profits, &request.levels)?;
+            let measured: Vec<Measured> = measures.iter().map(Measured::of).collect();
+            let run = Run { job: &process.job, from: 0, profits: &profits, weights: &[] };
+            let shares = is_shared.then(|| engine.shares(&run, &books, &ranges(&measured)));
+            let tails = tails(holdings, &measured, &shares.unwrap_or_default(), root(request));
+            (profits, Vec::new(), 0, tails)
+        }
+        Some(how) => reduced(engine, holdings, control, process, request, how)?,
+    };
+    // importance brings its scenarios to where the tail is
+    if weights.is_empty() {
+        notes.extend(thin(&tails, profits.len()));
+    }
+    for tail in &mut tails {
+        let gains = [tail.var_gain, tail.es_gain].into_iter().flatten();
+        if request.reduction.is_some() && gains.fold(0.0, f64::max) < GAIN_MIN {
+            notes.push(format!(
+                "level {}: this way of drawing gained next to nothing over plain paths",
+                tail.level
+            ));
+        }
+    }
+    let estimates = process.estimates.clone();
+    Ok(Outcome { tails, estimates, nu: process.nu, profits, weights, extra_paths, notes })
+}
+
+/// A gain not worth the name.
+const GAIN_MIN: f64 = 1.2;
+
+type Reduced = (Vec<f32>, Vec<f32>, usize, Vec<Tail>);
+
+fn reduced(
+    engine: &Engine,
+    holdings: &Holdings,
+    control: Option<&Holdings>,
+    process: &Process,
+    request: &Request,
+    how: Reduction,
+) -> Result<Reduced, RiskError> {
+    let control = control.map(|control| &control.book);
+    let deepest = request.levels.iter().copied().fold(0.0, f64::max);
+    let (book, paths) = (&holdings.book, request.paths);
+    // the same refusals as of plain paths
+    tail::check_levels(paths, &request.levels).map_err(EngineError::from)?;
+    let drawn = reduction::draw(engine, book, control, process, how, paths, deepest)?;
+    tail::check_finite(&drawn.sample.profits).map_err(EngineError::from)?;
+    let figures: Vec<TailFigures> =
+        request.levels.iter().map(|&level| drawn.sample.tail(level)).collect();
+    let measured: Vec<Measured> = figures.iter().map(Measured::of_figures).collect();
+    let books: Vec<_> = holdings.positions.iter().map(|position| &position.book).collect();
+    let mut shares: Vec<Share> = Vec::new();
+    if books.len() > 1 {
+        for (job, from, range) in &drawn.parts {
+            let weights = drawn.sample.weights.get(range.clone()).unwrap_or_default();
+            let profits = &drawn.sample.profits[range.clone()];
+            let run = Run { job, from: *from, profits, weights };
+            let more = engine.shares(&run, &books, &ranges(&measured));
+            if shares.is_empty() {
+                shares = more;
+            } else {
+                shares.iter_mut().zip(&more).for_each(|(share, more)| share.add(more));
+            }
+        }
+    }
+    let mut tails = tails(holdings, &measured, &shares, root(request));
+    for (tail, figures) in tails.iter_mut().zip(&figures) {
+        tail.var_gain = Some(figures.var.gain);
+        tail.es_gain = Some(figures.es.gain);
+    }
+    Ok((drawn.sample.profits, drawn.sample.weights, drawn.extra, tails))
 }
 
 /// Measures holdings over the history: `returns` are simple.
@@ -170,13 +253,14 @@ pub fn historical(
     let tiles = tiles(&columns, scenarios);
     let profits = engine.revalue(&holdings.book, &tiles, scenarios)?;
     let measures = engine.measure(&profits, &request.levels)?;
+    let measured: Vec<Measured> = measures.iter().map(Measured::of).collect();
     let books: Vec<_> = holdings.positions.iter().map(|position| &position.book).collect();
     let shares = if books.len() > 1 {
-        engine.shares_of_scenarios(&books, &tiles, &profits, &ranges(&measures))
+        engine.shares_of_scenarios(&books, &tiles, &profits, &ranges(&measured))
     } else {
         Vec::new()
     };
-    let mut tails = tails(holdings, &measures, &shares, root(request));
+    let mut tails = tails(holdings, &measured, &shares, root(request));
     let mut notes = holdings.notes.clone();
     notes.extend(thin(&tails, profits.len() / steps as usize));
     if steps > 1 {
@@ -190,7 +274,15 @@ pub fn historical(
             "{scenarios} windows of {steps} returns overlap: errors are widened by √{steps}"
         ));
     }
-    Ok(Outcome { tails, estimates: Vec::new(), nu: None, profits, notes })
+    Ok(Outcome {
+        tails,
+        estimates: Vec::new(),
+        nu: None,
+        profits,
+        weights: Vec::new(),
+        extra_paths: 0,
+        notes,
+    })
 }
 
 /// Measures linear holdings in closed form from the returns that they would have had. `returns` are simple.
@@ -260,11 +352,21 @@ pub fn parametric(
             var_std_error: f64::NAN,
             es: es * scale,
             es_std_error: f64::NAN,
+            var_gain: None,
+            es_gain: None,
             contributions: Vec::new(),
         }
     });
     let tails = tails.collect();
-    Ok(Outcome { tails, estimates, nu, profits: Vec::new(), notes: Vec::new() })
+    Ok(Outcome {
+        tails,
+        estimates,
+        nu,
+        profits: Vec::new(),
+        weights: Vec::new(),
+        extra_paths: 0,
+        notes: Vec::new(),
+    })
 }
 
 /// Scenarios beyond a quantile below which its error bars are too short.
@@ -357,50 +459,89 @@ fn windows(column: &[f64], steps: usize) -> Vec<f64> {
     column.windows(steps).map(compound).collect()
 }
 
+/// VaR and ES with their errors, before they are scaled.
+struct Measured {
+    level: f64,
+    var: f64,
+    var_std_error: f64,
+    es: f64,
+    es_std_error: f64,
+}
+
+impl Measured {
+    fn of(measure: &Measure) -> Measured {
+        Measured {
+            level: measure.level,
+            var: f64::from(measure.var),
+            var_std_error: measure.var_std_error,
+            es: f64::from(measure.es),
+            es_std_error: measure.es_std_error,
+        }
+    }
+
+    fn of_figures(figures: &TailFigures) -> Measured {
+        Measured {
+            level: figures.level,
+            var: figures.var.value,
+            var_std_error: figures.var.std_error,
+            es: figures.es.value,
+            es_std_error: figures.es.std_error,
+        }
+    }
+}
+
 /// For every measure: the tail, and VaR's own interval.
-fn ranges(measures: &[Measure]) -> Vec<RangeInclusive<f32>> {
+fn ranges(measures: &[Measured]) -> Vec<RangeInclusive<f32>> {
     let both = measures.iter().flat_map(|measure| {
-        let margin = (NORMAL_95 * measure.var_std_error) as f32;
-        let tail = f32::NEG_INFINITY..=-measure.var;
-        [tail, -measure.var - margin..=-measure.var + margin]
+        let (quantile, margin) = (-measure.var, NORMAL_95 * measure.var_std_error);
+        let tail = f32::NEG_INFINITY..=quantile as f32;
+        [tail, (quantile - margin) as f32..=(quantile + margin) as f32]
     });
     both.collect()
 }
 
-fn tails(holdings: &Holdings, measures: &[Measure], shares: &[Share], scale: f64) -> Vec<Tail> {
-    let tail = |(at, measure): (usize, &Measure)| {
+fn tails(holdings: &Holdings, measures: &[Measured], shares: &[Share], scale: f64) -> Vec<Tail> {
+    let tail = |(at, measure): (usize, &Measured)| {
         let contributions = match shares.get(2 * at..2 * at + 2) {
             Some([beyond, near]) => contributions(holdings, measure, beyond, near, scale),
             _ => Vec::new(),
         };
         Tail {
             level: measure.level,
-            var: f64::from(measure.var) * scale,
+            var: measure.var * scale,
             var_std_error: measure.var_std_error * scale,
-            es: f64::from(measure.es) * scale,
+            es: measure.es * scale,
             es_std_error: measure.es_std_error * scale,
+            var_gain: None,
+            es_gain: None,
             contributions,
         }
     };
     measures.iter().enumerate().map(tail).collect()
 }
 
+/// What positions contribute: means over paths add up to the figures up to rounding, or, under a control, up
+/// to what it moved them by, which is shared in proportion.
 fn contributions(
     holdings: &Holdings,
-    measure: &Measure,
+    measure: &Measured,
     beyond: &Share,
     near: &Share,
     scale: f64,
 ) -> Vec<Contribution> {
-    let mean = |share: &Share, at: usize| -share.sums[at] / share.paths.max(1) as f64;
-    let whole: f64 = (0..holdings.positions.len()).map(|at| mean(near, at)).sum();
-    // an interval's mean is VaR up to its own error; what is left is shared in proportion
-    let fit = if whole == 0.0 { 0.0 } else { f64::from(measure.var) / whole };
+    let many = |share: &Share| if share.weight > 0.0 { share.weight } else { 1.0 };
+    let mean = |share: &Share, at: usize| -share.sums[at] / many(share);
+    // an interval's mean is VaR up to its own error
+    let fit = |share: &Share, figure: f64| {
+        let whole: f64 = (0..holdings.positions.len()).map(|at| mean(share, at)).sum();
+        if whole == 0.0 { 0.0 } else { figure / whole }
+    };
+    let (to_var, to_es) = (fit(near, measure.var), fit(beyond, measure.es));
     let one = |(at, position): (usize, &super::holdings::Holding)| Contribution {
         id: position.id.clone(),
         value: position.value,
-        var: mean(near, at) * fit * scale,
-        es: mean(beyond, at) * scale,
+        var: mean(near, at) * to_var * scale,
+        es: mean(beyond, at) * to_es * scale,
     };
     holdings.positions.iter().enumerate().map(one).collect()
 }

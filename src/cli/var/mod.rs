@@ -12,6 +12,7 @@ use crate::history::{Repairs, returns};
 use crate::instrument::{Portfolio, PortfolioError};
 use crate::risk::holdings::{Holdings, HoldingsError, Revaluation};
 use crate::risk::process::{self, Estimate, Model, ProcessError, Walk};
+use crate::risk::reduction::Reduction;
 use crate::risk::value_at_risk::{self, Method, Outcome, Request, RiskError, Tail};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -82,6 +83,30 @@ enum RevaluationName {
     DeltaGamma,
 }
 
+/// How paths tell more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ReductionName {
+    /// Every path with its mirror image
+    Antithetic,
+    /// Delta and gamma as a control of options' full values
+    Control,
+    /// Paths from nearer the tail, weighted
+    Importance,
+    /// Scrambled Sobol points in 32 replicates
+    Sobol,
+}
+
+impl ReductionName {
+    fn reduction(self) -> Reduction {
+        match self {
+            ReductionName::Antithetic => Reduction::Antithetic,
+            ReductionName::Control => Reduction::Control,
+            ReductionName::Importance => Reduction::Importance,
+            ReductionName::Sobol => Reduction::Sobol,
+        }
+    }
+}
+
 /// Arguments of `bot4 var`.
 #[derive(Debug, Args)]
 pub struct VarArgs {
@@ -117,6 +142,9 @@ pub struct VarArgs {
     /// Paths of a Monte Carlo
     #[arg(long, default_value_t = 100_000)]
     paths: usize,
+    /// Draw paths that tell more than plain ones; the gain is measured and printed
+    #[arg(long, value_enum, value_name = "HOW")]
+    reduce: Option<ReductionName>,
     /// Levels, separated by commas
     #[arg(long, default_values_t = [0.95, 0.99], value_delimiter = ',', value_name = "LEVEL")]
     level: Vec<f64>,
@@ -211,10 +239,17 @@ pub(super) struct Report {
     pub es: f64,
     pub es_std_error: f64,
     pub level: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reduction: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub var_gain: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub es_gain: Option<f64>,
     pub device: String,
     pub threads: usize,
     pub seconds: f64,
     pub paths: usize,
+    pub extra_paths: usize,
     pub seed: u64,
     pub method: &'static str,
     pub model: Option<&'static str>,
@@ -251,10 +286,10 @@ pub fn run(args: &VarArgs, out: &mut dyn Write) -> Result<(), VarError> {
         }
     };
     if let Some(path) = &args.picture {
-        picture::write_png(path, &report, &outcome.profits)?;
+        picture::write_png(path, &report, &outcome)?;
     }
     if let Some(path) = &args.report {
-        picture::write_html(path, &report, &outcome.profits)?;
+        picture::write_html(path, &report, &outcome)?;
     }
     if args.json {
         serde_json::to_writer_pretty(&mut *out, &report)?;
@@ -310,6 +345,7 @@ fn request(args: &VarArgs, method: Method) -> Request {
         levels: args.level.clone(),
         walk: Walk { steps: args.horizon, ..walk(args) },
         root_scaling: args.scale == ScaleName::Sqrt,
+        reduction: args.reduce.map(ReductionName::reduction),
     }
 }
 
@@ -342,7 +378,7 @@ fn single(args: &VarArgs, engine: &Engine, notional: f64) -> Result<(Report, Out
     let process = process::given(mean, volatility, steps)?;
     let model = if student { Model::StudentT } else { Model::Normal };
     let request = request(args, Method::MonteCarlo(model));
-    let outcome = value_at_risk::simulated(engine, &holdings, &process, &request)?;
+    let outcome = value_at_risk::simulated(engine, &holdings, None, &process, &request)?;
     let model = if student { "t" } else { "normal" };
     Ok((report(args, engine, &holdings, &outcome, "mc", Some(model), began), outcome))
 }
@@ -364,6 +400,10 @@ fn portfolio(args: &VarArgs, engine: &Engine, path: &Path) -> Result<(Report, Ou
     let holdings = Holdings::new(&portfolio, &used, years, how)?;
     let used = used.choose(&holdings.factors).map_err(HistoryFailure::from)?;
     let model = args.model.unwrap_or(ModelName::GarchT);
+    let is_simulated = matches!(args.method, MethodName::Mc | MethodName::Fhs);
+    if args.reduce.is_some() && !is_simulated {
+        return Err(VarError::Arguments("--reduce draws paths: leave --method at mc, or fhs"));
+    }
     let (method, model) = match args.method {
         MethodName::Fhs => (MethodName::Mc, ModelName::Fhs),
         method => (method, model),
@@ -386,7 +426,14 @@ fn portfolio(args: &VarArgs, engine: &Engine, path: &Path) -> Result<(Report, Ou
                 simple.clone()
             };
             let process = process::estimate(model.model(), &panel, walk(args))?;
-            value_at_risk::simulated(engine, &holdings, &process, &request)?
+            let control = match args.reduce {
+                Some(ReductionName::Control) => {
+                    let control = Holdings::new(&portfolio, &used, years, Revaluation::DeltaGamma)?;
+                    Some(control).filter(|control| control.factors == holdings.factors)
+                }
+                _ => None,
+            };
+            value_at_risk::simulated(engine, &holdings, control.as_ref(), &process, &request)?
         }
     };
     let (method, model) = match method {
@@ -425,10 +472,14 @@ fn report(
         es: first.es,
         es_std_error: first.es_std_error,
         level: first.level,
+        reduction: args.reduce.map(|name| name.reduction().name()),
+        var_gain: first.var_gain,
+        es_gain: first.es_gain,
         device: engine.device().to_string(),
         threads: engine.threads(),
         seconds: began.elapsed().as_secs_f64(),
         paths: outcome.profits.len(),
+        extra_paths: outcome.extra_paths,
         seed: args.seed,
         method,
         model,

@@ -4,6 +4,7 @@ use super::Report;
 use crate::cli::picture::{
     ALARM, Anchor, FAINT, INK, MAIN, Picture, PngError, Shape, WARM, png, svg, ticks, words,
 };
+use crate::risk::value_at_risk::Outcome;
 use std::fs;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -43,9 +44,13 @@ const BARS: usize = 120;
 /// What of the profits lies beyond either edge of the picture.
 const BEYOND: f64 = 0.000_5;
 
-pub(super) fn write_png(path: &Path, report: &Report, profits: &[f32]) -> Result<(), PictureError> {
+pub(super) fn write_png(
+    path: &Path,
+    report: &Report,
+    outcome: &Outcome,
+) -> Result<(), PictureError> {
     let file = |error| PictureError::File { path: path.to_owned(), error };
-    let picture = losses(report, profits)?;
+    let picture = losses(report, outcome)?;
     let to = BufWriter::new(fs::File::create(path).map_err(file)?);
     png(&picture, to).map_err(|error| PictureError::Png { path: path.to_owned(), error })
 }
@@ -53,32 +58,42 @@ pub(super) fn write_png(path: &Path, report: &Report, profits: &[f32]) -> Result
 pub(super) fn write_html(
     path: &Path,
     report: &Report,
-    profits: &[f32],
+    outcome: &Outcome,
 ) -> Result<(), PictureError> {
-    let picture = svg(&losses(report, profits)?);
+    let picture = svg(&losses(report, outcome)?);
     let page = super::print::html(report, &picture);
     fs::write(path, page).map_err(|error| PictureError::File { path: path.to_owned(), error })
 }
 
-fn losses(report: &Report, profits: &[f32]) -> Result<Picture, PictureError> {
-    if profits.is_empty() {
+fn losses(report: &Report, outcome: &Outcome) -> Result<Picture, PictureError> {
+    if outcome.profits.is_empty() {
         return Err(PictureError::NoProfits);
     }
-    let mut sorted: Vec<f32> = profits.iter().map(|profit| -profit).collect();
-    sorted.sort_unstable_by(f32::total_cmp);
-    let at = |share: f64| f64::from(sorted[((sorted.len() - 1) as f64 * share) as usize]);
+    let weight = |at: usize| outcome.weights.get(at).map_or(1.0, |&weight| f64::from(weight));
+    let losses = outcome.profits.iter().enumerate();
+    let mut sorted: Vec<(f32, f64)> = losses.map(|(at, x)| (-x, weight(at))).collect();
+    sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    let whole: f64 = sorted.iter().map(|(_, weight)| weight).sum();
+    let at = |share: f64| {
+        let mut before = 0.0;
+        let reached = |&&(_, weight): &&(f32, f64)| {
+            before += weight;
+            before >= share * whole
+        };
+        sorted.iter().find(reached).map_or(0.0, |&(loss, _)| f64::from(loss))
+    };
     let worst_mark = report.levels.iter().map(|tail| tail.es).fold(f64::MIN, f64::max);
     let (low, high) = (at(BEYOND), at(1.0 - BEYOND).max(1.05 * worst_mark));
     let (low, high) = if high > low { (low, high) } else { (low - 1.0, low + 1.0) };
     let width = (high - low) / BARS as f64;
-    let mut counts = [0_u64; BARS];
-    for loss in &sorted {
+    let mut shares = [0.0; BARS];
+    for (loss, weight) in &sorted {
         let bar = (f64::from(*loss) - low) / width;
         if (0.0..BARS as f64).contains(&bar) {
-            counts[bar as usize] += 1;
+            shares[bar as usize] += weight / whole;
         }
     }
-    let tallest = counts.iter().copied().max().unwrap_or(1).max(1) as f64 / profits.len() as f64;
+    let tallest = shares.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
     let x = |loss: f64| LEFT + (loss - low) / (high - low) * (SIZE.0 - LEFT - RIGHT);
     let y = |share: f64| SIZE.1 - BOTTOM - share / (1.05 * tallest) * (SIZE.1 - TOP - BOTTOM);
     let floor = y(0.0);
@@ -89,9 +104,9 @@ fn losses(report: &Report, profits: &[f32]) -> Result<Picture, PictureError> {
         shapes.push(Shape::Text((LEFT - 8.0, y(share) + 4.0), Anchor::End, INK, words));
     }
     let var = report.var;
-    for (bar, count) in counts.iter().enumerate() {
+    for (bar, share) in shares.iter().enumerate() {
         let left = low + bar as f64 * width;
-        let top = y(*count as f64 / profits.len() as f64);
+        let top = y(*share);
         let colour = if left >= var { ALARM } else { MAIN };
         shapes.push(Shape::Bar(x(left), top, x(left + width) - x(left) - 0.5, floor - top, colour));
     }

@@ -35,6 +35,13 @@ pub(super) fn text(report: &Report) -> String {
         report.threads,
         report.seconds
     );
+    if let Some(how) = report.reduction {
+        let extra = match report.extra_paths {
+            0 => String::new(),
+            extra => format!(", {extra} paths beside them"),
+        };
+        let _ = writeln!(text, "drawn with {how}{extra}");
+    }
     let _ = writeln!(text, "value {} {}", amount(report.value), report.base);
     if let Some(repairs) = report.repairs.as_ref().filter(|repairs| repairs.dropped_rows > 0) {
         let first = repairs.first_dropped.as_deref().unwrap_or_default();
@@ -73,6 +80,15 @@ pub(super) fn text(report: &Report) -> String {
             amount(tail.es),
             amount(tail.es_std_error)
         );
+        if let (Some(var), Some(es)) = (tail.var_gain, tail.es_gain) {
+            let _ = writeln!(
+                text,
+                "{:>8} {:>29} {:>29}",
+                "gained",
+                format!("{var:.3} times"),
+                format!("{es:.3} times")
+            );
+        }
     }
     for note in &report.notes {
         let _ = writeln!(text, "note: {note}");

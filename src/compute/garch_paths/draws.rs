@@ -1,6 +1,7 @@
 //! Which random numbers a path takes: its own, mirrored, tilted, or a Sobol point's.
 
 use super::job::{Dependence, JobError, Paths, Shocks};
+use crate::compute::philox::formula::normals;
 use crate::compute::philox::{Counters, Stream};
 use crate::compute::singles::Words;
 use crate::compute::sobol::{Sobol, SobolError};
@@ -74,7 +75,7 @@ impl Paths {
             return Err(JobError::NotFinite { what: "shift", index, value: shifts[index] });
         }
         let nu = match self.shocks() {
-            Shocks::Normal if stretch == 1.0 => 0.0,
+            Shocks::Normal if stretch.to_bits() == 1_f64.to_bits() => 0.0,
             Shocks::MixedStudent { nu, .. } if stretch.is_finite() && stretch > 0.0 => *nu,
             _ => return Err(JobError::Tilt),
         };
@@ -109,6 +110,30 @@ impl Paths {
         };
         let sobol = Sobol::new(self.seed(), shocks + stride * blocks, log, replicates)?;
         Ok(self.drawn(Draws::Points(Points { sobol, shocks, stride })))
+    }
+
+    /// The normals of a path, `[step][place]`, and the mixing χ² of each step where shocks are mixed: of a
+    /// job that is not a single asset's, or is tilted.
+    #[must_use]
+    pub fn numbers_of(&self, path: u64) -> (Vec<f32>, Vec<f64>) {
+        let source = Source::<u32>::new(self, path);
+        let width = self.dependence().width(self.assets().len());
+        let mut drawn = Vec::with_capacity(self.steps() as usize * width);
+        let mut mixed = Vec::new();
+        for step in 0..self.steps() {
+            let of_block = |block: usize| {
+                let [a, b, c, d] = source.block(Stream::Shocks, step, block as u32);
+                let ((x, y), (z, w)) = (normals(a, b), normals(c, d));
+                [x, y, z, w]
+            };
+            drawn.extend((0..width.div_ceil(4)).flat_map(of_block).take(width));
+            if let Shocks::MixedStudent { nu, mixing } = self.shocks() {
+                let words = source.block(Stream::Mixing, step / 4, 0);
+                let mixing = f64::from(mixing.look_up(words[(step % 4) as usize]));
+                mixed.push((nu - 2.0) / (mixing * mixing));
+            }
+        }
+        (drawn, mixed)
     }
 
     /// How numbers are drawn.

@@ -32,8 +32,8 @@ impl Layout {
 /// Numbers that a block of words gives at most.
 const BLOCK_MAX: usize = 4;
 
-/// Simulates a register of paths from `first_path` on: `room[row * WIDTH + lane]` is a return over the horizon,
-/// or the logarithm of the likelihood ratio.
+/// Simulates a register of paths from `first_path` on: `room[row * WIDTH + lane]` is a return over the
+/// horizon, or the logarithm of the likelihood ratio.
 #[inline(always)]
 pub fn walk<S: Singles>(job: &Paths, first_path: u64, room: &mut [f32]) {
     let n = job.assets().len();

@@ -1,10 +1,10 @@
 //! Packs path jobs for a device.
 //!
 //! words: seed low, seed high, first path low, high, assets, steps, shocks (0 normal, 1 Student, 2 mixed, 3
-//! days), dependence (0 none, 1 Cholesky, 2 factors), compounding (1 simple), draws (0 plain, 1 mirrored, 2 told
-//! a ratio, 3 tilted as well, 4 Sobol), days, factors, where the dependence's numbers begin, paths, two places
-//! for whoever packs more behind, where the tilt's numbers begin, the first coordinate of shocks, coordinates
-//! of a step; and behind them the points: coordinates, bits, direction numbers, keys.
+//! days), dependence (0 none, 1 Cholesky, 2 factors), compounding (1 simple), draws (0 plain, 1 mirrored, 2
+//! told a ratio, 3 tilted as well, 4 Sobol), days, factors, where the dependence's numbers begin, paths, two
+//! places for whoever packs more behind, where the tilt's numbers begin, the first coordinate of shocks,
+//! coordinates of a step; and behind them the points: coordinates, bits, direction numbers, keys.
 //! numbers: six an asset, the shocks' own (exponent and scale, a table, or rows), the dependence's, the
 //! tilt's base, root, slope and shifts.
 

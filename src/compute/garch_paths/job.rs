@@ -264,6 +264,15 @@ impl Paths {
         Ok(Paths { seed, steps, assets, shocks, dependence, compounding, draws: Draws::Plain })
     }
 
+    /// The same process with other shocks.
+    ///
+    /// # Errors
+    /// Shocks that do not go with its dependence.
+    pub fn shocked(&self, shocks: Shocks) -> Result<Paths, JobError> {
+        let (assets, dependence) = (self.assets.clone(), self.dependence.clone());
+        Paths::new(self.seed, self.steps, assets, shocks, dependence, self.compounding)
+    }
+
     /// The same paths by other draws.
     pub(super) fn drawn(&self, draws: Draws) -> Paths {
         Paths { draws, ..self.clone() }

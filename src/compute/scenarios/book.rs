@@ -165,7 +165,10 @@ impl Book {
         let index = self.squares.len();
         self.check("square", index, term.factor, None)?;
         finite("square", index, "half gamma", term.half_gamma)?;
-        self.squares.push(term);
+        match self.squares.iter_mut().find(|square| square.factor == term.factor) {
+            Some(square) => square.half_gamma += term.half_gamma,
+            None => self.squares.push(term),
+        }
         Ok(())
     }
 

@@ -153,8 +153,19 @@ pub fn measure(profits: &[f32], levels: &[f64], simd: Simd) -> Result<Vec<Measur
     Ok(measured.collect())
 }
 
+/// Whether so many profits have a tail at every level.
+///
+/// # Errors
+/// A level that is none or asks for more profits than there are.
+pub fn check_levels(profits: usize, levels: &[f64]) -> Result<(), TailError> {
+    levels.iter().try_for_each(|&level| Ranks::new(profits, level).map(drop))
+}
+
 /// Looks at whole blocks at a time, and closer only where one holds what is no number.
-pub(crate) fn check_finite(profits: &[f32]) -> Result<(), TailError> {
+///
+/// # Errors
+/// The first profit that is no number.
+pub fn check_finite(profits: &[f32]) -> Result<(), TailError> {
     let sound = |block: &[f32]| block.iter().fold(true, |sound, x| sound & x.is_finite());
     let Some(block) = profits.chunks(BLOCK).position(|block| !sound(block)) else { return Ok(()) };
     let within = profits[block * BLOCK..].iter().position(|x| !x.is_finite()).unwrap_or(0);
