@@ -3,7 +3,7 @@
 
 use bot4::history::{self, Panel, ReadSettings, returns};
 use bot4::instrument::option::{Black, Right};
-use bot4::model::garch::{Spec, fit};
+use bot4::model::garch::{Family, Spec, Volatility, fit};
 use serde_json::Value;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -81,7 +81,7 @@ fn historical_tails_are_the_references() {
 #[test]
 fn volatility_models_find_what_arch_finds() {
     let Some(data) = data("volatility models") else { return };
-    let spec = Spec { leverage: false, student: true, mean: true };
+    let spec = Spec::new(Volatility::Garch, Family::Student);
     for (name, prices, expected) in coins(&data) {
         let logs = returns::logarithmic(&prices).expect("more than one row");
         let percent: Vec<f64> = logs.columns()[0].iter().map(|r| 100.0 * r).collect();

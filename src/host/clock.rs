@@ -1,6 +1,6 @@
 //! Monotonic time behind a trait, so that a simulator can own it.
 
-pub use super::tsc::TscClock;
+pub use super::tsc::{TscClock, process_time};
 use crate::units::Nanos;
 use std::cell::Cell;
 

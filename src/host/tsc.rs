@@ -149,12 +149,23 @@ impl Bracket {
     }
 }
 
+/// CPU time of this process, all its threads together, in seconds.
+#[must_use]
+pub fn process_time() -> f64 {
+    kernel_clock(libc::CLOCK_PROCESS_CPUTIME_ID) as f64 / 1e9
+}
+
 /// CLOCK_MONOTONIC_RAW in nanoseconds.
 fn monotonic_raw() -> u64 {
+    kernel_clock(libc::CLOCK_MONOTONIC_RAW)
+}
+
+/// A clock of the kernel's, in nanoseconds.
+fn kernel_clock(which: libc::clockid_t) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the pointer is to a live timespec of ours; the call writes nothing else.
-    let code = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_RAW, &raw mut time) };
-    assert_eq!(code, 0, "Invariant: Linux has CLOCK_MONOTONIC_RAW since 2.6.28");
+    let code = unsafe { libc::clock_gettime(which, &raw mut time) };
+    assert_eq!(code, 0, "Invariant: Linux has these clocks since 2.6.28");
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 

@@ -25,6 +25,8 @@ pub struct Minimum {
 
 /// Slopes below this, relative to the value, are zero.
 const SLOPE_MIN: f64 = 1e-9;
+/// A step that promises to lower the value by less than this share of it lowers nothing that f64 can tell.
+const PROMISE_MIN: f64 = 5e-16;
 /// Wolfe's constants: sufficient decrease, curvature.
 const DECREASE: f64 = 1e-4;
 const CURVATURE: f64 = 0.9;
@@ -51,6 +53,10 @@ pub fn bfgs(
             inverse = identity(n);
             fresh = true;
             direction = here.slope.iter().map(|g| -g).collect();
+        }
+        // half of Newton's decrement: what is left to win, as far as the curvature is known
+        if !fresh && 0.5 * dot(&direction, &here.slope).abs() < PROMISE_MIN * scale {
+            return here.minimum(steps, Status::Converged);
         }
         // the first step of a fresh matrix has no scale of its own
         let length = dot(&direction, &direction).sqrt();
@@ -111,6 +117,9 @@ fn search(
     let (mut low, mut high, mut step) = (0.0, f64::INFINITY, first);
     let mut best: Option<Point> = None;
     for _ in 0..TRIALS_MAX {
+        if step * steep.abs() < PROMISE_MIN * from.value.abs().max(1.0) {
+            break;
+        }
         let point = at(step);
         if point.value > from.value + DECREASE * step * steep || point.value == f64::INFINITY {
             high = step;

@@ -3,4 +3,5 @@
 pub mod distribution;
 pub mod linear;
 pub mod minimise;
+pub mod programme;
 pub mod special;

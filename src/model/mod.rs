@@ -1,3 +1,4 @@
 //! Models of what comes next. Level 4.
 
+pub mod covariance;
 pub mod garch;

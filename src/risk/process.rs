@@ -11,7 +11,7 @@ use crate::compute::garch_paths::{Asset, Compounding, Dependence, JobError, Path
 use crate::history::Panel;
 use crate::maths::linear::{CholeskyError, cholesky};
 use crate::maths::special::ln_gamma;
-use crate::model::garch::{self, Fit, FitError, Spec};
+use crate::model::garch::{self, Family, Fit, FitError, Spec, Volatility};
 use serde::Serialize;
 
 /// A model's name.
@@ -39,11 +39,10 @@ impl Model {
     }
 
     const fn spec(self) -> Spec {
-        Spec {
-            leverage: matches!(self, Model::Gjr),
-            student: !matches!(self, Model::Garch),
-            mean: true,
-        }
+        let volatility =
+            if matches!(self, Model::Gjr) { Volatility::Gjr } else { Volatility::Garch };
+        let family = if matches!(self, Model::Garch) { Family::Normal } else { Family::Student };
+        Spec::new(volatility, family)
     }
 }
 

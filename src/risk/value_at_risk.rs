@@ -16,7 +16,7 @@ use crate::compute::scenarios::{Right, tiles};
 use crate::compute::tail::{self, Measure, NORMAL_95};
 use crate::history::Panel;
 use crate::maths::distribution::{StudentT, normal_quantile, normal_shortfall};
-use crate::model::garch::{self, Spec};
+use crate::model::garch::{self, Family, Spec, Volatility};
 use serde::Serialize;
 use std::ops::RangeInclusive;
 
@@ -326,8 +326,8 @@ pub fn parametric(
         }
         Model::Garch | Model::GarchT => {
             let percent: Vec<f64> = series.iter().map(|r| 100.0 * r.ln_1p()).collect();
-            let spec = Spec { leverage: false, student: model == Model::GarchT, mean: true };
-            let fit = garch::fit(&percent, spec)?;
+            let family = if model == Model::GarchT { Family::Student } else { Family::Normal };
+            let fit = garch::fit(&percent, Spec::new(Volatility::Garch, family))?;
             let mean = if request.walk.mean { fit.parameters.mu / 100.0 } else { 0.0 };
             let nu = Some(fit.parameters.nu).filter(|nu| nu.is_finite());
             let deviation = fit.next_variance.sqrt() / 100.0;

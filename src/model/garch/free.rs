@@ -1,0 +1,122 @@
+//! Parameters as the search sees them: unbounded numbers, of size one.
+//!
+//! GARCH and GJR: ln ω̂, logit of persistence, logit of the reaction's share of it, so that α, α + γ, β ≥ 0
+//! and α + γ/2 + β ≤ 1. EGARCH: the level towards which ln σ² tends, α, artanh β. Then the mean's shift,
+//! leverage, ν and λ where they are fitted.
+
+use super::path::{PARAMETERS, Slopes};
+use super::shock::Family;
+use super::{Parameters, Spec, Volatility};
+
+/// Bounds of ν: below, the fourth root of a sample decides; above, the t is normal.
+pub(super) const NU_MIN: f64 = 2.05;
+pub(super) const NU_MAX: f64 = 500.0;
+
+/// What the sample says about units.
+pub(super) struct Scale {
+    pub mean: f64,
+    pub variance: f64,
+}
+
+pub(super) struct Free {
+    pub parameters: Parameters,
+    /// ∂ of each parameter by each unbounded number.
+    jacobian: Vec<Slopes>,
+}
+
+fn logistic(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+fn logit(p: f64) -> f64 {
+    (p / (1.0 - p)).ln()
+}
+
+/// A row of the Jacobian.
+fn row(entries: &[(usize, f64)]) -> Slopes {
+    let mut row = [0.0; PARAMETERS];
+    entries.iter().for_each(|&(at, value)| row[at] = value);
+    row
+}
+
+impl Free {
+    pub fn start(reaction: f64, persistence: f64, spec: Spec) -> Vec<f64> {
+        let mut point = match spec.volatility {
+            Volatility::Egarch => vec![0.0, 2.0 * reaction, persistence.atanh()],
+            _ => vec![(1.0 - persistence).ln(), logit(persistence), logit(reaction / persistence)],
+        };
+        point.extend(spec.mean.then_some(0.0));
+        point.extend(match spec.volatility {
+            Volatility::Garch => None,
+            Volatility::Gjr => Some(0.1),
+            Volatility::Egarch => Some(-0.05),
+        });
+        if spec.family != Family::Normal {
+            point.push(logit((7.0 - NU_MIN) / (NU_MAX - NU_MIN)));
+        }
+        point.extend((spec.family == Family::Skewed).then_some(0.0));
+        point
+    }
+
+    pub fn of(point: &[f64], spec: Spec, scale: &Scale) -> Free {
+        let mut rest = point[3..].iter().copied();
+        let deviation = scale.variance.sqrt();
+        let mu = if spec.mean { scale.mean + deviation * rest.next().unwrap_or(0.0) } else { 0.0 };
+        let mut p = Parameters { mu, nu: f64::INFINITY, ..Parameters::default() };
+        let mut jacobian;
+        let by_mean = spec.mean.then(|| row(&[(0, deviation)]));
+        if spec.volatility == Volatility::Egarch {
+            let level = scale.variance.ln() + point[0];
+            p.alpha = point[1];
+            p.beta = point[2].tanh();
+            p.omega = level * (1.0 - p.beta);
+            let db = 1.0 - p.beta * p.beta;
+            jacobian = vec![
+                row(&[(1, 1.0 - p.beta)]),
+                row(&[(2, 1.0)]),
+                row(&[(1, -level * db), (4, db)]),
+            ];
+            jacobian.extend(by_mean);
+            p.gamma = rest.next().unwrap_or(0.0);
+            jacobian.push(row(&[(3, 1.0)]));
+        } else {
+            p.omega = scale.variance * point[0].exp();
+            let (persistence, share) = (logistic(point[1]), logistic(point[2]));
+            let (reaction, beta) = (persistence * share, persistence * (1.0 - share));
+            let has_lean = spec.volatility == Volatility::Gjr;
+            let lean = if has_lean { rest.next().unwrap_or(0.0).tanh() } else { 0.0 };
+            // reaction r splits into α = r(1 − l), γ = 2rl
+            (p.alpha, p.gamma, p.beta) = (reaction * (1.0 - lean), 2.0 * reaction * lean, beta);
+            let spread = |by_r: f64, by_beta: f64| {
+                row(&[(2, by_r * (1.0 - lean)), (3, 2.0 * by_r * lean), (4, by_beta)])
+            };
+            let (dp, ds) = (persistence * (1.0 - persistence), share * (1.0 - share));
+            jacobian = vec![
+                row(&[(1, p.omega)]),
+                spread(dp * share, dp * (1.0 - share)),
+                spread(persistence * ds, -persistence * ds),
+            ];
+            jacobian.extend(by_mean);
+            if has_lean {
+                let dl = reaction * (1.0 - lean * lean);
+                jacobian.push(row(&[(2, -dl), (3, 2.0 * dl)]));
+            }
+        }
+        if spec.family != Family::Normal {
+            let place = logistic(rest.next().unwrap_or(0.0));
+            p.nu = NU_MIN + (NU_MAX - NU_MIN) * place;
+            jacobian.push(row(&[(5, (NU_MAX - NU_MIN) * place * (1.0 - place))]));
+        }
+        if spec.family == Family::Skewed {
+            p.lambda = rest.next().unwrap_or(0.0).tanh();
+            jacobian.push(row(&[(6, 1.0 - p.lambda * p.lambda)]));
+        }
+        Free { parameters: p, jacobian }
+    }
+
+    pub fn chain(&self, natural: &Slopes, slope: &mut [f64]) {
+        for (to, row) in slope.iter_mut().zip(&self.jacobian) {
+            *to = row.iter().zip(natural).map(|(a, b)| a * b).sum();
+        }
+    }
+}
