@@ -17,6 +17,7 @@ pub mod market;
 pub mod maths;
 pub mod model;
 pub mod net;
+pub mod portfolio;
 pub mod record;
 pub mod risk;
 pub mod secret;

@@ -26,6 +26,20 @@ const MODEL: &[&str] =
 const RISK: &[&str] =
     &["compute", "ledger", "history", "instrument", "units", "record", "maths", "market", "model"];
 
+const PORTFOLIO: &[&str] = &[
+    "compute",
+    "ledger",
+    "history",
+    "instrument",
+    "units",
+    "record",
+    "maths",
+    "market",
+    "model",
+    "risk",
+    "strategy",
+];
+
 /// Rooms that exist; a room joins the table when something lives in it.
 const ROOMS: &[Room] = &[
     room("units", 0, &[]),
@@ -44,6 +58,7 @@ const ROOMS: &[Room] = &[
     room("model", 4, MODEL),
     room("risk", 5, RISK),
     room("strategy", 5, &["units", "record", "maths", "ledger", "instrument", "market"]),
+    room("portfolio", 6, PORTFOLIO),
     room(
         "hot",
         7,
@@ -89,6 +104,7 @@ const ROOMS: &[Room] = &[
             "model",
             "risk",
             "strategy",
+            "portfolio",
             "hot",
             "lab",
         ],

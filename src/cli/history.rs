@@ -31,7 +31,7 @@ pub struct HistoryArgs {
     /// Only these columns
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     assets: Vec<String>,
-    /// Only the last rows
+    /// Only the last N returns
     #[arg(long, value_name = "N")]
     last: Option<usize>,
     /// Only these rows, from zero, the end not among them
@@ -91,13 +91,26 @@ impl HistoryArgs {
     /// # Errors
     /// Files that cannot be read.
     pub fn prices(&self) -> Result<History, HistoryFailure> {
+        // N returns lie between N + 1 prices
+        self.read(&self.prices, self.last.map(|last| last.saturating_add(1)))
+    }
+
+    /// Reads files of returns by the same arguments.
+    ///
+    /// # Errors
+    /// Files that cannot be read.
+    pub fn returns(&self, files: &[PathBuf]) -> Result<History, HistoryFailure> {
+        self.read(files, self.last)
+    }
+
+    fn read(&self, files: &[PathBuf], last: Option<usize>) -> Result<History, HistoryFailure> {
         let settings = ReadSettings {
             price_column: self.price_column.clone(),
             assets: self.assets.clone(),
-            last: self.last,
+            last,
             rows: self.rows.clone(),
         };
-        let panel = history::read(&self.prices, &settings)?;
+        let panel = history::read(files, &settings)?;
         let calendar = self.calendar.unwrap_or_else(|| periods_a_year(&panel));
         if !(calendar.is_finite() && calendar > 0.0) {
             return Err(HistoryFailure::Calendar(calendar));
@@ -136,12 +149,34 @@ impl History {
     ) -> Result<(Panel, Repairs), HistoryFailure> {
         let chosen = self.panel.choose(wanted)?;
         history::repair::check_prices(&chosen)?;
+        self.without_holes(&chosen, needed)
+    }
+
+    /// The same of returns, which may be negative.
+    ///
+    /// # Errors
+    /// Holes that may not go, columns that never move.
+    pub fn repaired_returns(
+        &self,
+        wanted: &[String],
+        needed: usize,
+    ) -> Result<(Panel, Repairs), HistoryFailure> {
+        let chosen = self.panel.choose(wanted)?;
+        history::repair::check_moves(&chosen)?;
+        self.without_holes(&chosen, needed)
+    }
+
+    fn without_holes(
+        &self,
+        chosen: &Panel,
+        needed: usize,
+    ) -> Result<(Panel, Repairs), HistoryFailure> {
         let missing = match self.missing {
             Some(MissingName::DropColumns) => Missing::DropColumns,
             Some(MissingName::Error) => Missing::Error,
             Some(MissingName::DropRows) | None => Missing::DropRows,
         };
-        Ok(history::repair(&chosen, missing, self.missing.is_some(), needed)?)
+        Ok(history::repair(chosen, missing, self.missing.is_some(), needed)?)
     }
 }
 

@@ -10,14 +10,18 @@ pub mod captures;
 pub mod config;
 pub mod control;
 pub mod doctor;
+pub mod fit;
 mod history;
 pub mod key;
 pub mod keys;
+pub mod measure;
+pub mod optimize;
 mod picture;
 pub mod replay;
 pub mod replay_capture;
 pub mod run;
 pub mod scenarios;
+mod series;
 pub mod sim;
 pub mod var;
 pub mod venue;
@@ -68,6 +72,12 @@ enum Command {
     Var(Box<var::VarArgs>),
     /// What stated, built-in or generated scenarios do to a portfolio
     Scenarios(Box<scenarios::ScenariosArgs>),
+    /// Models fitted to a series
+    Fit(fit::FitArgs),
+    /// What series of returns achieved, and at what risk
+    Measure(measure::MeasureArgs),
+    /// Weights of a portfolio by a method, each with the proof that nothing is better
+    Optimize(Box<optimize::OptimizeArgs>),
     /// Seal a venue's key, and check that it opens
     Key(key::KeyArgs),
     /// Show the machine as Bot4 sees it, and what to change before trading on it
@@ -102,6 +112,9 @@ pub fn main() -> ExitCode {
         Command::Sim(args) => sim::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Var(args) => var::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Scenarios(args) => scenarios::run(args, &mut out).map_err(anyhow::Error::from),
+        Command::Fit(args) => fit::run(args, &mut out).map_err(anyhow::Error::from),
+        Command::Measure(args) => measure::run(args, &mut out).map_err(anyhow::Error::from),
+        Command::Optimize(args) => optimize::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Key(args) => key::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Doctor(args) => doctor::run(args, &mut out).map_err(anyhow::Error::from),
     };

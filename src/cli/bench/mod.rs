@@ -2,6 +2,7 @@
 
 pub mod compute;
 pub mod hot;
+pub mod portfolio;
 
 use crate::cli::captures::CapturesError;
 use crate::compute::device::{Device, Presence};
@@ -23,6 +24,8 @@ enum What {
     Hot(hot::HotArgs),
     /// Every kernel on every device: whether they agree, and their rates beside the machine's limits
     Compute(compute::ComputeArgs),
+    /// An allocation's CPU time, cold and from a solution nearby
+    Portfolio(Box<portfolio::PortfolioArgs>),
 }
 
 /// Why nothing was measured.
@@ -60,6 +63,12 @@ pub enum BenchError {
         /// By how much.
         error: f64,
     },
+    /// The history.
+    #[error(transparent)]
+    History(#[from] crate::cli::history::HistoryFailure),
+    /// The allocation.
+    #[error(transparent)]
+    Allocation(#[from] crate::portfolio::quadratic::AllocationError),
     /// The CPU asked for.
     #[error(transparent)]
     Pin(#[from] PinError),
@@ -86,5 +95,6 @@ pub fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<(), BenchError> {
     match &args.what {
         What::Hot(args) => hot::run(args, out),
         What::Compute(args) => compute::run(args, out),
+        What::Portfolio(args) => portfolio::run(args, out),
     }
 }

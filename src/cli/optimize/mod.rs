@@ -1,0 +1,416 @@
+//! `bot4 optimize`: weights of a portfolio, and what proves them.
+//!
+//! a series of returns → estimates → `portfolio` → JSON or a table.
+
+mod constraints;
+mod print;
+
+use super::series::{Kind, Series, SeriesArgs};
+use crate::cli::history::HistoryFailure;
+use crate::history::Repairs;
+use crate::host::clock::process_time;
+use crate::maths::programme::{Certificate, Status};
+use crate::model::covariance::{CovarianceError, Estimator, covariance};
+use crate::portfolio::allocation::{Allocation, Objective};
+use crate::portfolio::hierarchy::{self, LeafOrder, Linkage};
+use crate::portfolio::problem::{Constraints, Estimates};
+use crate::portfolio::quadratic::{self, AllocationError, variance};
+use crate::portfolio::views::{Prior, View, black_litterman};
+use crate::portfolio::{growth, parity, shortfall};
+use clap::{Args, ValueEnum};
+use constraints::ConstraintArgs;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// What is made as small or as great as possible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Method {
+    /// The same weight of every asset
+    Equal,
+    /// Weights in inverse proportion to volatilities
+    InverseVolatility,
+    /// Least variance
+    MinVariance,
+    /// Greatest mean less --risk-aversion times variance
+    MeanVariance,
+    /// Greatest mean above --risk-free over volatility
+    MaxSharpe,
+    /// Greatest mean volatility over volatility of the whole
+    MaxDiversification,
+    /// Equal (or --risk-budgets) contributions to variance
+    RiskParity,
+    /// Hierarchical risk parity
+    Hrp,
+    /// Hierarchical equal risk contribution
+    Herc,
+    /// Nested clustered optimisation
+    Nco,
+    /// Greatest Sharpe ratio after views
+    BlackLitterman,
+    /// Greatest mean growth of wealth
+    Kelly,
+    /// Least mean loss beyond --level
+    MinCvar,
+}
+
+/// How covariance is estimated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum EstimatorName {
+    /// The sample's
+    #[default]
+    Sample,
+    /// Exponentially weighted with --half-life
+    Ewma,
+    /// Ledoit and Wolf's linear shrinkage
+    LedoitWolf,
+    /// Oracle-approximating shrinkage
+    Oas,
+    /// Ledoit and Wolf's analytical nonlinear shrinkage
+    Nonlinear,
+    /// Eigenvalues below the random edge flattened
+    Denoise,
+    /// Gerber's statistic
+    Gerber,
+}
+
+/// How distances of clusters are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LinkageName {
+    /// The nearest pair's
+    Single,
+    /// The farthest pair's
+    Complete,
+    /// The mean of all pairs
+    Average,
+    /// The growth of variance within
+    Ward,
+}
+
+/// How a tree's leaves are ordered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum LeafOrderName {
+    /// Neighbours as near as the tree allows
+    #[default]
+    Optimal,
+    /// As the tree grew, which is fast for thousands of assets
+    Linkage,
+}
+
+/// Arguments of `bot4 optimize`.
+#[derive(Debug, Args)]
+pub struct OptimizeArgs {
+    /// What is optimised
+    #[arg(value_enum)]
+    method: Method,
+    #[command(flatten)]
+    series: SeriesArgs,
+    #[command(flatten)]
+    constraints: ConstraintArgs,
+    /// How covariance is estimated
+    #[arg(long, value_enum, default_value = "sample")]
+    covariance: EstimatorName,
+    /// Rows after which a weight of ewma has halved
+    #[arg(long, default_value_t = 40.0, value_name = "ROWS", allow_negative_numbers = true)]
+    half_life: f64,
+    /// Level of min-cvar
+    #[arg(long, default_value_t = 0.95)]
+    level: f64,
+    /// Return of a period that is had without risk
+    #[arg(long, default_value_t = 0.0, value_name = "RETURN", allow_negative_numbers = true)]
+    risk_free: f64,
+    /// What a unit of variance weighs against mean in mean-variance
+    #[arg(long, default_value_t = 1.0, value_name = "LAMBDA", allow_negative_numbers = true)]
+    risk_aversion: f64,
+    /// Shares of risk, A=0.6,B=0.4; equal without
+    #[arg(long, value_delimiter = ',', value_name = "A=SHARE")]
+    risk_budgets: Vec<String>,
+    /// How a tree's clusters are joined; single for hrp, ward for herc and nco
+    #[arg(long, value_enum)]
+    linkage: Option<LinkageName>,
+    /// How a tree's leaves are ordered in hrp
+    #[arg(long, value_enum, default_value = "optimal")]
+    leaf_order: LeafOrderName,
+    /// Clusters of herc and nco; by the gap statistic without
+    #[arg(long, value_name = "N")]
+    clusters: Option<usize>,
+    /// A view, as "A - B = 0.002 @ 0.8" (the share behind @ is how sure); may be repeated
+    #[arg(long, value_name = "VIEW", allow_hyphen_values = true)]
+    view: Vec<String>,
+    /// A file of views, one a line
+    #[arg(long, value_name = "FILE")]
+    views: Option<PathBuf>,
+    /// How far the prior mean itself is in doubt, as a share of covariance
+    #[arg(long, default_value_t = 0.05, value_name = "SHARE", allow_negative_numbers = true)]
+    tau: f64,
+    /// What part of Kelly's weights is held
+    #[arg(long, default_value_t = 1.0, value_name = "SHARE", allow_negative_numbers = true)]
+    fraction: f64,
+    /// One JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why there are no weights.
+#[derive(Debug, thiserror::Error)]
+pub enum OptimizeError {
+    /// The series.
+    #[error(transparent)]
+    History(#[from] HistoryFailure),
+    /// The covariance.
+    #[error("{asset}{error}")]
+    Covariance {
+        /// Which asset, where it is one's.
+        asset: String,
+        /// Why.
+        error: CovarianceError,
+    },
+    /// The method.
+    #[error(transparent)]
+    Allocation(#[from] AllocationError),
+    /// Arguments that do not go together, or name what is not there.
+    #[error("{0}")]
+    Arguments(String),
+    /// The file of views.
+    #[error("{}: {error}", .path.display())]
+    Views {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// Output could not be written.
+    #[error("the result cannot be written: {0}")]
+    Write(#[from] std::io::Error),
+    /// Output could not be formed.
+    #[error("the result cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// What is printed.
+#[derive(Clone, Debug, Serialize)]
+struct Report {
+    method: String,
+    weights: BTreeMap<String, f64>,
+    objective: f64,
+    objective_name: &'static str,
+    status: Status,
+    certificate: Option<Certificate>,
+    iterations: usize,
+    cpu_ms: f64,
+    mean: f64,
+    volatility: f64,
+    risk_contributions: BTreeMap<String, f64>,
+    covariance: String,
+    shrinkage: Option<f64>,
+    observations: usize,
+    calendar: f64,
+    repairs: Repairs,
+    #[serde(skip)]
+    order: Vec<String>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Input that is wrong, or constraints that leave nothing.
+pub fn run(args: &OptimizeArgs, out: &mut dyn Write) -> Result<(), OptimizeError> {
+    let series = args.series.read(Kind::Simple, None, 3)?;
+    let began = process_time();
+    let report = report(args, &series, began)?;
+    if args.json {
+        serde_json::to_writer_pretty(&mut *out, &report)?;
+        writeln!(out)?;
+    } else {
+        out.write_all(print::text(&report).as_bytes())?;
+    }
+    Ok(())
+}
+
+fn estimator(args: &OptimizeArgs) -> Estimator {
+    match args.covariance {
+        EstimatorName::Sample => Estimator::Sample,
+        EstimatorName::Ewma => Estimator::Weighted(args.half_life),
+        EstimatorName::LedoitWolf => Estimator::LedoitWolf,
+        EstimatorName::Oas => Estimator::Oas,
+        EstimatorName::Nonlinear => Estimator::Nonlinear,
+        EstimatorName::Denoise => Estimator::Denoised,
+        EstimatorName::Gerber => Estimator::Gerber(0.5),
+    }
+}
+
+fn name(of: &impl ValueEnum) -> String {
+    of.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+fn report(args: &OptimizeArgs, series: &Series, began: f64) -> Result<Report, OptimizeError> {
+    let columns = series.panel.columns();
+    let assets = series.panel.symbols().to_vec();
+    let rows = series.panel.rows();
+    let found = covariance(columns, estimator(args)).map_err(|error| {
+        let asset = match error {
+            CovarianceError::Still(at) => format!("`{}`: ", assets[at]),
+            _ => String::new(),
+        };
+        OptimizeError::Covariance { asset, error }
+    })?;
+    let mean = columns.iter().map(|column| column.iter().sum::<f64>() / rows as f64).collect();
+    let estimates = Estimates { assets, mean, covariance: found.matrix };
+    let constraints = args.constraints.read(&estimates)?;
+    let allocation = allocate(args, &estimates, columns, &constraints)?;
+    let cpu_ms = 1e3 * (process_time() - began);
+    let weights = &allocation.weights;
+    let slope = quadratic::product(&estimates.covariance, weights);
+    let whole = variance(&estimates.covariance, weights);
+    let named = |values: Vec<f64>| estimates.assets.iter().cloned().zip(values).collect();
+    let share = |(w, s): (&f64, &f64)| if whole > 0.0 { w * s / whole } else { 0.0 };
+    Ok(Report {
+        method: name(&args.method),
+        weights: named(weights.clone()),
+        objective: allocation.objective.value,
+        objective_name: allocation.objective.name,
+        status: allocation.status,
+        certificate: allocation.certificate,
+        iterations: allocation.iterations,
+        cpu_ms,
+        mean: weights.iter().zip(&estimates.mean).map(|(w, m)| w * m).sum(),
+        volatility: whole.sqrt(),
+        risk_contributions: named(weights.iter().zip(&slope).map(share).collect()),
+        covariance: name(&args.covariance),
+        shrinkage: found.shrinkage,
+        observations: rows,
+        calendar: series.calendar,
+        repairs: series.repairs.clone(),
+        order: estimates.assets.clone(),
+    })
+}
+
+/// Refuses constraints that a recipe cannot keep to.
+fn plain(method: &'static str, constraints: &Constraints) -> Result<(), OptimizeError> {
+    if constraints.is_plain() {
+        return Ok(());
+    }
+    let takes = "no constraints: its weights are positive and add up to 1";
+    Err(AllocationError::Constraints { method, takes }.into())
+}
+
+fn allocate(
+    args: &OptimizeArgs,
+    estimates: &Estimates,
+    columns: &[Vec<f64>],
+    constraints: &Constraints,
+) -> Result<Allocation, OptimizeError> {
+    let n = estimates.mean.len();
+    let covariance = &estimates.covariance;
+    if let Some(still) = (0..n).find(|&i| covariance[(i, i)] <= 0.0) {
+        let words =
+            format!("`{}` never moves: leave it out with --assets", estimates.assets[still]);
+        return Err(OptimizeError::Arguments(words));
+    }
+    let linkage = |default| match args.linkage {
+        None => default,
+        Some(LinkageName::Single) => Linkage::Single,
+        Some(LinkageName::Complete) => Linkage::Complete,
+        Some(LinkageName::Average) => Linkage::Average,
+        Some(LinkageName::Ward) => Linkage::Ward,
+    };
+    Ok(match args.method {
+        Method::Equal => {
+            plain("equal", constraints)?;
+            let weights = vec![1.0 / n as f64; n];
+            let value = variance(covariance, &weights);
+            Allocation::of_recipe(weights, "variance", value)
+        }
+        Method::InverseVolatility => {
+            plain("inverse-volatility", constraints)?;
+            let inverse: Vec<f64> = (0..n).map(|i| 1.0 / covariance[(i, i)].sqrt()).collect();
+            let sum: f64 = inverse.iter().sum();
+            let weights: Vec<f64> = inverse.iter().map(|x| x / sum).collect();
+            let value = variance(covariance, &weights);
+            Allocation::of_recipe(weights, "variance", value)
+        }
+        Method::MinVariance => quadratic::min_variance(estimates, constraints)?,
+        Method::MeanVariance => quadratic::mean_variance(
+            estimates,
+            constraints,
+            positive("risk-aversion", args.risk_aversion)?,
+        )?,
+        Method::MaxSharpe => quadratic::max_sharpe(estimates, constraints, args.risk_free)?,
+        Method::MaxDiversification => quadratic::max_diversification(estimates, constraints)?,
+        Method::RiskParity => {
+            plain("risk-parity", constraints)?;
+            parity::risk_parity(covariance, &budgets(args, &estimates.assets)?)?
+        }
+        Method::Hrp => {
+            plain("hrp", constraints)?;
+            let order = match args.leaf_order {
+                LeafOrderName::Optimal => LeafOrder::Optimal,
+                LeafOrderName::Linkage => LeafOrder::Linkage,
+            };
+            hierarchy::hrp(covariance, linkage(Linkage::Single), order)?
+        }
+        Method::Herc => {
+            plain("herc", constraints)?;
+            hierarchy::herc(covariance, linkage(Linkage::Ward), args.clusters)?
+        }
+        Method::Nco => {
+            plain("nco", constraints)?;
+            hierarchy::nco(estimates, linkage(Linkage::Ward), args.clusters)?
+        }
+        Method::BlackLitterman => {
+            let views = views(args, &estimates.assets)?;
+            let prior = Prior { tau: positive("tau", args.tau)?, ..Prior::equal(n) };
+            let after = black_litterman(estimates, &prior, &views)?;
+            quadratic::max_sharpe(&after, constraints, args.risk_free)?
+        }
+        Method::MinCvar => shortfall::min_cvar(estimates, columns, constraints, args.level, None)?,
+        Method::Kelly => {
+            let fraction = positive("fraction", args.fraction)?;
+            let mut found = growth::kelly(
+                estimates,
+                columns,
+                constraints,
+                !args.constraints.has_cash(),
+                fraction,
+            )?;
+            found.objective = Objective { name: "growth", ..found.objective };
+            found
+        }
+    })
+}
+
+fn positive(name: &str, value: f64) -> Result<f64, OptimizeError> {
+    if value.is_finite() && value > 0.0 {
+        return Ok(value);
+    }
+    Err(OptimizeError::Arguments(format!("--{name} {value}: give a number above 0")))
+}
+
+fn budgets(args: &OptimizeArgs, assets: &[String]) -> Result<Vec<f64>, OptimizeError> {
+    if args.risk_budgets.is_empty() {
+        return Ok(vec![1.0; assets.len()]);
+    }
+    let given = constraints::by_asset("--risk-budgets", &args.risk_budgets, assets)?;
+    let each = given.iter().zip(assets).map(|(budget, asset)| {
+        budget.ok_or_else(|| {
+            OptimizeError::Arguments(format!("--risk-budgets names no share of `{asset}`"))
+        })
+    });
+    each.collect()
+}
+
+fn views(args: &OptimizeArgs, assets: &[String]) -> Result<Vec<View>, OptimizeError> {
+    let mut lines = args.view.clone();
+    if let Some(path) = &args.views {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| OptimizeError::Views { path: path.clone(), error })?;
+        let lines_of = text.lines().map(str::trim);
+        lines.extend(lines_of.filter(|l| !l.is_empty() && !l.starts_with('#')).map(str::to_owned));
+    }
+    if lines.is_empty() {
+        let words = "black-litterman mixes in views: give --view \"A - B = 0.002\" or --views FILE";
+        return Err(OptimizeError::Arguments(words.to_owned()));
+    }
+    lines.iter().map(|line| View::parse(line, assets).map_err(OptimizeError::from)).collect()
+}

@@ -1,0 +1,60 @@
+//! The result for eyes.
+
+use super::Report;
+use std::fmt::Write;
+
+/// A weight so small that it is not shown.
+const NOTHING: f64 = 5e-7;
+
+pub(super) fn text(report: &Report) -> String {
+    let mut text = String::new();
+    let years = report.calendar;
+    // writing to a String cannot fail
+    let _ = writeln!(
+        text,
+        "{}, {} covariance of {} returns, {:.3} ms of CPU time",
+        report.method, report.covariance, report.observations, report.cpu_ms
+    );
+    if let Some(shrinkage) = report.shrinkage {
+        let _ = writeln!(text, "shrunk by {shrinkage:.4}");
+    }
+    if report.repairs.dropped_rows > 0 {
+        let _ = writeln!(text, "repairs: {} rows dropped", report.repairs.dropped_rows);
+    }
+    if !report.repairs.dropped_columns.is_empty() {
+        let _ = writeln!(text, "repairs: dropped {}", report.repairs.dropped_columns.join(", "));
+    }
+    let _ = writeln!(text, "{:<20} {:>12} {:>12}", "asset", "weight", "of risk");
+    let mut hidden = 0;
+    for asset in &report.order {
+        let (weight, share) = (report.weights[asset], report.risk_contributions[asset]);
+        if weight.abs() < NOTHING {
+            hidden += 1;
+            continue;
+        }
+        let _ = writeln!(text, "{asset:<20} {:>11.4}% {:>11.4}%", 100.0 * weight, 100.0 * share);
+    }
+    if hidden > 0 {
+        let _ = writeln!(text, "({hidden} assets with a weight of nothing)");
+    }
+    let _ = writeln!(
+        text,
+        "mean {:+.6} ({:+.2}% a year), volatility {:.6} ({:.2}% a year, {years} periods)",
+        report.mean,
+        100.0 * report.mean * years,
+        report.volatility,
+        100.0 * report.volatility * years.sqrt()
+    );
+    let _ = writeln!(text, "{} {:.12e}", report.objective_name, report.objective);
+    match &report.certificate {
+        Some(proof) => {
+            let _ = writeln!(
+                text,
+                "proof: primal {:.12e}, dual {:.12e}, gap {:.1e}, residual {:.1e}, {} steps",
+                proof.primal, proof.dual, proof.gap, proof.kkt_residual, report.iterations
+            );
+        }
+        None => text.push_str("a recipe: it optimises nothing that a proof could be of\n"),
+    }
+    text
+}

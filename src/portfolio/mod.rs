@@ -1,0 +1,15 @@
+//! What to hold. Level 6.
+//!
+//! `problem` states what is known of assets and what may not be left; `allocation` is an answer with its
+//! proof. One file a family of methods: `quadratic` (minimum variance, utility, Sharpe, diversification),
+//! `parity` (risk budgets), `growth` (Kelly), `shortfall` (CVaR), `hierarchy` (HRP, HERC, NCO), `views`
+//! (Black and Litterman).
+
+pub mod allocation;
+pub mod growth;
+pub mod hierarchy;
+pub mod parity;
+pub mod problem;
+pub mod quadratic;
+pub mod shortfall;
+pub mod views;

@@ -1,0 +1,332 @@
+//! What a series of returns achieved, and at what risk. Simple returns of a period; N periods a year.
+//!
+//! Libraries disagree about several of these; ours are:
+//! - cagr: (Π(1 + r))^(N/n) − 1; volatility: √N times the sample deviation (ddof 1);
+//! - sharpe: mean excess over its deviation, times √N (arithmetic mean; some take the cagr instead);
+//! - sortino: mean excess over √(mean of min(excess, 0)²), all periods in the mean, times √N (some divide by
+//!   the losing periods only);
+//! - omega: Σ gains over the threshold / Σ losses below it (1 + mean excess / lower partial moment);
+//! - max_drawdown: the least of wealth over its running maximum, minus one; wealth starts at one, so that
+//!   a first loss counts (some start at the first close after it);
+//! - calmar: cagr / |max_drawdown|, over all of the series (some take three years);
+//! - ulcer: √(mean of drawdown²) over all periods (some divide by n − 1);
+//! - tail_ratio: 95 % quantile over |5 % quantile|; profit_factor: Σ gains / |Σ losses|;
+//! - value at risk and shortfall: historical, positive for a loss, as FORMATS has them;
+//! - beside a benchmark: beta = cov/var; jensen_alpha = (mean excess − beta·benchmark's mean excess)·N;
+//!   treynor = annual mean excess / beta; tracking_error = deviation of the difference·√N;
+//!   information_ratio = annual mean difference / tracking_error (some leave it by the period).
+//!
+//! The Sharpe ratio's standard error is Mertens' (2002), for returns of any skew and kurtosis; the
+//! probabilistic Sharpe ratio is the chance that the true one is above nothing (Bailey and López de Prado
+//! 2012).
+
+use crate::maths::distribution::normal_cdf;
+use serde::Serialize;
+
+/// Fewer say nothing.
+pub const RETURNS_MIN: usize = 3;
+
+/// What came out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Measures {
+    /// Periods.
+    pub periods: usize,
+    /// Mean of a period.
+    pub mean: f64,
+    /// Deviation of a period, ddof 1.
+    pub deviation: f64,
+    /// Compound growth a year.
+    pub cagr: f64,
+    /// Deviation a year.
+    pub volatility: f64,
+    /// A year.
+    pub sharpe: f64,
+    /// Its standard error.
+    pub sharpe_std_error: f64,
+    /// Chance that the true Sharpe ratio is above nothing.
+    pub probabilistic_sharpe: f64,
+    /// A year.
+    pub sortino: f64,
+    /// At the risk-free rate.
+    pub omega: f64,
+    /// Biased.
+    pub skew: f64,
+    /// Biased.
+    pub excess_kurtosis: f64,
+    /// Negative.
+    pub max_drawdown: f64,
+    /// The period of the deepest point, from zero.
+    pub max_drawdown_at: usize,
+    /// Periods from the peak to the deepest point.
+    pub max_drawdown_length: usize,
+    /// Periods from the deepest point until the peak was met again; none where it was not.
+    pub max_drawdown_recovery: Option<usize>,
+    /// Growth over the deepest drawdown.
+    pub calmar: f64,
+    /// Root mean square drawdown.
+    pub ulcer: f64,
+    /// Share of periods that gained, of those that were not nothing.
+    pub win_rate: f64,
+    /// Gains over losses.
+    pub profit_factor: f64,
+    /// Upper over lower tail.
+    pub tail_ratio: f64,
+    /// Greatest gain of a period.
+    pub best: f64,
+    /// Greatest loss of a period.
+    pub worst: f64,
+    /// Mean over variance: Kelly's fraction for small returns.
+    pub kelly: f64,
+    /// By level.
+    pub tails: Vec<HistoricalTail>,
+    /// Beside another series.
+    pub benchmark: Option<Relative>,
+}
+
+/// Historical value at risk and shortfall.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct HistoricalTail {
+    /// Level.
+    pub level: f64,
+    /// Positive for a loss.
+    pub var: f64,
+    /// Mean of what is at or below the quantile, positive for a loss.
+    pub es: f64,
+}
+
+/// Beside a benchmark.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Relative {
+    /// Slope.
+    pub beta: f64,
+    /// A year.
+    pub jensen_alpha: f64,
+    /// A year.
+    pub treynor: f64,
+    /// A year.
+    pub tracking_error: f64,
+    /// A year.
+    pub information_ratio: f64,
+    /// Correlation squared.
+    pub r_squared: f64,
+}
+
+/// Why nothing was measured.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum MeasureError {
+    /// Too few.
+    #[error("{0} returns; measures need at least {RETURNS_MIN}")]
+    Few(usize),
+    /// A return of less than all.
+    #[error(
+        "return {index} is {value}: a simple return is above -1 (are these percent, or log returns?)"
+    )]
+    Ruin {
+        /// Which, from zero.
+        index: usize,
+        /// What stands there.
+        value: f64,
+    },
+    /// A benchmark of other length.
+    #[error("{found} returns of the benchmark beside {wanted}")]
+    Length {
+        /// There.
+        found: usize,
+        /// Needed.
+        wanted: usize,
+    },
+}
+
+/// Linear interpolation between order statistics.
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let place = (sorted.len() - 1) as f64 * share;
+    let low = place as usize;
+    let high = (low + 1).min(sorted.len() - 1);
+    sorted[low] + place.fract() * (sorted[high] - sorted[low])
+}
+
+fn mean(numbers: &[f64]) -> f64 {
+    numbers.iter().sum::<f64>() / numbers.len() as f64
+}
+
+/// Mean of products of deviations, ddof 1.
+fn covariance(a: &[f64], b: &[f64]) -> f64 {
+    let (ma, mb) = (mean(a), mean(b));
+    let products = a.iter().zip(b).map(|(x, y)| (x - ma) * (y - mb));
+    products.sum::<f64>() / (a.len() - 1) as f64
+}
+
+/// Measures simple returns; `rate` is what a period gives without risk.
+///
+/// # Errors
+/// Too few returns, or returns that cannot be.
+pub fn measure(
+    returns: &[f64],
+    calendar: f64,
+    rate: f64,
+    levels: &[f64],
+    benchmark: Option<&[f64]>,
+) -> Result<Measures, MeasureError> {
+    let count = returns.len();
+    if count < RETURNS_MIN {
+        return Err(MeasureError::Few(count));
+    }
+    if let Some(index) = returns.iter().position(|&r| r.is_nan() || r <= -1.0) {
+        return Err(MeasureError::Ruin { index, value: returns[index] });
+    }
+    let n = count as f64;
+    let root = calendar.sqrt();
+    let excess: Vec<f64> = returns.iter().map(|r| r - rate).collect();
+    let (middle, deviation) = (mean(&excess), covariance(returns, returns).sqrt());
+    let moment = |power: i32| excess.iter().map(|x| (x - middle).powi(power)).sum::<f64>() / n;
+    let spread = moment(2);
+    let (skew, kurtosis) = (moment(3) / spread.powf(1.5), moment(4) / (spread * spread) - 3.0);
+    let sum = |pick: &dyn Fn(f64) -> f64, of: &[f64]| of.iter().map(|&x| pick(x)).sum::<f64>();
+    let gains = sum(&|x| x.max(0.0), &excess);
+    let losses = sum(&|x| (-x).max(0.0), &excess);
+    let downside = (sum(&|x| x.min(0.0).powi(2), &excess) / n).sqrt();
+    let sharpe = middle / deviation;
+    // Mertens: (1 − γ₃·SR + (γ₄ − 1)/4·SR²)/n, γ₄ the plain kurtosis
+    let doubt = (1.0 - skew * sharpe + 0.25 * (kurtosis + 2.0) * sharpe * sharpe).max(0.0);
+    let error = (doubt / (n - 1.0)).sqrt();
+    let mut sorted = returns.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let tail = |&level: &f64| {
+        let at = quantile(&sorted, 1.0 - level);
+        let beyond: Vec<f64> = sorted.iter().copied().take_while(|&r| r <= at).collect();
+        HistoricalTail { level, var: -at, es: -mean(&beyond) }
+    };
+    let growth = sum(&|r| r.ln_1p(), returns);
+    let cagr = (growth * calendar / n).exp_m1();
+    let fall = drawdown(returns);
+    let moved = returns.iter().filter(|r| **r != 0.0).count().max(1) as f64;
+    let plain_gains = sum(&|x| x.max(0.0), returns);
+    let plain_losses = sum(&|x| (-x).max(0.0), returns);
+    let relative = benchmark.map(|other| relative(returns, other, calendar, rate)).transpose()?;
+    Ok(Measures {
+        periods: count,
+        mean: mean(returns),
+        deviation,
+        cagr,
+        volatility: deviation * root,
+        sharpe: sharpe * root,
+        sharpe_std_error: error * root,
+        probabilistic_sharpe: normal_cdf(sharpe / error),
+        sortino: middle / downside * root,
+        omega: gains / losses,
+        skew,
+        excess_kurtosis: kurtosis,
+        max_drawdown: fall.depth,
+        max_drawdown_at: fall.at,
+        max_drawdown_length: fall.length,
+        max_drawdown_recovery: fall.recovery,
+        calmar: cagr / fall.depth.abs(),
+        ulcer: fall.ulcer,
+        win_rate: returns.iter().filter(|r| **r > 0.0).count() as f64 / moved,
+        profit_factor: plain_gains / plain_losses,
+        tail_ratio: (quantile(&sorted, 0.95) / quantile(&sorted, 0.05)).abs(),
+        best: sorted[count - 1],
+        worst: sorted[0],
+        kelly: mean(returns) / (deviation * deviation),
+        tails: levels.iter().map(tail).collect(),
+        benchmark: relative,
+    })
+}
+
+struct Fall {
+    depth: f64,
+    at: usize,
+    length: usize,
+    recovery: Option<usize>,
+    ulcer: f64,
+}
+
+fn drawdown(returns: &[f64]) -> Fall {
+    let mut fall = Fall { depth: 0.0, at: 0, length: 0, recovery: None, ulcer: 0.0 };
+    // the peak stands before the first period
+    let (mut wealth, mut peak, mut since) = (1.0_f64, 1.0_f64, 0);
+    let mut deepest_peak = 1.0;
+    for (at, r) in returns.iter().enumerate() {
+        wealth *= 1.0 + r;
+        if wealth >= peak {
+            (peak, since) = (wealth, at + 1);
+        }
+        let depth = wealth / peak - 1.0;
+        fall.ulcer += depth * depth;
+        if depth < fall.depth {
+            (fall.depth, fall.at, fall.length) = (depth, at, at + 1 - since);
+            (fall.recovery, deepest_peak) = (None, peak);
+        } else if fall.recovery.is_none() && fall.depth < 0.0 && wealth >= deepest_peak {
+            fall.recovery = Some(at - fall.at);
+        }
+    }
+    fall.ulcer = (fall.ulcer / returns.len() as f64).sqrt();
+    fall
+}
+
+fn relative(
+    returns: &[f64],
+    benchmark: &[f64],
+    calendar: f64,
+    rate: f64,
+) -> Result<Relative, MeasureError> {
+    if benchmark.len() != returns.len() {
+        return Err(MeasureError::Length { found: benchmark.len(), wanted: returns.len() });
+    }
+    let shared = covariance(returns, benchmark);
+    let (own, other) = (covariance(returns, returns), covariance(benchmark, benchmark));
+    let beta = shared / other;
+    let (excess, market) = (mean(returns) - rate, mean(benchmark) - rate);
+    let difference: Vec<f64> = returns.iter().zip(benchmark).map(|(r, b)| r - b).collect();
+    let tracking_error = (covariance(&difference, &difference) * calendar).sqrt();
+    Ok(Relative {
+        beta,
+        jensen_alpha: (excess - beta * market) * calendar,
+        treynor: excess * calendar / beta,
+        tracking_error,
+        information_ratio: mean(&difference) * calendar / tracking_error,
+        r_squared: shared * shared / (own * other),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_periods_on_paper() {
+        let returns = [0.1, -0.2, 0.05, 0.3];
+        let found = measure(&returns, 4.0, 0.0, &[0.5], None).expect("enough");
+        let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} {b}");
+        near(found.mean, 0.0625);
+        near(found.omega, 0.45 / 0.2);
+        near(found.max_drawdown, -0.2);
+        assert_eq!((found.max_drawdown_at, found.max_drawdown_length), (1, 1));
+        // 1.1, 0.88, 0.924, 1.2012: above 1.1 two periods later
+        assert_eq!(found.max_drawdown_recovery, Some(2));
+        near(found.cagr, 1.1 * 0.8 * 1.05 * 1.3 - 1.0);
+        near(found.win_rate, 0.75);
+        near(found.tails[0].var, -0.075);
+        near(found.sortino, 0.0625 / 0.1 * 2.0);
+        near(found.ulcer, ((0.04 + 0.16_f64.powi(2)) / 4.0).sqrt());
+    }
+
+    #[test]
+    fn a_benchmark_twice_as_wild_has_half_a_beta() {
+        let returns = [0.01, -0.02, 0.03, 0.0, 0.015];
+        let wild: Vec<f64> = returns.iter().map(|r| 2.0 * r).collect();
+        let found = measure(&returns, 252.0, 0.0, &[], Some(&wild)).expect("enough");
+        let relative = found.benchmark.expect("given");
+        assert!((relative.beta - 0.5).abs() < 1e-12 && relative.jensen_alpha.abs() < 1e-12);
+        assert!((relative.r_squared - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_cannot_be_measured_is_refused() {
+        assert_eq!(measure(&[0.1; 2], 252.0, 0.0, &[], None), Err(MeasureError::Few(2)));
+        let ruin = measure(&[0.1, -1.5, 0.2], 252.0, 0.0, &[], None);
+        assert!(matches!(ruin, Err(MeasureError::Ruin { index: 1, .. })));
+        let short = measure(&[0.1, 0.2, 0.3], 252.0, 0.0, &[], Some(&[0.1]));
+        assert!(matches!(short, Err(MeasureError::Length { found: 1, wanted: 3 })));
+    }
+}
