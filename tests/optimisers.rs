@@ -7,12 +7,11 @@
 
 use bot4::maths::programme::Status;
 use bot4::model::covariance::{Estimator, covariance};
+use bot4::portfolio::allocation::AllocationError;
 use bot4::portfolio::growth::kelly;
 use bot4::portfolio::parity::risk_parity;
-use bot4::portfolio::problem::{Constraints, Costs, Estimates, Group};
-use bot4::portfolio::quadratic::{
-    AllocationError, max_diversification, max_sharpe, mean_variance, min_variance, variance,
-};
+use bot4::portfolio::problem::{Constraints, Costs, Estimates, Group, variance};
+use bot4::portfolio::quadratic::{max_diversification, max_sharpe, mean_variance, min_variance};
 use bot4::portfolio::shortfall::{min_cvar, shortfall};
 use clarabel::algebra::CscMatrix;
 use clarabel::solver::{

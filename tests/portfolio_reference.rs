@@ -9,7 +9,7 @@ use bot4::portfolio::hierarchy::{LeafOrder, Linkage, herc, hrp};
 use bot4::portfolio::parity::risk_parity;
 use bot4::portfolio::problem::{Constraints, Costs, Estimates};
 use bot4::portfolio::quadratic::{max_diversification, max_sharpe, mean_variance, min_variance};
-use bot4::portfolio::shortfall::{Warm, min_cvar};
+use bot4::portfolio::shortfall::min_cvar;
 use bot4::portfolio::views::{Prior, View, black_litterman};
 use bot4::risk::measures::measure;
 use serde_json::Value;
@@ -186,16 +186,16 @@ fn the_large_cvar_is_proven_cold_and_warm() {
         mean: vec![0.0; 400],
         covariance: faer::Mat::zeros(400, 400),
     };
-    let mut warm = None;
+    let mut warm: Option<Vec<f64>> = None;
     for (key, rows) in [("cold", 0..10_000), ("warm", 250..10_250)] {
         let window = panel.slice(rows);
-        let found = min_cvar(&known, window.columns(), &plain, 0.95, warm.as_ref());
+        let found = min_cvar(&known, window.columns(), &plain, 0.95, warm.as_deref());
         let found = found.expect("feasible");
         let truth = number(&reference[key]["objective"]);
         assert!((found.objective.value / truth - 1.0).abs() < 1e-8, "{key}");
         let proof = found.certificate.expect("proven");
         assert!(proof.gap.abs() < 1e-12 * proof.primal, "{key}: {proof:?}");
-        warm = Some(Warm { weights: found.weights });
+        warm = Some(found.weights);
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! a series → `model` → JSON or a table.
 
-use super::series::{Kind, Series, SeriesArgs};
+use super::series::{Kind, Series, SeriesArgs, check_levels};
 use crate::cli::history::HistoryFailure;
 use crate::history::Repairs;
 use crate::host::clock::process_time;
@@ -169,12 +169,7 @@ struct Report {
 /// Input that is wrong, or output that cannot be written.
 pub fn run(args: &FitArgs, out: &mut dyn Write) -> Result<(), FitFailure> {
     let What::Garch(args) = &args.what;
-    for &level in &args.level {
-        if !(level > 0.0 && level < 1.0) {
-            let words = format!("--level {level}: give a level between 0 and 1, as 0.99");
-            return Err(FitFailure::Arguments(words));
-        }
-    }
+    check_levels(&args.level).map_err(FitFailure::Arguments)?;
     let series = args.series.read(Kind::LogPercent, args.column.as_deref(), 2)?;
     if series.panel.symbols().len() > 1 {
         let names = series.panel.symbols().join(", ");

@@ -1,6 +1,6 @@
 //! `bot4 measure`: what series of returns achieved, and at what risk.
 
-use super::series::{Kind, SeriesArgs};
+use super::series::{Kind, SeriesArgs, check_levels};
 use crate::cli::history::HistoryFailure;
 use crate::history::Repairs;
 use crate::risk::measures::{MeasureError, Measures, RETURNS_MIN, measure};
@@ -66,12 +66,7 @@ struct Report {
 /// # Errors
 /// Input that is wrong, or output that cannot be written.
 pub fn run(args: &MeasureArgs, out: &mut dyn Write) -> Result<(), MeasureFailure> {
-    for &level in &args.level {
-        if !(level > 0.0 && level < 1.0) {
-            let words = format!("--level {level}: give a level between 0 and 1, as 0.99");
-            return Err(MeasureFailure::Arguments(words));
-        }
-    }
+    check_levels(&args.level).map_err(MeasureFailure::Arguments)?;
     let series = args.series.read(Kind::Simple, None, RETURNS_MIN)?;
     let panel = &series.panel;
     let benchmark = match &args.benchmark {

@@ -24,6 +24,17 @@ pub enum Kind {
     LogPercent,
 }
 
+/// Refuses levels that are none.
+///
+/// # Errors
+/// The first of them, in words.
+pub fn check_levels(levels: &[f64]) -> Result<(), String> {
+    match levels.iter().find(|&&level| !(level > 0.0 && level < 1.0)) {
+        Some(level) => Err(format!("--level {level}: give a level between 0 and 1, as 0.99")),
+        None => Ok(()),
+    }
+}
+
 /// Returns without holes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {

@@ -139,8 +139,9 @@ impl Engine {
     ) -> Result<(Vec<f32>, Vec<f32>), EngineError> {
         let rows = 1 + job.rows() - job.assets().len();
         self.check_room(rows * paths, "paths")?;
-        let (mut profits, mut ratios) = (vec![0.0; paths], vec![0.0; (rows - 1) * paths]);
+        let mut ratios = vec![0.0; (rows - 1) * paths];
         if let Some(gpu) = registry::gpu(self.device) {
+            let mut profits = vec![0.0; paths];
             let at_once = scenarios::gpu::paths_at_once(gpu, job);
             for first in (0..paths).step_by(at_once) {
                 let count = at_once.min(paths - first);
@@ -154,20 +155,16 @@ impl Engine {
             return Ok((profits, ratios));
         }
         let simd = self.simd();
-        if rows == 1 {
-            profits.resize(paths.next_multiple_of(BLOCK), 0.0);
-            self.crew.blocks(&mut profits, |room, block, to| {
-                let first = from + (block * BLOCK) as u64;
-                scenarios::simulate_block(job, book, first, room, to, simd);
-            });
-            profits.truncate(paths);
-            return Ok((profits, ratios));
-        }
         let mut both = vec![0.0; rows * paths.next_multiple_of(BLOCK)];
         self.crew.pieces(&mut both, rows * BLOCK, |room, block, to| {
             let first = from + (block * BLOCK) as u64;
             scenarios::simulate_block(job, book, first, room, to, simd);
         });
+        if rows == 1 {
+            both.truncate(paths);
+            return Ok((both, ratios));
+        }
+        let mut profits = vec![0.0; paths];
         for (block, piece) in both.chunks(rows * BLOCK).enumerate() {
             let first = block * BLOCK;
             let count = BLOCK.min(paths - first);

@@ -1,5 +1,6 @@
-//! An answer: weights, what they achieve, and what proves them.
+//! An answer: weights, what they achieve, and what proves them; or why there is none.
 
+use super::problem::Conflict;
 use crate::maths::programme::{Certificate, Solution, Status};
 
 /// Weights and their proof.
@@ -49,5 +50,50 @@ impl Allocation {
             certificate: Some(solution.certificate),
             iterations: solution.iterations,
         }
+    }
+}
+
+/// Why there is no allocation.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum AllocationError {
+    /// Constraints that leave nothing.
+    #[error(transparent)]
+    Conflict(#[from] Conflict),
+    /// A ratio that nothing makes positive.
+    #[error("no asset's mean is above the risk-free rate of {0}: the Sharpe ratio has no maximum")]
+    NoReward(f64),
+    /// Constraints that a method does not know.
+    #[error("{method} takes {takes}; leave the other constraints out or take another method")]
+    Constraints {
+        /// Which.
+        method: &'static str,
+        /// What it can keep to.
+        takes: &'static str,
+    },
+    /// Numbers that have no portfolio.
+    #[error("{0}")]
+    Numbers(String),
+    /// A search without an end.
+    #[error("the search stopped after {iterations} steps with a residual of {residual:.1e}")]
+    Stopped {
+        /// Steps.
+        iterations: usize,
+        /// What was left.
+        residual: f64,
+    },
+}
+
+/// Turns a status into an outcome.
+pub(super) fn ended(
+    found: Solution,
+    conflict: impl FnOnce() -> Conflict,
+) -> Result<Solution, AllocationError> {
+    match found.status {
+        Status::Optimal => Ok(found),
+        Status::Infeasible => Err(conflict().into()),
+        Status::Stopped => Err(AllocationError::Stopped {
+            iterations: found.iterations,
+            residual: found.certificate.kkt_residual,
+        }),
     }
 }

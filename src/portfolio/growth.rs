@@ -3,9 +3,8 @@
 //! Σ_t ln(1 + w·r_t)/T is concave; Σw ≤ cap, the rest lies in cash at a return of nothing. A fraction of
 //! Kelly holds that share of the weights (Thorp 2006).
 
-use super::allocation::{Allocation, Objective};
+use super::allocation::{Allocation, AllocationError, Objective, ended};
 use super::problem::{Constraints, Estimates};
-use super::quadratic::{AllocationError, ended};
 use crate::maths::programme::{Convex, dot, solve};
 use faer::Mat;
 

@@ -5,8 +5,8 @@
 //! Richard and Roncalli 2013), whose every step is the root of a quadratic.
 //! Proof: the dual value −½xᵀΣx + Σ b_i (1 + ln((Σx)_i/b_i)) of the same problem.
 
-use super::allocation::{Allocation, Objective};
-use super::quadratic::{AllocationError, product, variance};
+use super::allocation::{Allocation, AllocationError, Objective};
+use super::problem::{product, variance};
 use crate::maths::programme::{Certificate, Status, dot};
 use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};

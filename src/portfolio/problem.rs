@@ -5,7 +5,7 @@
 //! of impact). Absolute values become pairs of variables behind the weights, so that every method meets the
 //! same linear limits.
 
-use crate::maths::programme::{Convex, Limits, Quadratic, add, solve};
+use crate::maths::programme::{Convex, Limits, Quadratic, add, dot, solve};
 use faer::Mat;
 
 /// What is known.
@@ -17,6 +17,23 @@ pub struct Estimates {
     pub mean: Vec<f64>,
     /// Covariance of a period.
     pub covariance: Mat<f64>,
+}
+
+/// wᵀΣw.
+#[must_use]
+pub fn variance(covariance: &Mat<f64>, weights: &[f64]) -> f64 {
+    dot(&product(covariance, weights), weights)
+}
+
+/// Σw.
+#[must_use]
+pub fn product(covariance: &Mat<f64>, weights: &[f64]) -> Vec<f64> {
+    // by columns, as the matrix lies
+    let mut sums = vec![0.0; weights.len()];
+    for (j, weight) in weights.iter().enumerate().filter(|(_, weight)| **weight != 0.0) {
+        sums.iter_mut().zip(covariance.col(j).iter()).for_each(|(sum, c)| *sum += c * weight);
+    }
+    sums
 }
 
 /// Assets that are bounded together.

@@ -5,57 +5,10 @@
 //! a is the mean above the risk-free rate (Sharpe) or the deviations (Choueifaty and Coignard 2008), limits
 //! in proportion to Σy; weights are y/Σy.
 
-use super::allocation::{Allocation, Objective};
-use super::problem::{Conflict, Constraints, Estimates, WithCosts, quadratic};
-use crate::maths::programme::{Limits, Quadratic, Solution, Status, dot, solve};
+use super::allocation::{Allocation, AllocationError, Objective, ended};
+use super::problem::{Constraints, Estimates, WithCosts, quadratic, variance};
+use crate::maths::programme::{Limits, Quadratic, Solution, solve};
 use faer::Mat;
-
-/// Why there is no allocation.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum AllocationError {
-    /// Constraints that leave nothing.
-    #[error(transparent)]
-    Conflict(#[from] Conflict),
-    /// A ratio that nothing makes positive.
-    #[error("no asset's mean is above the risk-free rate of {0}: the Sharpe ratio has no maximum")]
-    NoReward(f64),
-    /// Constraints that a method does not know.
-    #[error("{method} takes {takes}; leave the other constraints out or take another method")]
-    Constraints {
-        /// Which.
-        method: &'static str,
-        /// What it can keep to.
-        takes: &'static str,
-    },
-    /// Numbers that have no portfolio.
-    #[error("{0}")]
-    Numbers(String),
-    /// A search without an end.
-    #[error("the search stopped after {iterations} steps with a residual of {residual:.1e}")]
-    Stopped {
-        /// Steps.
-        iterations: usize,
-        /// What was left.
-        residual: f64,
-    },
-}
-
-/// wᵀΣw.
-#[must_use]
-pub fn variance(covariance: &Mat<f64>, weights: &[f64]) -> f64 {
-    dot(&product(covariance, weights), weights)
-}
-
-/// Σw.
-#[must_use]
-pub fn product(covariance: &Mat<f64>, weights: &[f64]) -> Vec<f64> {
-    // by columns, as the matrix lies
-    let mut sums = vec![0.0; weights.len()];
-    for (j, weight) in weights.iter().enumerate().filter(|(_, weight)| **weight != 0.0) {
-        sums.iter_mut().zip(covariance.col(j).iter()).for_each(|(sum, c)| *sum += c * weight);
-    }
-    sums
-}
 
 /// Least variance, costs added where there are any.
 ///
@@ -110,21 +63,6 @@ fn best(
         }
     };
     ended(found, || constraints.conflict(estimates))
-}
-
-/// Turns a status into an outcome.
-pub(super) fn ended(
-    found: Solution,
-    conflict: impl FnOnce() -> Conflict,
-) -> Result<Solution, AllocationError> {
-    match found.status {
-        Status::Optimal => Ok(found),
-        Status::Infeasible => Err(conflict().into()),
-        Status::Stopped => Err(AllocationError::Stopped {
-            iterations: found.iterations,
-            residual: found.certificate.kkt_residual,
-        }),
-    }
 }
 
 /// Greatest (mean − rate)/deviation.

@@ -5,8 +5,8 @@
 //! Posterior: μ + τΣPᵀ(PτΣPᵀ + Ω)⁻¹(q − Pμ) and Σ + τΣ − τΣPᵀ(…)⁻¹PτΣ.
 //! A view is one line: `A = 0.01`, `A - B = 0.002`, `0.5*A + 0.5*B - C == 0.001 @ 0.8`.
 
-use super::problem::Estimates;
-use super::quadratic::{AllocationError, product};
+use super::allocation::AllocationError;
+use super::problem::{Estimates, product};
 use faer::Mat;
 use faer::linalg::solvers::Solve;
 

@@ -11,6 +11,7 @@ use crate::compute::garch_paths::{Asset, Compounding, Dependence, JobError, Path
 use crate::history::Panel;
 use crate::maths::linear::{CholeskyError, cholesky};
 use crate::maths::special::ln_gamma;
+use crate::model::covariance::{CovarianceError, Estimator, correlations, covariance};
 use crate::model::garch::{self, Family, Fit, FitError, Spec, Volatility};
 use serde::Serialize;
 
@@ -73,6 +74,9 @@ pub enum ProcessError {
         /// Which factor that is.
         named: String,
     },
+    /// A covariance that cannot be estimated.
+    #[error(transparent)]
+    Covariance(#[from] CovarianceError),
     /// A job that the kernel refuses.
     #[error(transparent)]
     Job(#[from] JobError),
@@ -167,7 +171,7 @@ pub fn given(mean: f64, volatility: f64, walk: Walk) -> Result<Process, ProcessE
 }
 
 fn steady(model: Model, returns: &Panel, walk: Walk) -> Result<Process, ProcessError> {
-    let (means, deviations, correlations) = moments(returns);
+    let (means, deviations, correlations) = moments(returns)?;
     let mean = |at: usize| if walk.mean { means[at] } else { 0.0 };
     let assets: Vec<Asset> =
         (0..means.len()).map(|at| Asset::constant(mean(at), deviations[at])).collect();
@@ -210,7 +214,7 @@ fn volatile(model: Model, returns: &Panel, walk: Walk) -> Result<Process, Proces
         }
     };
     let assets: Vec<Asset> = fits.iter().map(asset).collect();
-    let residuals: Vec<&[f64]> = fits.iter().map(|fit| &fit.standardised[..]).collect();
+    let residuals: Vec<Vec<f64>> = fits.iter().map(|fit| fit.standardised.clone()).collect();
     let (shocks, dependence, nu) = match model {
         Model::Filtered => {
             let rows = fits.iter().flat_map(|fit| centred(&fit.standardised)).collect();
@@ -218,16 +222,13 @@ fn volatile(model: Model, returns: &Panel, walk: Walk) -> Result<Process, Proces
             (Shocks::Days { rows, days }, Dependence::Independent, None)
         }
         _ => {
-            let correlations = correlations_of(&residuals);
+            let correlations = correlations_of(&residuals)?.1;
             let dependence = dependence(&correlations, returns)?;
             let nu = match (model, walk.nu, fits.len()) {
                 (Model::Garch, ..) => None,
                 (_, Some(nu), _) => Some(nu),
                 (_, None, 1) => Some(fits[0].parameters.nu),
-                (_, None, _) => {
-                    let owned: Vec<Vec<f64>> = residuals.iter().map(|r| r.to_vec()).collect();
-                    Some(freedom(&owned, &correlations, returns)?)
-                }
+                (_, None, _) => Some(freedom(&residuals, &correlations, returns)?),
             };
             (shocks_of(nu, assets.len())?, dependence, nu)
         }
@@ -269,36 +270,23 @@ fn centred(residuals: &[f64]) -> Vec<f32> {
 }
 
 /// Means, sample deviations (ddof 1) and correlations, rows in one piece.
-fn moments(returns: &Panel) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+fn moments(returns: &Panel) -> Result<Moments, CovarianceError> {
     let n = returns.rows() as f64;
-    let mean = |column: &Vec<f64>| column.iter().sum::<f64>() / n;
-    let means: Vec<f64> = returns.columns().iter().map(mean).collect();
-    let deviation = |(column, mean): (&Vec<f64>, &f64)| {
-        (column.iter().map(|r| (r - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt()
-    };
-    let deviations: Vec<f64> = returns.columns().iter().zip(&means).map(deviation).collect();
-    let columns: Vec<&[f64]> = returns.columns().iter().map(|column| &column[..]).collect();
-    let correlations = correlations_of(&columns);
-    (means, deviations, correlations)
+    let means = returns.columns().iter().map(|column| column.iter().sum::<f64>() / n).collect();
+    let (deviations, correlations) = correlations_of(returns.columns())?;
+    Ok((means, deviations, correlations))
 }
 
-fn correlations_of(columns: &[&[f64]]) -> Vec<f64> {
-    let size = columns.len();
-    let centre = |column: &&[f64]| {
-        let mean = column.iter().sum::<f64>() / column.len() as f64;
-        let moved: Vec<f64> = column.iter().map(|x| x - mean).collect();
-        let length = moved.iter().map(|x| x * x).sum::<f64>().sqrt();
-        moved.into_iter().map(|x| x / length).collect::<Vec<f64>>()
-    };
-    let units: Vec<Vec<f64>> = columns.iter().map(centre).collect();
-    let mut matrix = vec![1.0; size * size];
-    for i in 0..size {
-        for j in 0..i {
-            let dot: f64 = units[i].iter().zip(&units[j]).map(|(a, b)| a * b).sum();
-            (matrix[i * size + j], matrix[j * size + i]) = (dot, dot);
-        }
-    }
-    matrix
+type Moments = (Vec<f64>, Vec<f64>, Vec<f64>);
+
+/// Sample deviations and correlations.
+fn correlations_of(columns: &[Vec<f64>]) -> Result<(Vec<f64>, Vec<f64>), CovarianceError> {
+    let sample = covariance(columns, Estimator::Sample)?;
+    let (deviations, matrix) = correlations(&sample.matrix)?;
+    let n = deviations.len();
+    // symmetric, so columns are rows
+    let entries = (0..n).flat_map(|j| (0..n).map(move |i| (i, j)));
+    Ok((deviations, entries.map(|at| matrix[at]).collect()))
 }
 
 fn standardised(returns: &Panel, means: &[f64], deviations: &[f64]) -> Vec<Vec<f64>> {

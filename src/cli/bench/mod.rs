@@ -68,7 +68,7 @@ pub enum BenchError {
     History(#[from] crate::cli::history::HistoryFailure),
     /// The allocation.
     #[error(transparent)]
-    Allocation(#[from] crate::portfolio::quadratic::AllocationError),
+    Allocation(#[from] crate::portfolio::allocation::AllocationError),
     /// The CPU asked for.
     #[error(transparent)]
     Pin(#[from] PinError),

@@ -5,7 +5,7 @@ use crate::cli::series::{Kind, SeriesArgs};
 use crate::host::clock::process_time;
 use crate::portfolio::allocation::Allocation;
 use crate::portfolio::problem::{Constraints, Estimates};
-use crate::portfolio::shortfall::{Warm, min_cvar};
+use crate::portfolio::shortfall::min_cvar;
 use clap::{Args, ValueEnum};
 use faer::Mat;
 use serde::Serialize;
@@ -92,7 +92,7 @@ pub fn run(args: &PortfolioArgs, out: &mut dyn Write) -> Result<(), BenchError> 
         covariance: Mat::zeros(n, n),
     };
     let constraints = Constraints::long_only(n);
-    let time = |columns: &[Vec<f64>], warm: Option<&Warm>| {
+    let time = |columns: &[Vec<f64>], warm: Option<&[f64]>| {
         let mut runs: Vec<(f64, Allocation)> = Vec::new();
         for _ in 0..RUNS {
             let began = process_time();
@@ -102,8 +102,7 @@ pub fn run(args: &PortfolioArgs, out: &mut dyn Write) -> Result<(), BenchError> 
         Ok::<_, BenchError>(runs)
     };
     let cold = time(&before, None)?;
-    let start = Warm { weights: cold[0].1.weights.clone() };
-    let warm = time(&after, Some(&start))?;
+    let warm = time(&after, Some(&cold[0].1.weights))?;
     let report = Report {
         case: "mean-cvar",
         level: args.level,

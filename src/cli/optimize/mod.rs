@@ -11,10 +11,10 @@ use crate::history::Repairs;
 use crate::host::clock::process_time;
 use crate::maths::programme::{Certificate, Status};
 use crate::model::covariance::{CovarianceError, Estimator, covariance};
-use crate::portfolio::allocation::{Allocation, Objective};
+use crate::portfolio::allocation::{Allocation, AllocationError};
 use crate::portfolio::hierarchy::{self, LeafOrder, Linkage};
-use crate::portfolio::problem::{Constraints, Estimates};
-use crate::portfolio::quadratic::{self, AllocationError, variance};
+use crate::portfolio::problem::{Constraints, Estimates, product, variance};
+use crate::portfolio::quadratic;
 use crate::portfolio::views::{Prior, View, black_litterman};
 use crate::portfolio::{growth, parity, shortfall};
 use clap::{Args, ValueEnum};
@@ -261,7 +261,7 @@ fn report(args: &OptimizeArgs, series: &Series, began: f64) -> Result<Report, Op
     let allocation = allocate(args, &estimates, columns, &constraints)?;
     let cpu_ms = 1e3 * (process_time() - began);
     let weights = &allocation.weights;
-    let slope = quadratic::product(&estimates.covariance, weights);
+    let slope = product(&estimates.covariance, weights);
     let whole = variance(&estimates.covariance, weights);
     let named = |values: Vec<f64>| estimates.assets.iter().cloned().zip(values).collect();
     let share = |(w, s): (&f64, &f64)| if whole > 0.0 { w * s / whole } else { 0.0 };
@@ -367,15 +367,7 @@ fn allocate(
         Method::MinCvar => shortfall::min_cvar(estimates, columns, constraints, args.level, None)?,
         Method::Kelly => {
             let fraction = positive("fraction", args.fraction)?;
-            let mut found = growth::kelly(
-                estimates,
-                columns,
-                constraints,
-                !args.constraints.has_cash(),
-                fraction,
-            )?;
-            found.objective = Objective { name: "growth", ..found.objective };
-            found
+            growth::kelly(estimates, columns, constraints, !args.constraints.has_cash(), fraction)?
         }
     })
 }

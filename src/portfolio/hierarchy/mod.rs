@@ -14,9 +14,9 @@ pub mod linkage;
 #[cfg(test)]
 mod tests;
 
-use super::allocation::Allocation;
-use super::problem::{Constraints, Estimates};
-use super::quadratic::{AllocationError, min_variance, variance};
+use super::allocation::{Allocation, AllocationError};
+use super::problem::{Constraints, Estimates, variance};
+use super::quadratic::min_variance;
 use crate::model::covariance::correlations;
 use faer::Mat;
 pub use linkage::{Linkage, Tree};
@@ -173,7 +173,7 @@ pub fn nco(
         cluster.iter().zip(&found.weights).for_each(|(&i, w)| weights[i] = *w);
     }
     let rows: Vec<Vec<f64>> =
-        within.iter().map(|weights| super::quadratic::product(covariance, weights)).collect();
+        within.iter().map(|weights| super::problem::product(covariance, weights)).collect();
     let between = Mat::from_fn(clusters.len(), clusters.len(), |a, b| {
         crate::maths::programme::dot(&rows[a], &within[b])
     });

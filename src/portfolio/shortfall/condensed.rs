@@ -7,7 +7,7 @@
 //! than those held. While many scenarios are new, the tail of the new weights replaces the old one; once few
 //! are, they join, and tight solves follow until the vertex that the duals name is proven on all scenarios.
 
-use super::{Warm, dot_at, feasible, losses, proven, shortfall, sum};
+use super::{dot_at, feasible, losses, proven, shortfall};
 use crate::maths::programme::{Status, dot};
 use crate::portfolio::allocation::Allocation;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
@@ -59,7 +59,7 @@ struct Inner {
 }
 
 /// Solves the problem.
-pub(super) fn solve(columns: &[Vec<f64>], level: f64, warm: Option<&Warm>) -> Allocation {
+pub(super) fn solve(columns: &[Vec<f64>], level: f64, warm: Option<&[f64]>) -> Allocation {
     let n = columns.len();
     let tail = (1.0 - level) * columns[0].len() as f64;
     let k = 1.0 / tail;
@@ -101,14 +101,14 @@ pub(super) fn solve(columns: &[Vec<f64>], level: f64, warm: Option<&Warm>) -> Al
 }
 
 /// The scenarios of the worst tail and the assets that lose least in it.
-fn first(columns: &[Vec<f64>], tail: f64, warm: Option<&Warm>) -> Play {
+fn first(columns: &[Vec<f64>], tail: f64, warm: Option<&[f64]>) -> Play {
     let n = columns.len();
     let size = |losses: &[f64], scenarios: &[u32]| {
         scenarios.iter().map(|&s| losses[s as usize]).sum::<f64>() / scenarios.len() as f64
     };
-    if let Some(warm) = warm.filter(|warm| warm.weights.len() == n) {
-        let losses = losses(columns, &warm.weights);
-        let assets = (0..n).filter(|&i| warm.weights[i] > NOTHING).collect();
+    if let Some(warm) = warm.filter(|warm| warm.len() == n) {
+        let losses = losses(columns, warm);
+        let assets = (0..n).filter(|&i| warm[i] > NOTHING).collect();
         let scenarios = worst(&losses, (TAILS_WARM * tail).ceil() as usize);
         return Play { size: size(&losses, &scenarios), scenarios, assets };
     }
@@ -251,8 +251,8 @@ fn interior(columns: &[Vec<f64>], play: &Play, k: f64, scale: f64, tolerance: f6
         };
         let residual_w: Vec<f64> =
             (0..n).map(|j| at.eta - dot(column(j), &at.y) - at.z[j]).collect();
-        let residual_a = 1.0 - sum(&at.y);
-        let residual_e = sum(&at.w) - 1.0;
+        let residual_a = 1.0 - at.y.iter().sum::<f64>();
+        let residual_e = at.w.iter().sum::<f64>() - 1.0;
         let gap = dot(&at.v, &at.y) + dot(&at.u, &at.q) + dot(&at.w, &at.z);
         let count = (2 * m + n) as f64;
         let mean = gap / count;
@@ -306,7 +306,7 @@ fn interior(columns: &[Vec<f64>], play: &Play, k: f64, scale: f64, tolerance: f6
                 if j < n {
                     dot(column(j), &e) - residual_w[j] + of_w(j) / at.w[j]
                 } else {
-                    sum(&e) - residual_a
+                    e.iter().sum::<f64>() - residual_a
                 }
             });
             factor.solve_in_place(&mut x);
@@ -359,7 +359,7 @@ fn interior(columns: &[Vec<f64>], play: &Play, k: f64, scale: f64, tolerance: f6
             break;
         }
     }
-    let whole = sum(&at.w);
+    let whole = at.w.iter().sum::<f64>();
     let weights = at.w.iter().map(|w| w / whole).collect();
     Inner { weights, alpha: at.alpha / scale, y: at.y, steps }
 }

@@ -5,9 +5,8 @@
 
 use super::{losses, shortfall};
 use crate::maths::programme::{Certificate, Convex, Quadratic, Status, solve as programme};
-use crate::portfolio::allocation::{Allocation, Objective};
+use crate::portfolio::allocation::{Allocation, AllocationError, Objective, ended};
 use crate::portfolio::problem::{Constraints, Estimates, WithCosts};
-use crate::portfolio::quadratic::{AllocationError, ended};
 use faer::Mat;
 
 const ROUNDS_MAX: usize = 30;

@@ -14,9 +14,8 @@ mod general;
 #[cfg(test)]
 mod tests;
 
-use super::allocation::{Allocation, Objective};
+use super::allocation::{Allocation, AllocationError, Objective};
 use super::problem::{Constraints, Estimates};
-use super::quadratic::AllocationError;
 use crate::maths::programme::{Certificate, Status};
 
 /// Gap, relative to the objective, that counts as proven.
@@ -56,14 +55,7 @@ pub fn shortfall(losses: &[f64], level: f64) -> (f64, f64) {
     (alpha, alpha + excess / tail)
 }
 
-/// Where a search begins.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Warm {
-    /// Weights of a problem nearby.
-    pub weights: Vec<f64>,
-}
-
-/// Least CVaR at a level; `warm` is a solution nearby.
+/// Least CVaR at a level; `warm` are the weights of a problem nearby.
 ///
 /// # Errors
 /// Constraints that conflict, or too few scenarios for the level.
@@ -72,7 +64,7 @@ pub fn min_cvar(
     columns: &[Vec<f64>],
     constraints: &Constraints,
     level: f64,
-    warm: Option<&Warm>,
+    warm: Option<&[f64]>,
 ) -> Result<Allocation, AllocationError> {
     let scenarios = columns[0].len();
     if !(level > 0.0 && level < 1.0) {
@@ -96,7 +88,8 @@ pub fn min_cvar(
     general::solve(estimates, columns, constraints, level)
 }
 
-/// The allocation of weights and duals, judged on all scenarios. `duals` are y by scenario.
+/// The allocation of weights and duals, judged on all scenarios. `duals` are y by scenario. The residual is the
+/// relative gap: weights and duals are feasible by making, so the gap is all that is left to prove.
 fn proven(
     columns: &[Vec<f64>],
     level: f64,
@@ -151,9 +144,4 @@ fn dot_at(values: &[f64], column: &[f64], places: &[u32]) -> f64 {
         }
     }
     (sums[0] + sums[2]) + (sums[1] + sums[3]) + rest
-}
-
-/// Σ of a slice.
-fn sum(values: &[f64]) -> f64 {
-    values.chunks(8).map(|eight| eight.iter().sum::<f64>()).sum()
 }
