@@ -27,6 +27,8 @@ pub struct Minimum {
 const SLOPE_MIN: f64 = 1e-9;
 /// A step that promises to lower the value by less than this share of it lowers nothing that f64 can tell.
 const PROMISE_MIN: f64 = 5e-16;
+/// Where no step lowers the value although this share of it was promised, the value's rounding is in the way.
+const NOISE: f64 = 1e-12;
 /// Wolfe's constants: sufficient decrease, curvature.
 const DECREASE: f64 = 1e-4;
 const CURVATURE: f64 = 0.9;
@@ -39,50 +41,108 @@ pub fn bfgs(
     start: &[f64],
     steps_max: usize,
 ) -> Minimum {
-    let n = start.len();
-    let mut here = Point::at(start.to_vec(), &mut f);
-    let mut inverse = identity(n);
-    let mut fresh = true;
-    for steps in 0..steps_max {
-        let scale = here.value.abs().max(1.0);
-        if here.slope.iter().all(|g| g.abs() <= SLOPE_MIN * scale) {
-            return here.minimum(steps, Status::Converged);
+    let mut search = Search::new(&mut f, start, None);
+    let status = search.run(&mut f, steps_max);
+    search.minimum(status)
+}
+
+/// A search that can be left and gone on with.
+pub struct Search {
+    here: Point,
+    /// The inverse of the matrix of second derivatives, as far as it is known.
+    inverse: Vec<Vec<f64>>,
+    /// Nothing is known of it.
+    is_fresh: bool,
+    steps: usize,
+}
+
+impl Search {
+    /// At its start, with what is known of the curvature there: the inverse of the matrix of second
+    /// derivatives, or of something near it.
+    pub fn new(
+        f: &mut impl FnMut(&[f64], &mut [f64]) -> f64,
+        start: &[f64],
+        inverse: Option<Vec<Vec<f64>>>,
+    ) -> Search {
+        let is_fresh = inverse.is_none();
+        let inverse = inverse.unwrap_or_else(|| identity(start.len()));
+        Search { here: Point::at(start.to_vec(), f), inverse, is_fresh, steps: 0 }
+    }
+
+    /// The lowest value so far.
+    #[must_use]
+    pub fn value(&self) -> f64 {
+        self.here.value
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn minimum(self, status: Status) -> Minimum {
+        Minimum { point: self.here.x, value: self.here.value, steps: self.steps, status }
+    }
+
+    /// Takes at most so many steps.
+    pub fn run(&mut self, f: &mut impl FnMut(&[f64], &mut [f64]) -> f64, steps: usize) -> Status {
+        for _ in 0..steps {
+            if let Some(status) = self.step(f) {
+                return status;
+            }
+            self.steps += 1;
         }
-        let mut direction = times(&inverse, &here.slope, -1.0);
-        if dot(&direction, &here.slope) >= 0.0 {
-            inverse = identity(n);
-            fresh = true;
-            direction = here.slope.iter().map(|g| -g).collect();
+        Status::StepLimit
+    }
+
+    /// One step; a status where there is none to take.
+    fn step(&mut self, f: &mut impl FnMut(&[f64], &mut [f64]) -> f64) -> Option<Status> {
+        let scale = self.here.value.abs().max(1.0);
+        if self.here.slope.iter().all(|g| g.abs() <= SLOPE_MIN * scale) {
+            return Some(Status::Converged);
+        }
+        let mut direction = times(&self.inverse, &self.here.slope, -1.0);
+        if dot(&direction, &self.here.slope) >= 0.0 {
+            self.forget();
+            direction = self.here.slope.iter().map(|g| -g).collect();
         }
         // half of Newton's decrement: what is left to win, as far as the curvature is known
-        if !fresh && 0.5 * dot(&direction, &here.slope).abs() < PROMISE_MIN * scale {
-            return here.minimum(steps, Status::Converged);
+        let promise = 0.5 * dot(&direction, &self.here.slope).abs();
+        if !self.is_fresh && promise < PROMISE_MIN * scale {
+            return Some(Status::Converged);
         }
         // the first step of a fresh matrix has no scale of its own
         let length = dot(&direction, &direction).sqrt();
-        let first = if fresh { (1.0 / length).min(1.0) } else { 1.0 };
-        let Some(next) = search(&mut f, &here, &direction, first) else {
-            if fresh {
-                return here.minimum(steps, Status::Converged);
-            }
-            inverse = identity(n);
-            fresh = true;
-            continue;
+        let first = if self.is_fresh { (1.0 / length).min(1.0) } else { 1.0 };
+        let Some(next) = search(f, &self.here, &direction, first) else {
+            let is_done = self.is_fresh || promise < NOISE * scale;
+            self.forget();
+            return is_done.then_some(Status::Converged);
         };
-        let moved: Vec<f64> = next.x.iter().zip(&here.x).map(|(a, b)| a - b).collect();
-        let turned: Vec<f64> = next.slope.iter().zip(&here.slope).map(|(a, b)| a - b).collect();
-        let curvature = dot(&moved, &turned);
-        if curvature > 1e-14 * dot(&turned, &turned).sqrt() * dot(&moved, &moved).sqrt() {
-            if fresh {
-                let size = curvature / dot(&turned, &turned);
-                inverse.iter_mut().for_each(|row| row.iter_mut().for_each(|h| *h *= size));
-            }
-            update(&mut inverse, &moved, &turned, curvature);
-            fresh = false;
-        }
-        here = next;
+        self.learn(&next);
+        self.here = next;
+        None
     }
-    here.minimum(steps_max, Status::StepLimit)
+
+    fn forget(&mut self) {
+        self.inverse = identity(self.here.x.len());
+        self.is_fresh = true;
+    }
+
+    /// What a step says about the curvature.
+    fn learn(&mut self, next: &Point) {
+        let apart =
+            |a: &[f64], b: &[f64]| -> Vec<f64> { a.iter().zip(b).map(|(a, b)| a - b).collect() };
+        let moved = apart(&next.x, &self.here.x);
+        let turned = apart(&next.slope, &self.here.slope);
+        let curvature = dot(&moved, &turned);
+        if curvature <= 1e-14 * dot(&turned, &turned).sqrt() * dot(&moved, &moved).sqrt() {
+            return;
+        }
+        if self.is_fresh {
+            let size = curvature / dot(&turned, &turned);
+            self.inverse.iter_mut().for_each(|row| row.iter_mut().for_each(|h| *h *= size));
+        }
+        update(&mut self.inverse, &moved, &turned, curvature);
+        self.is_fresh = false;
+    }
 }
 
 struct Point {
@@ -97,10 +157,6 @@ impl Point {
         let value = f(&x, &mut slope);
         let known = value.is_finite() && slope.iter().all(|g| g.is_finite());
         Point { x, value: if known { value } else { f64::INFINITY }, slope }
-    }
-
-    fn minimum(self, steps: usize, status: Status) -> Minimum {
-        Minimum { point: self.x, value: self.value, steps, status }
     }
 }
 
@@ -186,6 +242,26 @@ mod tests {
         let found = bfgs(valley, &[-1.2, 1.0], 200);
         assert_eq!(found.status, Status::Converged);
         assert!(found.point.iter().all(|x| (x - 1.0).abs() < 1e-6), "{found:?}");
+    }
+
+    #[test]
+    fn known_curvature_is_used_and_a_search_goes_on() {
+        // ½(4x² + y²): with its curvature known, one step and no more
+        let mut bowl = |x: &[f64], slope: &mut [f64]| {
+            (slope[0], slope[1]) = (4.0 * x[0], x[1]);
+            2.0 * x[0] * x[0] + 0.5 * x[1] * x[1]
+        };
+        let inverse = vec![vec![0.25, 0.0], vec![0.0, 1.0]];
+        let mut known = Search::new(&mut bowl, &[3.0, -5.0], Some(inverse));
+        assert_eq!(known.run(&mut bowl, 1), Status::StepLimit);
+        assert!(known.value() < 1e-28);
+        assert_eq!(known.run(&mut bowl, 1), Status::Converged);
+        let mut unknown = Search::new(&mut bowl, &[3.0, -5.0], None);
+        assert_eq!(unknown.run(&mut bowl, 1), Status::StepLimit);
+        assert!(unknown.value() > 1e-3);
+        let whole = bfgs(&mut bowl, &[3.0, -5.0], 50);
+        let status = unknown.run(&mut bowl, 49);
+        assert_eq!(unknown.minimum(status), whole);
     }
 
     #[test]

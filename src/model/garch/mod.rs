@@ -7,7 +7,8 @@
 //! Shocks are standardised to variance one. The first variance, as the Python library arch starts:
 //! ω + (α + γ/2 + β)·b (EGARCH: ω + β·ln b), b the exponentially weighted mean (factor 0.94) of the first 75
 //! squared demeaned returns; or the mean square of the sample; or the level that the process tends to.
-//! The search runs from several starts over unbounded parameters (`free`) with the exact gradient (`path`).
+//! The search runs from several starts over unbounded parameters (`free`) with the exact gradient (`path`), its
+//! first idea of the curvature the scores' second moments.
 //! Outcome is not an error: `converged` says how it ended, `boundary` what limits it stands at.
 
 mod errors;
@@ -19,7 +20,9 @@ mod shock;
 pub use errors::StandardErrors;
 pub use shock::Family;
 
-use crate::maths::minimise::{Status, bfgs};
+use crate::maths::minimise::{Search, Status};
+use faer::linalg::solvers::DenseSolveCore;
+use faer::{Mat, Side};
 use free::{Free, NU_MAX, NU_MIN, Scale};
 use path::Series;
 use shock::Shock;
@@ -31,8 +34,10 @@ const BACKCAST: usize = 75;
 const BACKCAST_FACTOR: f64 = 0.94;
 const STEPS_MAX: usize = 400;
 /// Steps of each start before the better one goes on alone, and returns from which on it does.
-const STEPS_AHEAD: usize = 12;
+const STEPS_AHEAD: usize = 6;
 const SHORT: usize = 2_000;
+/// Returns, the first ones, whose scores say what the curvature at a start is like.
+const INFORMATION: usize = 1_000;
 /// Nearer than this a limit counts as reached.
 const AT_LIMIT: f64 = 1e-5;
 
@@ -227,11 +232,48 @@ pub fn fit(returns: &[f64], spec: Spec) -> Result<Fit, FitError> {
     // short series have several peaks: two starts run to their ends; long ones have one in sight soon
     let is_short = returns.len() <= SHORT;
     let steps = if is_short { STEPS_MAX } else { STEPS_AHEAD };
-    let ahead = [0, 2].map(|at: usize| bfgs(&mut objective, &starts[at].1, steps));
-    let better = if ahead[1].value < ahead[0].value { &ahead[1] } else { &ahead[0] };
-    let found = bfgs(&mut objective, &better.point, STEPS_MAX);
+    let [mut first, mut second] = [0, 2].map(|at: usize| {
+        let start = &starts[at].1;
+        let known = inverse_information(&series, start, spec, &scale);
+        let mut search = Search::new(&mut objective, start, known);
+        search.run(&mut objective, steps);
+        search
+    });
+    let better = if second.value() < first.value() { &mut second } else { &mut first };
+    let status = better.run(&mut objective, STEPS_MAX);
+    let found = if second.value() < first.value() { second } else { first }.minimum(status);
     let parameters = Free::of(&found.point, spec, &scale).parameters;
     Ok(filter(&series, spec, &parameters, found.status == Status::Converged))
+}
+
+/// The inverse of the scores' second moments at a point, near the curvature of minus the mean log likelihood
+/// (Berndt, Hall, Hall and Hausman 1974); None where they say nothing.
+fn inverse_information(
+    series: &Series,
+    point: &[f64],
+    spec: Spec,
+    scale: &Scale,
+) -> Option<Vec<Vec<f64>>> {
+    let some = series.returns.len().min(INFORMATION);
+    let series = Series { returns: &series.returns[..some], ..*series };
+    let free = Free::of(point, spec, scale);
+    let size = point.len();
+    let mut score = vec![0.0; size];
+    let mut moments = Mat::<f64>::zeros(size, size);
+    series.walk(&free.parameters, |step| {
+        free.chain(&step.slopes, &mut score);
+        for (i, a) in score.iter().enumerate() {
+            for (j, b) in score[..=i].iter().enumerate() {
+                moments[(i, j)] += a * b / some as f64;
+            }
+        }
+    });
+    let trace: f64 = (0..size).map(|k| moments[(k, k)]).sum();
+    (0..size).for_each(|k| moments[(k, k)] += 1e-6 * trace);
+    let inverse = moments.llt(Side::Lower).ok()?.inverse();
+    let rows: Vec<Vec<f64>> =
+        (0..size).map(|i| (0..size).map(|j| inverse[(i, j)]).collect()).collect();
+    rows.iter().flatten().all(|x| x.is_finite()).then_some(rows)
 }
 
 /// The same with given parameters: nothing is searched.
