@@ -1,25 +1,17 @@
 //! `bot4 book` against the reference facts computed by slow independent code, on every Binance
 //! capture of `../shared/data` (or `BOT4_SHARED`); a counted skip where the folder is absent.
 
+mod shared_folder;
+
 use bot4::cli::book::{FileFacts, Mode, Start, SymbolFacts, rebuild};
 use serde_json::Value;
+use shared_folder::{json, shared};
 use std::path::PathBuf;
 
-fn shared() -> Option<PathBuf> {
-    let folder = std::env::var_os("BOT4_SHARED").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")),
-        PathBuf::from,
-    );
-    folder.join("data").is_dir().then(|| folder.join("data"))
-}
-
 fn reference(test: &str) -> Option<(PathBuf, Value)> {
-    let Some(data) = shared() else {
-        eprintln!("SKIPPED (1): {test}: no shared data");
-        return None;
-    };
-    let text = std::fs::read_to_string(data.join("expected_shared.json")).expect("readable");
-    Some((data, serde_json::from_str(&text).expect("the reference is JSON")))
+    let data = shared("data", test)?;
+    let facts = json(&data.join("expected_shared.json"));
+    Some((data, facts))
 }
 
 /// What differs between a rebuilt book and the reference, if anything.

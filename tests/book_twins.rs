@@ -2,6 +2,8 @@
 //! bounds; what the Ladder needs after construction is counted: nothing.
 #![allow(unsafe_code, reason = "a counting allocator is unsafe by its trait")]
 
+mod shared_folder;
+
 use bot4::host::cpu::Simd;
 use bot4::lab::capture::Capture;
 use bot4::market::book::{Book, BookView, Ladder, Touch, Tree, WINDOW_TICKS};
@@ -9,9 +11,9 @@ use bot4::record::{BookTicker, DepthDiff, DepthSnapshot, Level, MarketEvent};
 use bot4::units::{InstrumentId, Lots, Side, Ticks, UnixNanos, VenueId};
 use bot4::venue::binance::decode::Decoder;
 use bot4::venue::binance::decode::infer::GridGuess;
+use shared_folder::shared;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::path::PathBuf;
 
 struct Counting;
 
@@ -43,18 +45,8 @@ const CAPTURES: [&str; 4] = [
 ];
 
 fn captures(test: &str) -> Vec<Capture> {
-    let shared = std::env::var_os("BOT4_SHARED").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")),
-        PathBuf::from,
-    );
-    if !shared.join("data").is_dir() {
-        eprintln!("SKIPPED (1): {test}: no shared data");
-        return Vec::new();
-    }
-    CAPTURES
-        .iter()
-        .map(|name| Capture::load(&shared.join("data").join(name)).expect("a whole capture"))
-        .collect()
+    let Some(data) = shared("data", test) else { return Vec::new() };
+    CAPTURES.iter().map(|name| Capture::load(&data.join(name)).expect("a whole capture")).collect()
 }
 
 /// Hands every event of a capture to `each`.

@@ -1,6 +1,7 @@
 //! The venue in a box on captured streams: as fast as its readers, and with books that bridge.
 
 mod exchange_client;
+mod shared_folder;
 
 use bot4::host::cpu::Simd;
 use bot4::record::MarketEvent;
@@ -11,6 +12,7 @@ use bot4::venue::binance::decode::infer::GridGuess;
 use bot4::venue::binance::session::rest as asking;
 use bot4::venue::binance::sync::{DiffStep, SnapshotStep, Sync};
 use exchange_client::*;
+use shared_folder::shared;
 use std::time::Duration;
 
 /// A small capture: a snapshot, then tickers whose update ids count up.
@@ -69,17 +71,13 @@ fn a_capture_runs_as_fast_as_its_readers_and_then_still_takes_orders() {
 
 #[test]
 fn captured_books_bridge_too() {
-    let beside = || concat!(env!("CARGO_MANIFEST_DIR"), "/../shared").into();
-    let shared = std::env::var_os("BOT4_SHARED").map_or_else(beside, std::path::PathBuf::from);
+    let Some(data) = shared("data", "captured_books_bridge_too") else { return };
     for (family, file) in [
         (Family::Spot, "binance-spot/btcusdt_20240808.gz"),
         (Family::UsdM, "binance-usdm/btcusdt_20240808.gz"),
         (Family::CoinM, "binance-cm/btcusd_perp_20240808.gz"),
     ] {
-        let Ok(capture) = bot4::lab::capture::Capture::load(&shared.join("data").join(file)) else {
-            eprintln!("SKIPPED (1): captured_books_bridge_too: no shared data");
-            return;
-        };
+        let capture = bot4::lab::capture::Capture::load(&data.join(file)).expect("a whole capture");
         // The captures hold sizes off today's grids.
         let mut guess = GridGuess::new(Some(family));
         capture.frames().for_each(|frame| guess.observe(frame.bytes).expect("a real frame"));

@@ -1,25 +1,23 @@
 //! Recurrent networks against a reference in f64 (`../shared/oracle/models`, or `BOT4_SHARED`); a counted
 //! skip where the folder is absent. The error of every precision is printed.
 
+mod shared_folder;
+
 use bot4::compute::attention::attend;
 use bot4::compute::dense::{Dense, LayerWeights, Precision};
 use bot4::compute::{gru, lstm};
 use bot4::host::cpu::Simd;
+use shared_folder::shared;
 use std::collections::HashMap;
 use std::io::Read;
-use std::path::PathBuf;
 
 /// Arrays of a NumPy archive, flat, as f64.
 struct Archive(HashMap<String, Vec<f64>>);
 
 impl Archive {
     fn read(name: &str) -> Option<Archive> {
-        let beside = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared"));
-        let shared = std::env::var_os("BOT4_SHARED").map_or_else(beside, PathBuf::from);
-        let Ok(bytes) = std::fs::read(shared.join("oracle/models").join(name)) else {
-            eprintln!("SKIPPED (1): {name}: no shared oracle");
-            return None;
-        };
+        let path = shared(&format!("oracle/models/{name}"), name)?;
+        let bytes = std::fs::read(path).expect("readable");
         Some(Archive(
             members(&bytes).into_iter().map(|(name, data)| (name, array(&data))).collect(),
         ))

@@ -1,6 +1,8 @@
 //! Allocations, covariances and volatility models against results of well-known libraries and of slow
 //! independent code (`../shared/oracle/portfolio`, or `BOT4_SHARED`); a counted skip where that is absent.
 
+mod shared_folder;
+
 use bot4::history::{self, Panel, ReadSettings, returns};
 use bot4::model::covariance::{Estimator, covariance};
 use bot4::model::garch::{Family, Parameters, Spec, Volatility, evaluate, fit};
@@ -13,26 +15,11 @@ use bot4::portfolio::shortfall::min_cvar;
 use bot4::portfolio::views::{Prior, View, black_litterman};
 use bot4::risk::measures::measure;
 use serde_json::Value;
+use shared_folder::{json, number, shared};
 use std::path::{Path, PathBuf};
 
 fn oracle(test: &str) -> Option<PathBuf> {
-    let beside = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared"));
-    let shared = std::env::var_os("BOT4_SHARED").map_or_else(beside, PathBuf::from);
-    let folder = shared.join("oracle/portfolio");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!("SKIPPED (1): {test}: no shared oracle");
-    None
-}
-
-fn json(path: &Path) -> Value {
-    let text = std::fs::read_to_string(path).expect("readable");
-    serde_json::from_str(&text).expect("the reference is JSON")
-}
-
-fn number(value: &Value) -> f64 {
-    value.as_f64().expect("a number")
+    shared("oracle/portfolio", test)
 }
 
 /// The stocks' returns: all rows, and the last 1 000.

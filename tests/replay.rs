@@ -1,6 +1,8 @@
 //! Promise 1 on real and generated streams: the same inputs give the same orders and the same state,
 //! with and without the venue, with and without AVX2.
 
+mod shared_folder;
+
 use bot4::cli::config::Config;
 use bot4::cli::config::QueueModel;
 use bot4::cli::replay_capture::{ReplayReport, prepare, replay};
@@ -12,26 +14,19 @@ use bot4::lab::exchange::{Exchange, ExchangeSettings};
 use bot4::lab::replay::{self as inputs, Recording};
 use bot4::units::{LaneId, Nanos, UnixNanos, VenueId};
 use bot4::venue::binance::{Family, metadata};
+use shared_folder::shared;
 use std::path::PathBuf;
 
 const LATENCY: Nanos = Nanos(200_000);
 
 fn captures(test: &str) -> Vec<PathBuf> {
-    let folder = std::env::var_os("BOT4_SHARED").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")),
-        PathBuf::from,
-    );
+    let Some(data) = shared("data", test) else { return Vec::new() };
     let names = [
         "binance-usdm/btcusdt_20240808.gz",
         "binance-cm/btcusd_perp_20240808.gz",
         "binance-spot/btcusdt_20240808.gz",
     ];
-    let files: Vec<PathBuf> =
-        names.iter().map(|name| folder.join("data").join(name)).filter(|f| f.exists()).collect();
-    if files.is_empty() {
-        eprintln!("SKIPPED (1): {test}: no shared data");
-    }
-    files
+    names.iter().map(|name| data.join(name)).filter(|file| file.exists()).collect()
 }
 
 fn run(file: &PathBuf, model: QueueModel) -> ReplayReport {

@@ -1,27 +1,15 @@
 //! Histories, volatility models and options against reference results of slow independent code and of the
 //! venue itself, in `../shared/data` (or `BOT4_SHARED`); a counted skip where the folder is absent.
 
+mod shared_folder;
+
 use bot4::history::{self, Panel, ReadSettings, returns};
 use bot4::instrument::option::{Black, Right};
 use bot4::model::garch::{Family, Spec, Volatility, fit};
 use serde_json::Value;
+use shared_folder::{json, shared};
 use std::io::Read;
-use std::path::{Path, PathBuf};
-
-fn data(test: &str) -> Option<PathBuf> {
-    let beside = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared"));
-    let data = std::env::var_os("BOT4_SHARED").map_or_else(beside, PathBuf::from).join("data");
-    if data.is_dir() {
-        return Some(data);
-    }
-    eprintln!("SKIPPED (1): {test}: no shared data");
-    None
-}
-
-fn json(path: &Path) -> Value {
-    let text = std::fs::read_to_string(path).expect("readable");
-    serde_json::from_str(&text).expect("the reference is JSON")
-}
+use std::path::Path;
 
 /// Names, closing prices and reference of every coin.
 fn coins(data: &Path) -> Vec<(String, Panel, Value)> {
@@ -45,7 +33,7 @@ fn close(what: &str, ours: f64, truth: &Value, tolerance: f64) {
 
 #[test]
 fn histories_are_read_as_the_reference_reads_them() {
-    let Some(data) = data("histories") else { return };
+    let Some(data) = shared("data", "histories") else { return };
     let coins = coins(&data);
     assert!(coins.len() >= 10, "only {} coins", coins.len());
     for (name, prices, expected) in coins {
@@ -64,7 +52,7 @@ fn histories_are_read_as_the_reference_reads_them() {
 fn historical_tails_are_the_references() {
     use bot4::compute::device::Choice;
     use bot4::compute::engine::Engine;
-    let Some(data) = data("historical tails") else { return };
+    let Some(data) = shared("data", "historical tails") else { return };
     let engine = Engine::open(Choice::Auto).expect("the CPU is here");
     for (name, prices, expected) in coins(&data) {
         let simple = returns::simple(&prices).expect("more than one row");
@@ -80,7 +68,7 @@ fn historical_tails_are_the_references() {
 
 #[test]
 fn volatility_models_find_what_arch_finds() {
-    let Some(data) = data("volatility models") else { return };
+    let Some(data) = shared("data", "volatility models") else { return };
     let spec = Spec::new(Volatility::Garch, Family::Student);
     for (name, prices, expected) in coins(&data) {
         let logs = returns::logarithmic(&prices).expect("more than one row");
@@ -104,7 +92,7 @@ fn volatility_models_find_what_arch_finds() {
 
 #[test]
 fn a_venues_own_option_marks_are_met() {
-    let Some(data) = data("option marks") else { return };
+    let Some(data) = shared("data", "option marks") else { return };
     let file = std::fs::File::open(data.join("multi-venue-ws/DERIBIT.ws.1.0.gz")).expect("there");
     let mut text = String::new();
     flate2::read::MultiGzDecoder::new(file).read_to_string(&mut text).expect("gzipped text");

@@ -4,11 +4,13 @@
 
 mod bot4_process;
 mod exchange_client;
+mod shared_folder;
 
 use bot4::host::net::NetSettings;
 use bot4::host::uring::UringNet;
 use bot4_process::{Bot4, Ended, Temporary};
 use serde_json::Value;
+use shared_folder::shared;
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 use std::{panic, thread};
@@ -288,13 +290,8 @@ fn a_capture_that_is_none_is_refused_by_file_and_line() {
 
 #[test]
 fn a_real_capture_is_traded_to_its_end() {
-    let beside = || concat!(env!("CARGO_MANIFEST_DIR"), "/../shared").into();
-    let shared = std::env::var_os("BOT4_SHARED").map_or_else(beside, std::path::PathBuf::from);
-    let file = shared.join("data/binance-usdm/btcusdt_20240808.gz");
-    if !file.is_file() {
-        eprintln!("SKIPPED (1): a_real_capture_is_traded_to_its_end: no shared data");
-        return;
-    }
+    let test = "a_real_capture_is_traded_to_its_end";
+    let Some(file) = shared("data/binance-usdm/btcusdt_20240808.gz", test) else { return };
     let file = file.to_str().expect("a plain name");
     let ended = Ended::of(&["run", "--capture", file, "--speed", "max", "--json"]);
     assert_eq!(ended.code, Some(0), "{}", ended.errors);

@@ -2,3 +2,4 @@
 
 pub mod covariance;
 pub mod garch;
+pub mod tails;

@@ -21,6 +21,7 @@
 //! 2012).
 
 use crate::maths::distribution::normal_cdf;
+use crate::maths::statistics::{self, covariance, mean, quantile};
 use serde::Serialize;
 
 /// Fewer say nothing.
@@ -137,25 +138,6 @@ pub enum MeasureError {
     },
 }
 
-/// Linear interpolation between order statistics.
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let place = (sorted.len() - 1) as f64 * share;
-    let low = place as usize;
-    let high = (low + 1).min(sorted.len() - 1);
-    sorted[low] + place.fract() * (sorted[high] - sorted[low])
-}
-
-fn mean(numbers: &[f64]) -> f64 {
-    numbers.iter().sum::<f64>() / numbers.len() as f64
-}
-
-/// Mean of products of deviations, ddof 1.
-fn covariance(a: &[f64], b: &[f64]) -> f64 {
-    let (ma, mb) = (mean(a), mean(b));
-    let products = a.iter().zip(b).map(|(x, y)| (x - ma) * (y - mb));
-    products.sum::<f64>() / (a.len() - 1) as f64
-}
-
 /// Measures simple returns; `rate` is what a period gives without risk.
 ///
 /// # Errors
@@ -178,9 +160,7 @@ pub fn measure(
     let root = calendar.sqrt();
     let excess: Vec<f64> = returns.iter().map(|r| r - rate).collect();
     let (middle, deviation) = (mean(&excess), covariance(returns, returns).sqrt());
-    let moment = |power: i32| excess.iter().map(|x| (x - middle).powi(power)).sum::<f64>() / n;
-    let spread = moment(2);
-    let (skew, kurtosis) = (moment(3) / spread.powf(1.5), moment(4) / (spread * spread) - 3.0);
+    let (_, skew, kurtosis) = statistics::shape(&excess);
     let sum = |pick: &dyn Fn(f64) -> f64, of: &[f64]| of.iter().map(|&x| pick(x)).sum::<f64>();
     let gains = sum(&|x| x.max(0.0), &excess);
     let losses = sum(&|x| (-x).max(0.0), &excess);
@@ -189,12 +169,10 @@ pub fn measure(
     // Mertens: (1 − γ₃·SR + (γ₄ − 1)/4·SR²)/n, γ₄ the plain kurtosis
     let doubt = (1.0 - skew * sharpe + 0.25 * (kurtosis + 2.0) * sharpe * sharpe).max(0.0);
     let error = (doubt / (n - 1.0)).sqrt();
-    let mut sorted = returns.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
+    let sorted = statistics::sorted(returns);
     let tail = |&level: &f64| {
-        let at = quantile(&sorted, 1.0 - level);
-        let beyond: Vec<f64> = sorted.iter().copied().take_while(|&r| r <= at).collect();
-        HistoricalTail { level, var: -at, es: -mean(&beyond) }
+        let (at, beyond) = statistics::lower_tail(&sorted, 1.0 - level);
+        HistoricalTail { level, var: -at, es: -beyond }
     };
     let growth = sum(&|r| r.ln_1p(), returns);
     let cagr = (growth * calendar / n).exp_m1();

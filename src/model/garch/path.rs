@@ -8,7 +8,7 @@ pub(super) const PARAMETERS: usize = 7;
 pub(super) type Slopes = [f64; PARAMETERS];
 
 /// E|z| of a standard normal, which EGARCH takes from |z|: √(2/π).
-const NORMAL_SIZE: f64 = 0.797_884_560_802_865_4;
+pub(super) const NORMAL_SIZE: f64 = 0.797_884_560_802_865_4;
 /// Logarithms of variances beyond which a search has gone astray.
 const LOG_MAX: f64 = 200.0;
 

@@ -88,8 +88,8 @@ pub fn min_cvar(
     general::solve(estimates, columns, constraints, level)
 }
 
-/// The allocation of weights and duals, judged on all scenarios. `duals` are y by scenario. The residual is the
-/// relative gap: weights and duals are feasible by making, so the gap is all that is left to prove.
+/// The allocation of weights and duals, judged on all scenarios. `duals` are y by scenario. The residual
+/// is the relative gap: weights and duals are feasible by making, so the gap is all that is left to prove.
 fn proven(
     columns: &[Vec<f64>],
     level: f64,
