@@ -24,6 +24,10 @@ fn refused(args: &[&str], parts: &[&str]) {
 
 /// Prices of two assets over 400 days, wobbling by a rule.
 fn prices() -> String {
+    prices_of(400)
+}
+
+fn prices_of(days: i64) -> String {
     let mut text = "date,A,B\n".to_owned();
     let (mut a, mut b) = (100.0_f64, 50.0_f64);
     let mut state = 12_345_u32;
@@ -31,7 +35,7 @@ fn prices() -> String {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         f64::from(state >> 8) / f64::from(1 << 24) - 0.5
     };
-    for day in 0..400_i64 {
+    for day in 0..days {
         let (x, y) = (noise(), noise());
         a *= 1.0 + 0.03 * x;
         b *= 1.0 + 0.02 * x + 0.02 * y;
@@ -138,6 +142,7 @@ fn every_method_and_model_measures_a_portfolio() {
         &["--model", "garch-t"],
         &["--model", "gjr"],
         &["--method", "fhs"],
+        &["--model", "gjr-fhs"],
         &["--method", "parametric", "--model", "normal"],
         &["--method", "parametric", "--model", "garch-t"],
     ] {
@@ -156,6 +161,70 @@ fn every_method_and_model_measures_a_portfolio() {
         figures.iter().copied().fold(0.0, f64::max),
     );
     assert!(most / least < 1.6, "methods agree on a calm history: {figures:?}");
+}
+
+#[test]
+fn the_default_model_is_the_one_that_held() {
+    let folder = Folder::new();
+    let portfolio = folder.file("portfolio.toml", PORTFOLIO);
+    let short = folder.file("short.csv", &prices());
+    let found = json(&["--portfolio", &portfolio, "--prices", &short]);
+    assert_eq!(found["model"], "garch-t");
+    assert!(found["notes"].to_string().contains("399 returns are too few"), "{}", found["notes"]);
+    let long = folder.file("long.csv", &prices_of(1_500));
+    let found = json(&["--portfolio", &portfolio, "--prices", &long]);
+    let models = found["evidence"]["models"].as_object().expect("a table");
+    assert_eq!(models.len(), 5);
+    let loss = |name: &str| models[name]["fz0_loss"].as_f64().expect("a loss");
+    let chosen = found["model"].as_str().expect("a name");
+    let passing = models.iter().filter(|(_, row)| row["passes"] == true).count();
+    let open = models.iter().filter(|(_, row)| passing == 0 || row["passes"] == true);
+    assert!(passing == 0 || models[chosen]["passes"] == true, "{found}");
+    assert!(open.into_iter().all(|(name, _)| loss(name) >= loss(chosen)), "{found}");
+    let reason = if passing == 0 { "none of them passes" } else { "that pass" };
+    assert!(found["notes"].to_string().contains(reason), "{}", found["notes"]);
+    // what --model says stands
+    let told = json(&["--portfolio", &portfolio, "--prices", &long, "--model", "garch-t"]);
+    assert!(told["model"] == "garch-t" && told["evidence"].is_null());
+}
+
+#[test]
+fn models_are_compared_on_a_series_and_on_a_portfolio() {
+    let folder = Folder::new();
+    let prices = folder.file("prices.csv", &prices_of(900));
+    let files = ["days.csv", "report.html"].map(|name| format!("{}/{name}", folder.path()));
+    let window = ["--window", "500", "--refit", "50"];
+    let ask = ["compare", "--prices", &prices, "--column", "A", "--days", &files[0]];
+    let found = json(&[&ask[..], &window, &["--report", &files[1]]].concat());
+    assert_eq!((found["n"].as_u64(), found["window"].as_u64()), (Some(399), Some(500)));
+    let models = found["models"].as_object().expect("a table");
+    assert_eq!(models.len(), 12);
+    // what stands in the file is what was judged
+    let days = std::fs::read_to_string(&files[0]).expect("written");
+    let mut lines = days.lines();
+    let head: Vec<&str> = lines.next().expect("a head").split(',').collect();
+    let place = |name: &str| head.iter().position(|column| *column == name).expect("a column");
+    let (r, var) = (place("return"), place("garch-t_var"));
+    let rows: Vec<Vec<f64>> = lines
+        .map(|line| line.split(',').skip(1).map(|x| x.parse().expect("a number")).collect())
+        .collect();
+    let beyond = rows.iter().filter(|row| row[r - 1] < -row[var - 1]).count() as u64;
+    assert_eq!((rows.len(), Some(beyond)), (399, models["garch-t"]["violations"].as_u64()));
+    assert!(std::fs::read_to_string(&files[1]).expect("written").contains("<svg"));
+    let portfolio = folder.file("portfolio.toml", PORTFOLIO);
+    let held = ["compare", "--prices", &prices, "--portfolio", &portfolio, "--models", "gjr-fhs"];
+    let found = json(&[&held[..], &window].concat());
+    assert_eq!((found["best"].as_str(), found["n"].as_u64()), (Some("gjr-fhs"), Some(399)));
+    refused(&["compare", "--prices", &prices], &["several columns", "A, B", "--column"]);
+    refused(&[&held[..], &["--models", "magic"]].concat(), &["magic", "gjr-evt"]);
+    refused(&[&ask[..], &["--window", "900"]].concat(), &["window of 900", "--window"]);
+    refused(&[&ask[..], &["--window", "10"]].concat(), &["a window of 10", "50"]);
+    refused(&[&ask[..], &["--level", "0.2"]].concat(), &["--level 0.2"]);
+    refused(&["compare", "--returns", "nowhere.csv"], &["nowhere.csv"]);
+    refused(&["compare"], &["--prices", "--returns"]);
+    let nowhere = format!("{}/no/days.csv", folder.path());
+    let lost = ["compare", "--prices", &prices, "--column", "A", "--days", &nowhere];
+    refused(&[&lost[..], &window].concat(), &["no/days.csv", "cannot be written"]);
 }
 
 #[test]

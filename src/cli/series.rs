@@ -52,6 +52,11 @@ impl SeriesArgs {
         !self.returns.is_empty()
     }
 
+    /// The arguments that name prices.
+    pub fn history(&self) -> &HistoryArgs {
+        &self.history
+    }
+
     /// Reads the series; at least `needed` returns, of one column where `column` names it.
     ///
     /// # Errors

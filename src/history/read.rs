@@ -67,7 +67,7 @@ pub enum ReadError {
         error: PanelError,
     },
     /// No file.
-    #[error("no history: give --prices FILE")]
+    #[error("no history: give --prices FILE, or --returns FILE where the command takes returns")]
     None,
 }
 

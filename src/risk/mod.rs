@@ -3,10 +3,11 @@
 //! `holdings` turns a portfolio and a history into what kernels revalue; `process` fits what moves the
 //! factors; `value_at_risk` puts the two together and measures the tail, by plain paths or by a `reduction`
 //! of their variance, whose `sample` says how it errs; `forecast` says the next period's tail day after
-//! day and `backtest` whether it held; `stress` values stated scenarios; `measures` says what a series of
-//! returns achieved.
+//! day, `backtest` whether it held, `evidence` which model that speaks for; `stress` values stated
+//! scenarios; `measures` says what a series of returns achieved.
 
 pub mod backtest;
+pub mod evidence;
 pub mod forecast;
 pub mod holdings;
 pub mod measures;

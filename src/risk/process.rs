@@ -5,7 +5,7 @@
 //! - `garch`, `garch-t`, `gjr`: each factor's 100·log returns by its own model, shocks normal (`garch`) or
 //!   Student's t, correlated as the standardised residuals are (constant conditional correlation,
 //!   Bollerslev 1990), with one ν for all by maximum likelihood;
-//! - `fhs`: the same volatilities, shocks drawn from days of standardised residuals.
+//! - `fhs`, `gjr-fhs`: volatilities of `garch` and `gjr`, shocks drawn from days of standardised residuals.
 
 use crate::compute::garch_paths::{Asset, Compounding, Dependence, JobError, Paths, Shocks};
 use crate::history::Panel;
@@ -28,8 +28,10 @@ pub enum Model {
     GarchT,
     /// GJR, Student's t.
     Gjr,
-    /// Filtered historical simulation.
+    /// Filtered historical simulation: GARCH, fitted with normal shocks.
     Filtered,
+    /// The same by GJR, fitted with Student's t.
+    FilteredGjr,
 }
 
 impl Model {
@@ -40,9 +42,11 @@ impl Model {
     }
 
     const fn spec(self) -> Spec {
-        let volatility =
-            if matches!(self, Model::Gjr) { Volatility::Gjr } else { Volatility::Garch };
-        let family = if matches!(self, Model::Garch) { Family::Normal } else { Family::Student };
+        let leans = matches!(self, Model::Gjr | Model::FilteredGjr);
+        let volatility = if leans { Volatility::Gjr } else { Volatility::Garch };
+        // filtering asks for volatility alone: the normal likelihood finds it whatever the shocks are
+        let is_normal = matches!(self, Model::Garch | Model::Filtered);
+        let family = if is_normal { Family::Normal } else { Family::Student };
         Spec::new(volatility, family)
     }
 }
@@ -216,7 +220,7 @@ fn volatile(model: Model, returns: &Panel, walk: Walk) -> Result<Process, Proces
     let assets: Vec<Asset> = fits.iter().map(asset).collect();
     let residuals: Vec<Vec<f64>> = fits.iter().map(|fit| fit.standardised.clone()).collect();
     let (shocks, dependence, nu) = match model {
-        Model::Filtered => {
+        Model::Filtered | Model::FilteredGjr => {
             let rows = fits.iter().flat_map(|fit| centred(&fit.standardised)).collect();
             let days = returns.rows() as u32;
             (Shocks::Days { rows, days }, Dependence::Independent, None)

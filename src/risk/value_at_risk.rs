@@ -233,6 +233,28 @@ fn reduced(
     Ok((drawn.sample.profits, drawn.sample.weights, drawn.extra, tails))
 }
 
+/// Values, counted positive.
+fn gross(holdings: &Holdings) -> Result<f64, RiskError> {
+    let gross: f64 = holdings.positions.iter().map(|position| position.value.abs()).sum();
+    if gross > 0.0 { Ok(gross) } else { Err(RiskError::Nothing) }
+}
+
+/// What the holdings would have made over each return of a history, in percent of their values' sum.
+///
+/// # Errors
+/// Positions that are worth nothing, or a device that fails.
+pub fn hypothetical(
+    engine: &Engine,
+    holdings: &Holdings,
+    returns: &Panel,
+) -> Result<Vec<f64>, RiskError> {
+    let gross = gross(holdings)?;
+    let scenarios = returns.rows();
+    let profits =
+        engine.revalue(&holdings.book, &tiles(returns.columns(), scenarios), scenarios)?;
+    Ok(profits.iter().map(|profit| 100.0 * f64::from(*profit) / gross).collect())
+}
+
 /// Measures holdings over the history: `returns` are simple.
 ///
 /// # Errors
@@ -306,15 +328,9 @@ pub fn parametric(
     if request.walk.steps > 1 && !request.root_scaling {
         return Err(RiskError::NoClosedForm);
     }
-    // the return on the gross value that today's positions had in each period
-    let gross: f64 = holdings.positions.iter().map(|position| position.value.abs()).sum();
-    let columns: Vec<Vec<f64>> = returns.columns().to_vec();
-    let tiles = tiles(&columns, returns.rows());
-    if gross <= 0.0 {
-        return Err(RiskError::Nothing);
-    }
-    let profits = engine.revalue(&holdings.book, &tiles, returns.rows())?;
-    let series: Vec<f64> = profits.iter().map(|&profit| f64::from(profit) / gross).collect();
+    let gross = gross(holdings)?;
+    let series: Vec<f64> =
+        hypothetical(engine, holdings, returns)?.iter().map(|percent| percent / 100.0).collect();
     let (location, deviation, nu, estimates, log) = match model {
         Model::Normal | Model::StudentT => {
             let one =
@@ -333,7 +349,7 @@ pub fn parametric(
             let deviation = fit.next_variance.sqrt() / 100.0;
             (mean, deviation, nu, Vec::new(), true)
         }
-        Model::Gjr | Model::Filtered => return Err(RiskError::NoClosedForm),
+        Model::Gjr | Model::Filtered | Model::FilteredGjr => return Err(RiskError::NoClosedForm),
     };
     let tails = request.levels.iter().map(|&level| {
         let (quantile, shortfall) = standard_tail(level, nu);

@@ -1,10 +1,12 @@
 //! Pictures of results: a list of shapes, drawn as SVG (for pages) or as PNG (for everything else).
 
 mod axis;
+mod page;
 mod png;
 mod svg;
 
 pub use axis::{ticks, words};
+pub use page::page;
 pub use png::{PngError, png};
 pub use svg::{escaped, svg};
 

@@ -1,7 +1,11 @@
 //! `bot4 var`: value at risk and expected shortfall of a portfolio or of one position.
 //!
 //! files or numbers → `risk` → JSON, a table, an HTML report, a PNG.
+//! `compare` judges models on a history; without `--model` the one that held best there is taken.
 
+mod backtest_picture;
+mod compare;
+mod names;
 mod picture;
 mod print;
 
@@ -10,106 +14,32 @@ use crate::compute::device::Choice;
 use crate::compute::engine::{Engine, EngineError};
 use crate::history::{Repairs, returns};
 use crate::instrument::{Portfolio, PortfolioError};
+use crate::risk::backtest::BacktestError;
+use crate::risk::evidence::{self, Evidence};
+use crate::risk::forecast::ForecastError;
 use crate::risk::holdings::{Holdings, HoldingsError, Revaluation};
 use crate::risk::process::{self, Estimate, Model, ProcessError, Walk};
-use crate::risk::reduction::Reduction;
 use crate::risk::value_at_risk::{self, Method, Outcome, Request, RiskError, Tail};
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand};
+use names::{MethodName, ModelName, ReductionName, RevaluationName, ScaleName};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// How scenarios are made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum MethodName {
-    /// Paths of a model
-    Mc,
-    /// The history's own returns
-    Historical,
-    /// Volatility models with days of history as shocks (the same as `--method mc --model fhs`)
-    Fhs,
-    /// A closed form
-    Parametric,
-}
-
-/// What moves the factors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ModelName {
-    /// Normal returns
-    Normal,
-    /// Student's t
-    T,
-    /// GARCH(1,1) with normal shocks
-    Garch,
-    /// GARCH(1,1) with Student's t
-    GarchT,
-    /// GJR with Student's t: falls raise volatility more
-    Gjr,
-    /// GARCH volatilities with days of standardised residuals
-    Fhs,
-}
-
-impl ModelName {
-    fn model(self) -> Model {
-        match self {
-            ModelName::Normal => Model::Normal,
-            ModelName::T => Model::StudentT,
-            ModelName::Garch => Model::Garch,
-            ModelName::GarchT => Model::GarchT,
-            ModelName::Gjr => Model::Gjr,
-            ModelName::Fhs => Model::Filtered,
-        }
-    }
-}
-
-/// How a horizon is reached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum ScaleName {
-    /// Step by step
-    #[default]
-    Walk,
-    /// One step times the square root of the horizon
-    Sqrt,
-}
-
-/// How options are revalued.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum RevaluationName {
-    /// In full, every scenario
-    #[default]
-    Full,
-    /// By delta, gamma and vega
-    DeltaGamma,
-}
-
-/// How paths tell more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ReductionName {
-    /// Every path with its mirror image
-    Antithetic,
-    /// Delta and gamma as a control of options' full values
-    Control,
-    /// Paths from nearer the tail, weighted
-    Importance,
-    /// Scrambled Sobol points in 32 replicates
-    Sobol,
-}
-
-impl ReductionName {
-    fn reduction(self) -> Reduction {
-        match self {
-            ReductionName::Antithetic => Reduction::Antithetic,
-            ReductionName::Control => Reduction::Control,
-            ReductionName::Importance => Reduction::Importance,
-            ReductionName::Sobol => Reduction::Sobol,
-        }
-    }
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Which model's value at risk holds on a history: forecasts day after day, and their back-tests
+    Compare(Box<compare::CompareArgs>),
 }
 
 /// Arguments of `bot4 var`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct VarArgs {
+    #[command(subcommand)]
+    what: Option<What>,
     /// The portfolio's file (TOML)
     #[arg(long, value_name = "FILE", requires = "history", conflicts_with = "notional")]
     portfolio: Option<PathBuf>,
@@ -136,7 +66,8 @@ pub struct VarArgs {
     /// How scenarios are made
     #[arg(long, value_enum, default_value = "mc")]
     method: MethodName,
-    /// What moves the factors; garch-t with a history, normal (or t with --nu) without
+    /// What moves the factors; without it, the model that passes its back-test on the portfolio's own
+    /// history, garch-t where that is short; normal (or t with --nu) with --notional
     #[arg(long, value_enum)]
     model: Option<ModelName>,
     /// Paths of a Monte Carlo
@@ -208,6 +139,23 @@ pub enum VarError {
         /// What is wanted.
         wanted: &'static str,
     },
+    /// Forecasts to compare.
+    #[error(transparent)]
+    Forecast(#[from] ForecastError),
+    /// Their judgement.
+    #[error(transparent)]
+    Backtest(#[from] BacktestError),
+    /// Several columns.
+    #[error("the series has several columns ({0}): say --column NAME, or --portfolio FILE")]
+    Column(String),
+    /// A file that cannot be written.
+    #[error("{} cannot be written: {error}", .path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
     /// The picture.
     #[error(transparent)]
     Picture(#[from] picture::PictureError),
@@ -253,6 +201,8 @@ pub(super) struct Report {
     pub seed: u64,
     pub method: &'static str,
     pub model: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Selection>,
     pub horizon: u32,
     pub base: String,
     pub value: f64,
@@ -265,11 +215,40 @@ pub(super) struct Report {
     pub notes: Vec<String>,
 }
 
+/// Why this model: back-tests of the portfolio's own history.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Selection {
+    pub level: f64,
+    pub n: usize,
+    pub window: usize,
+    pub refit: usize,
+    models: BTreeMap<&'static str, compare::Row>,
+}
+
+impl Selection {
+    fn of(evidence: &Evidence) -> Selection {
+        let rows = evidence.verdicts.iter();
+        let row = |(model, verdict): &(Model, _)| {
+            (ModelName::of(*model).name(), compare::Row::of(verdict))
+        };
+        Selection {
+            level: evidence.how.level,
+            n: evidence.verdicts.first().map_or(0, |(_, verdict)| verdict.n),
+            window: evidence.how.window,
+            refit: evidence.how.refit,
+            models: rows.map(row).collect(),
+        }
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// Input that is wrong, or output that cannot be written.
 pub fn run(args: &VarArgs, out: &mut dyn Write) -> Result<(), VarError> {
+    if let Some(What::Compare(args)) = &args.what {
+        return compare::run(args, out);
+    }
     check(args)?;
     let mut engine = Engine::open(args.device)?;
     if let Some(threads) = args.threads {
@@ -399,16 +378,30 @@ fn portfolio(args: &VarArgs, engine: &Engine, path: &Path) -> Result<(Report, Ou
     let (used, repairs) = history.repaired(&holdings.factors, 2)?;
     let holdings = Holdings::new(&portfolio, &used, years, how)?;
     let used = used.choose(&holdings.factors).map_err(HistoryFailure::from)?;
-    let model = args.model.unwrap_or(ModelName::GarchT);
     let is_simulated = matches!(args.method, MethodName::Mc | MethodName::Fhs);
     if args.reduce.is_some() && !is_simulated {
         return Err(VarError::Arguments("--reduce draws paths: leave --method at mc, or fhs"));
     }
-    let (method, model) = match args.method {
-        MethodName::Fhs => (MethodName::Mc, ModelName::Fhs),
-        method => (method, model),
-    };
     let simple = returns::simple(&used).map_err(HistoryFailure::from)?;
+    let mut notes = Vec::new();
+    let mut selection = None;
+    let (method, model) = match (args.method, args.model) {
+        (MethodName::Fhs, _) => (MethodName::Mc, ModelName::Fhs),
+        (MethodName::Mc, None) => {
+            let returns = value_at_risk::hypothetical(engine, &holdings, &simple)?;
+            let (model, why) = match evidence::weigh(&returns, engine.threads()) {
+                Ok(evidence) => {
+                    selection = Some(Selection::of(&evidence));
+                    (ModelName::of(evidence.model), evidence.to_string())
+                }
+                // the documented baseline
+                Err(error) => (ModelName::GarchT, error.to_string()),
+            };
+            notes.push(format!("model {}: {why}", model.name()));
+            (MethodName::Mc, model)
+        }
+        (method, model) => (method, model.unwrap_or(ModelName::GarchT)),
+    };
     let outcome = match method {
         MethodName::Historical => {
             let request = request(args, Method::Historical);
@@ -441,15 +434,10 @@ fn portfolio(args: &VarArgs, engine: &Engine, path: &Path) -> Result<(Report, Ou
         MethodName::Parametric => ("parametric", Some(model)),
         MethodName::Mc | MethodName::Fhs => ("mc", Some(model)),
     };
-    let model = model.map(|model| match model {
-        ModelName::Normal => "normal",
-        ModelName::T => "t",
-        ModelName::Garch => "garch",
-        ModelName::GarchT => "garch-t",
-        ModelName::Gjr => "gjr",
-        ModelName::Fhs => "fhs",
-    });
+    let model = model.map(ModelName::name);
     let mut report = report(args, engine, &holdings, &outcome, method, model, began);
+    report.evidence = selection;
+    report.notes.extend(notes);
     report.returns = Some(simple.rows());
     report.calendar = Some(history.calendar);
     report.repairs = Some(repairs);
@@ -483,6 +471,7 @@ fn report(
         seed: args.seed,
         method,
         model,
+        evidence: None,
         horizon: args.horizon,
         base: holdings.base.clone(),
         value: holdings.positions.iter().map(|position| position.value).sum(),

@@ -2,7 +2,7 @@
 
 use super::Report;
 use crate::cli::picture::{
-    ALARM, Anchor, FAINT, INK, MAIN, Picture, PngError, Shape, WARM, png, svg, ticks, words,
+    ALARM, Anchor, FAINT, INK, MAIN, Picture, PngError, Shape, WARM, page, png, svg, ticks, words,
 };
 use crate::risk::value_at_risk::Outcome;
 use std::fs;
@@ -61,7 +61,7 @@ pub(super) fn write_html(
     outcome: &Outcome,
 ) -> Result<(), PictureError> {
     let picture = svg(&losses(report, outcome)?);
-    let page = super::print::html(report, &picture);
+    let page = page("Value at risk", &[("", picture)], &super::print::text(report));
     fs::write(path, page).map_err(|error| PictureError::File { path: path.to_owned(), error })
 }
 

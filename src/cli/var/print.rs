@@ -1,7 +1,6 @@
 //! The result for eyes: a table for the terminal, a page for a browser.
 
 use super::Report;
-use crate::cli::picture::escaped;
 use std::fmt::Write;
 
 /// An amount with its error, digits as the amount needs them.
@@ -108,17 +107,4 @@ pub(super) fn text(report: &Report) -> String {
         }
     }
     text
-}
-
-pub(super) fn html(report: &Report, picture: &str) -> String {
-    let table = escaped(&text(report));
-    format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
-         <title>Bot4: value at risk</title>\n<style>\n\
-         body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 920px; margin: 2rem auto; \
-         padding: 0 1rem; color: #222831; }}\n\
-         pre {{ background: #f5f6f8; padding: 1rem; overflow-x: auto; }}\n\
-         svg {{ width: 100%; height: auto; }}\n</style></head><body>\n\
-         <h1>Value at risk</h1>\n{picture}\n<pre>{table}</pre>\n</body></html>\n"
-    )
 }

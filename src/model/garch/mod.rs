@@ -27,7 +27,7 @@ use crate::maths::minimise::{Search, Status};
 use faer::linalg::solvers::DenseSolveCore;
 use faer::{Mat, Side};
 use free::{Free, NU_MAX, NU_MIN, Scale};
-use path::{NORMAL_SIZE, Series};
+use path::{LOG_MAX, NORMAL_SIZE, Series};
 use shock::Shock;
 
 /// Fewer returns say nothing about five parameters.
@@ -346,6 +346,7 @@ fn boundary(spec: Spec, p: &Parameters) -> Vec<&'static str> {
         ),
         (is_log && p.beta.abs() > 1.0 - AT_LIMIT, "beta = 1: log variance has no level"),
         (!is_log && p.alpha < AT_LIMIT, "alpha = 0: rises leave variance as it is"),
+        (is_log && p.alpha < AT_LIMIT, "alpha = 0: the size of shocks does not matter"),
         (!is_log && p.beta < AT_LIMIT, "beta = 0: variance forgets at once"),
         (
             spec.family != Family::Normal && p.nu < NU_MIN + 1e-3,
@@ -401,7 +402,7 @@ impl Fit {
         if self.spec.volatility == Volatility::Egarch {
             let z = e / variance.sqrt();
             let news = p.alpha * (z.abs() - NORMAL_SIZE) + p.gamma * z;
-            return (p.omega + news + p.beta * variance.ln()).exp();
+            return (p.omega + news + p.beta * variance.ln()).clamp(-LOG_MAX, LOG_MAX).exp();
         }
         let reaction = if e < 0.0 { p.alpha + p.gamma } else { p.alpha };
         p.omega + reaction * e * e + p.beta * variance

@@ -10,7 +10,7 @@ pub(super) type Slopes = [f64; PARAMETERS];
 /// E|z| of a standard normal, which EGARCH takes from |z|: √(2/π).
 pub(super) const NORMAL_SIZE: f64 = 0.797_884_560_802_865_4;
 /// Logarithms of variances beyond which a search has gone astray.
-const LOG_MAX: f64 = 200.0;
+pub(super) const LOG_MAX: f64 = 200.0;
 
 /// What is walked along.
 #[derive(Clone, Copy, Debug)]
