@@ -94,6 +94,67 @@ fn every_method_gives_whole_weights() {
 }
 
 #[test]
+fn any_convex_risk_is_made_least_capped_and_divided_by() {
+    let folder = Folder::new();
+    let prices = folder.file("prices.csv", &prices());
+    let ask = |way: &[&str]| {
+        let found = json(&[&["optimize"], way, &["--prices", &prices]].concat());
+        let weights = found["weights"].as_object().expect("weights").values();
+        let sum: f64 = weights.map(|w| w.as_f64().expect("a number")).sum();
+        assert!((sum - 1.0).abs() < 1e-7, "{way:?}: {sum}");
+        let gap = found["certificate"]["gap"].as_f64().expect("proven");
+        assert!(gap < 1e-7, "{way:?}: {gap}");
+        found["objective"].as_f64().expect("a number")
+    };
+    for risk in [
+        "deviation",
+        "semi-deviation",
+        "mad",
+        "lpm",
+        "cvar",
+        "evar",
+        "worst",
+        "cdar",
+        "max-drawdown",
+        "average-drawdown",
+        "ulcer",
+        "robust-cvar",
+    ] {
+        let least = ask(&["min-risk", "--risk", risk]);
+        assert!(least > 0.0, "{risk}");
+        ask(&["max-ratio", "--risk", risk]);
+        // a cap a little above the least can be kept, one below cannot
+        let cap = |share: f64| format!("{risk}={}", share * least);
+        ask(&["max-return", "--risk-max", &cap(1.1)]);
+        let way = ["optimize", "max-return", "--prices", &prices, "--risk-max", &cap(0.9)];
+        refused(&way, &["cannot be kept", "leave at least"]);
+    }
+    let plain = ask(&["min-cvar"]);
+    assert!((plain / ask(&["min-risk", "--risk", "cvar"]) - 1.0).abs() < 1e-7);
+    for way in [
+        &["max-sortino"][..],
+        &["max-omega"],
+        &["risk-parity", "--risk", "cvar"],
+        &["min-cvar", "--reward", "1", "--previous", "equal", "--cost", "0.001", "--impact", "0.1"],
+        &["max-sharpe", "--long-short", "--leverage", "1.5"],
+        &["max-return", "--track", "equal", "--tracking-max", "0.002"],
+        &["max-ratio", "--risk", "deviation", "--mean-doubt", "0.1"],
+    ] {
+        ask(way);
+    }
+    let file = ["--prices", &prices];
+    let no = |way: &[&str], parts: &[&str]| refused(&[&["optimize"], way, &file].concat(), parts);
+    no(&["hrp", "--risk-max", "cvar=0.1"], &["hrp", "--risk-max", "max-return"]);
+    no(&["max-return", "--risk-max", "magic=0.1"], &["magic=0.1", "ulcer"]);
+    no(&["max-return", "--risk-max", "cvar=much"], &["cvar=much"]);
+    no(&["min-risk", "--level", "1.5"], &["level of 1.5"]);
+    no(&["min-risk", "--risk", "robust-cvar", "--radius", "-1"], &["radius of -1"]);
+    no(&["max-return", "--track", "Z=1", "--tracking-max", "0.1"], &["no asset `Z`"]);
+    no(&["max-return", "--mean-doubt", "nan"], &["--mean-doubt NaN"]);
+    no(&["kelly", "--drawdown-floor", "0.7"], &["--drawdown-chance"]);
+}
+
+#[test]
 fn limits_are_kept_or_named() {
     let folder = Folder::new();
     let file = folder.file("prices.csv", &prices());
@@ -119,7 +180,7 @@ fn limits_are_kept_or_named() {
     let other =
         |method, more: &[&'static str]| [&["optimize", method, "--prices", &file], more].concat();
     refused(&other("hrp", &["--upper", "0.2"]), &["hrp takes no constraints"]);
-    refused(&other("max-sharpe", &["--leverage", "2"]), &["max-sharpe takes"]);
+    refused(&other("max-diversification", &["--leverage", "2"]), &["max-diversification takes"]);
     refused(&other("max-sharpe", &["--risk-free", "0.5"]), &["0.5", "no maximum"]);
     refused(&other("black-litterman", &[]), &["--view"]);
     refused(&other("black-litterman", &["--view", "A - X = 0.1"]), &["`X`", "A, B, C, D"]);

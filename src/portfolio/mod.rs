@@ -3,9 +3,10 @@
 //! `problem` states what is known of assets and what may not be left; `allocation` is an answer with its
 //! proof. One file a family of methods: `quadratic` (minimum variance, utility, Sharpe, diversification),
 //! `parity` (risk budgets), `growth` (Kelly), `shortfall` (CVaR), `hierarchy` (HRP, HERC, NCO), `views`
-//! (Black and Litterman).
+//! (Black and Litterman); `conic` is everything convex beyond those.
 
 pub mod allocation;
+pub mod conic;
 pub mod growth;
 pub mod hierarchy;
 pub mod parity;

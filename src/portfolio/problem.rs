@@ -115,7 +115,8 @@ impl Constraints {
     }
 
     /// Whether |w − w₀| stands in it.
-    pub(super) fn has_trades(&self) -> bool {
+    #[must_use]
+    pub fn has_trades(&self) -> bool {
         self.turnover.is_some() || self.costs.is_some()
     }
 

@@ -4,6 +4,7 @@
 
 mod constraints;
 mod print;
+mod risk;
 
 use super::series::{Kind, Series, SeriesArgs};
 use crate::cli::history::HistoryFailure;
@@ -12,6 +13,7 @@ use crate::host::clock::process_time;
 use crate::maths::programme::{Certificate, Status};
 use crate::model::covariance::{CovarianceError, Estimator, covariance};
 use crate::portfolio::allocation::{Allocation, AllocationError};
+use crate::portfolio::conic::{Goal, Measure, Request, optimise};
 use crate::portfolio::hierarchy::{self, LeafOrder, Linkage};
 use crate::portfolio::problem::{Constraints, Estimates, product, variance};
 use crate::portfolio::quadratic;
@@ -19,6 +21,7 @@ use crate::portfolio::views::{Prior, View, black_litterman};
 use crate::portfolio::{growth, parity, shortfall};
 use clap::{Args, ValueEnum};
 use constraints::ConstraintArgs;
+use risk::RiskArgs;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -53,6 +56,16 @@ enum Method {
     Kelly,
     /// Least mean loss beyond --level
     MinCvar,
+    /// Least --risk, less --reward times mean
+    MinRisk,
+    /// Greatest mean above --risk-free over --risk
+    MaxRatio,
+    /// Greatest mean above --risk-free over the root mean square below it
+    MaxSortino,
+    /// Greatest gains over losses, both from --risk-free
+    MaxOmega,
+    /// Greatest mean under --risk-max
+    MaxReturn,
 }
 
 /// How covariance is estimated.
@@ -108,13 +121,15 @@ pub struct OptimizeArgs {
     series: SeriesArgs,
     #[command(flatten)]
     constraints: ConstraintArgs,
+    #[command(flatten)]
+    risk: RiskArgs,
     /// How covariance is estimated
     #[arg(long, value_enum, default_value = "sample")]
     covariance: EstimatorName,
     /// Rows after which a weight of ewma has halved
     #[arg(long, default_value_t = 40.0, value_name = "ROWS", allow_negative_numbers = true)]
     half_life: f64,
-    /// Level of min-cvar
+    /// Level of cvar, evar and cdar
     #[arg(long, default_value_t = 0.95)]
     level: f64,
     /// Return of a period that is had without risk
@@ -315,6 +330,9 @@ fn allocate(
         Some(LinkageName::Average) => Linkage::Average,
         Some(LinkageName::Ward) => Linkage::Ward,
     };
+    if needs_cones(args, constraints) {
+        return conic(args, estimates, columns, constraints);
+    }
     Ok(match args.method {
         Method::Equal => {
             plain("equal", constraints)?;
@@ -367,9 +385,68 @@ fn allocate(
         Method::MinCvar => shortfall::min_cvar(estimates, columns, constraints, args.level, None)?,
         Method::Kelly => {
             let fraction = positive("fraction", args.fraction)?;
-            growth::kelly(estimates, columns, constraints, !args.constraints.has_cash(), fraction)?
+            let (is_full, drawdown) = (!args.constraints.has_cash(), args.risk.drawdown());
+            growth::kelly(estimates, columns, constraints, is_full, fraction, drawdown)?
         }
+        Method::MinRisk
+        | Method::MaxRatio
+        | Method::MaxSortino
+        | Method::MaxOmega
+        | Method::MaxReturn => conic(args, estimates, columns, constraints)?,
     })
+}
+
+/// Whether a method that has a solver of its own is asked for more than that one can keep to.
+fn needs_cones(args: &OptimizeArgs, constraints: &Constraints) -> bool {
+    let is_bare = constraints.leverage.is_none() && !constraints.has_trades();
+    args.risk.has_more()
+        || match args.method {
+            Method::MaxSharpe => !is_bare,
+            Method::MinCvar => args.risk.reward != 0.0,
+            Method::RiskParity => {
+                args.risk.named(args.level).is_some_and(|risk| risk != Measure::Deviation)
+            }
+            _ => false,
+        }
+}
+
+/// What the conic programme is asked for a method.
+fn conic(
+    args: &OptimizeArgs,
+    estimates: &Estimates,
+    columns: &[Vec<f64>],
+    constraints: &Constraints,
+) -> Result<Allocation, OptimizeError> {
+    let (rate, reward) = (args.risk_free, args.risk.reward);
+    if !(reward.is_finite() && rate.is_finite()) {
+        let words = format!("--reward {reward}, --risk-free {rate}: give numbers");
+        return Err(OptimizeError::Arguments(words));
+    }
+    let risk = args.risk.named(args.level).unwrap_or(Measure::Shortfall(args.level));
+    let goal = match args.method {
+        Method::MinRisk => Goal::Least { risk, reward },
+        Method::MinCvar => Goal::Least { risk: Measure::Shortfall(args.level), reward },
+        Method::MinVariance if constraints.costs.is_none() => {
+            Goal::Least { risk: Measure::Deviation, reward: 0.0 }
+        }
+        Method::MaxRatio => Goal::Ratio { risk, rate },
+        Method::MaxSharpe => Goal::Ratio { risk: Measure::Deviation, rate },
+        Method::MaxSortino => Goal::Ratio { risk: Measure::SemiDeviation(Some(rate)), rate },
+        Method::MaxOmega => Goal::Ratio { risk: Measure::LowerPartial(Some(rate)), rate },
+        Method::MaxReturn => Goal::Most,
+        Method::RiskParity => Goal::Parity { risk, budgets: budgets(args, &estimates.assets)? },
+        _ => {
+            let words = format!(
+                "{} takes no --risk-max, --mean-doubt or --track as asked: min-risk, max-ratio, \
+                 max-return, min-variance without costs, max-sharpe and min-cvar do",
+                name(&args.method)
+            );
+            return Err(OptimizeError::Arguments(words));
+        }
+    };
+    let mut request = Request::of(goal);
+    args.risk.fill(&mut request, &estimates.assets, args.level)?;
+    Ok(optimise(estimates, columns, constraints, &request)?)
 }
 
 fn positive(name: &str, value: f64) -> Result<f64, OptimizeError> {

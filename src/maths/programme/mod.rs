@@ -187,6 +187,19 @@ pub struct Certificate {
     pub kkt_residual: f64,
 }
 
+impl Certificate {
+    /// Of the same programme with its objective in other units.
+    #[must_use]
+    pub fn times(self, unit: f64) -> Certificate {
+        Certificate {
+            primal: unit * self.primal,
+            dual: unit * self.dual,
+            gap: unit * self.gap,
+            ..self
+        }
+    }
+}
+
 impl Solution {
     /// Recomputes the certificate from the point and its duals alone.
     pub(crate) fn certify(&mut self, objective: &impl Convex, limits: &Limits) {
