@@ -93,8 +93,8 @@ const TRIALS_MAX: usize = 80;
 /// How near the limit is met, of (mean x^−λ − 1)/λ.
 const MET: f64 = 1e-9;
 
-/// The greatest growth with Σw ≤ the budget (all in where `is_full`), times `fraction`. A drawdown limit is
-/// kept where mean x^−λ ≤ 1, λ = ln chance/ln floor (Busseti, Ryu and Boyd 2016, section 3); its multiplier is
+/// The greatest growth with Σw ≤ the budget (all in where `is_full`), times `fraction`. A drawdown limit
+/// is kept where mean x^−λ ≤ 1, λ = ln chance/ln floor (Busseti, Ryu and Boyd 2016, section 3); its multiplier is
 /// searched by bisection, and is part of the proof.
 ///
 /// # Errors
