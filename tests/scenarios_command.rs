@@ -156,3 +156,40 @@ fn wrong_input_is_refused() {
     let bare = folder.file("bare.toml", &PORTFOLIO.replace("price = 50000\n", ""));
     refused(&["--portfolio", &bare], &["`coins`", "--prices"]);
 }
+
+#[test]
+fn a_book_lives_through_what_happened_before() {
+    let folder = Folder::new();
+    let book = "base = \"USDT\"\n\
+        [[position]]\nid = \"b\"\nsymbol = \"BTCUSDT\"\nkind = \"perp\"\nquantity = 2\n\
+        [[position]]\nid = \"s\"\nsymbol = \"SOLUSDT\"\nkind = \"spot\"\nquantity = 100\n";
+    let portfolio = folder.file("book.toml", book);
+    let mut prices = "date,BTCUSDT,SOLUSDT\n".to_owned();
+    for day in 0..60_i64 {
+        let (a, b) = (100.0 + ((day * 37) % 11) as f64, 10.0 + ((day * 17) % 7) as f64 / 10.0);
+        prices.push_str(&format!("{},{a},{b}\n", 1_700_000_000 + day * 86_400));
+    }
+    let prices = folder.file("prices.csv", &prices);
+    let ask = ["stress", "--portfolio", &portfolio, "--prices", &prices];
+    let ended = Ended::of(&[&ask[..], &["--json"]].concat());
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    let found = ended.json();
+    let scenarios = found["scenarios"].as_array().expect("a list");
+    let profit = |name: &str| {
+        let named =
+            |row: &&serde_json::Value| row["scenario"].as_str().is_some_and(|s| s.contains(name));
+        scenarios.iter().find(named).and_then(|row| row["profit"].as_f64()).expect("there")
+    };
+    // −37 % of two bitcoins and −40 % of a hundred coins, at the last prices
+    let (a, b) = (100.0 + f64::from((59 * 37) % 11), 10.0 + f64::from((59 * 17) % 7) / 10.0);
+    let wanted = -0.37 * 2.0 * a - 0.40 * 100.0 * b;
+    assert!((profit("12 March 2020") / wanted - 1.0).abs() < 1e-5, "{wanted} {scenarios:?}");
+    assert!(profit("worst 1 period") < 0.0 && profit("prices -5 %") < 0.0);
+    assert_eq!(found["classes"][1]["class"], "coin");
+    let refused = |more: &[&str], part: &str| {
+        let ended = Ended::of(&[&ask[..], more].concat());
+        assert!(ended.code != Some(0) && ended.errors.contains(part), "{more:?}: {}", ended.errors);
+    };
+    refused(&["--class", "DOGE=coin"], "BTCUSDT, SOLUSDT");
+    refused(&["--class", "BTCUSDT=gold"], "bitcoin, ether, coin");
+}

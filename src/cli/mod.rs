@@ -23,6 +23,7 @@ pub mod run;
 pub mod scenarios;
 mod series;
 pub mod sim;
+pub mod stress;
 pub mod var;
 pub mod venue;
 
@@ -72,6 +73,8 @@ enum Command {
     Var(Box<var::VarArgs>),
     /// What stated, built-in or generated scenarios do to a portfolio
     Scenarios(Box<scenarios::ScenariosArgs>),
+    /// What documented crashes and a history's worst stretches would do to a portfolio
+    Stress(Box<stress::StressArgs>),
     /// Models fitted to a series
     Fit(fit::FitArgs),
     /// What series of returns achieved, and at what risk
@@ -112,6 +115,7 @@ pub fn main() -> ExitCode {
         Command::Sim(args) => sim::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Var(args) => var::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Scenarios(args) => scenarios::run(args, &mut out).map_err(anyhow::Error::from),
+        Command::Stress(args) => stress::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Fit(args) => fit::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Measure(args) => measure::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Optimize(args) => optimize::run(args, &mut out).map_err(anyhow::Error::from),

@@ -91,6 +91,9 @@ pub enum ScenariosError {
     /// No prices at all.
     #[error("position `{0}` has no price: write `price` beside it, or give --prices FILE")]
     NoPrice(String),
+    /// A class of what nothing depends on.
+    #[error("--class {0}: no position depends on it; they depend on {1}")]
+    Class(String, String),
     /// A number that is none.
     #[error("--{0} 0: give at least one")]
     Zero(&'static str),
@@ -104,7 +107,7 @@ pub enum ScenariosError {
 
 /// What is printed.
 #[derive(Debug, Serialize)]
-struct Report {
+pub(super) struct Report {
     base: String,
     value: f64,
     device: String,
@@ -124,7 +127,7 @@ struct Report {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     quantiles: Vec<Quantile>,
     repairs: Repairs,
-    notes: Vec<String>,
+    pub(super) notes: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -172,7 +175,7 @@ fn stated(
     engine: &Engine,
     portfolio: &Portfolio,
 ) -> Result<Report, ScenariosError> {
-    let (prices, repairs) = last_prices(args, portfolio)?;
+    let (prices, repairs) = last_prices(&args.history, portfolio)?;
     let scenarios = match &args.scenarios {
         Some(path) => {
             let open = |error| ScenariosError::Open { path: path.clone(), error };
@@ -182,10 +185,21 @@ fn stated(
         }
         None => stress::built_in(portfolio, &prices)?,
     };
+    valued(engine, portfolio, &prices, &scenarios, repairs)
+}
+
+/// Values stated scenarios.
+pub(super) fn valued(
+    engine: &Engine,
+    portfolio: &Portfolio,
+    prices: &Panel,
+    scenarios: &[stress::Scenario],
+    repairs: Repairs,
+) -> Result<Report, ScenariosError> {
     let began = Instant::now();
-    let effects = stress::value(engine, portfolio, &prices, &scenarios)?;
+    let effects = stress::value(engine, portfolio, prices, scenarios)?;
     let seconds = began.elapsed().as_secs_f64();
-    let holdings = Holdings::stressed(portfolio, &prices, 0.0)?;
+    let holdings = Holdings::stressed(portfolio, prices, 0.0)?;
     let weights: f64 = effects.iter().map(|effect| effect.weight).sum();
     let weighted: f64 = effects.iter().map(|effect| effect.weight * effect.profit).sum();
     let profits = || effects.iter().map(|effect| effect.profit);
@@ -208,12 +222,12 @@ fn stated(
 }
 
 /// The history where there is one, else one row of the prices that the positions state.
-fn last_prices(
-    args: &ScenariosArgs,
+pub(super) fn last_prices(
+    history: &HistoryArgs,
     portfolio: &Portfolio,
 ) -> Result<(Panel, Repairs), ScenariosError> {
-    if args.history.is_given() {
-        let history = args.history.prices()?;
+    if history.is_given() {
+        let history = history.prices()?;
         let holdings = Holdings::new(portfolio, &history.panel, 0.0, Revaluation::Full)?;
         return Ok(history.repaired(&holdings.factors, 1)?);
     }
@@ -285,7 +299,7 @@ fn generated(
     })
 }
 
-fn print(report: &Report, out: &mut dyn Write) -> Result<(), ScenariosError> {
+pub(super) fn print(report: &Report, out: &mut dyn Write) -> Result<(), ScenariosError> {
     writeln!(
         out,
         "{} scenarios on {} with {} thread(s): {:.0} a second",
@@ -295,7 +309,7 @@ fn print(report: &Report, out: &mut dyn Write) -> Result<(), ScenariosError> {
     for effect in &report.scenarios {
         writeln!(
             out,
-            "{:<28} {:>16.2}  {:>5} days, {} factor(s) unchanged",
+            "{:<46} {:>16.2}  {:>5} days, {} factor(s) unchanged",
             effect.scenario, effect.profit, effect.horizon_days, effect.unchanged
         )?;
         for part in &effect.positions {

@@ -94,8 +94,8 @@ const TRIALS_MAX: usize = 80;
 const MET: f64 = 1e-9;
 
 /// The greatest growth with Σw ≤ the budget (all in where `is_full`), times `fraction`. A drawdown limit
-/// is kept where mean x^−λ ≤ 1, λ = ln chance/ln floor (Busseti, Ryu and Boyd 2016, section 3); its multiplier is
-/// searched by bisection, and is part of the proof.
+/// is kept where mean x^−λ ≤ 1, λ = ln chance/ln floor (Busseti, Ryu and Boyd 2016, section 3); its
+/// multiplier is searched by bisection, and is part of the proof.
 ///
 /// # Errors
 /// Constraints that conflict, that the method does not know, or that leave a ruinous start; a drawdown limit

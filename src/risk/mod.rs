@@ -4,9 +4,10 @@
 //! factors; `value_at_risk` puts the two together and measures the tail, by plain paths or by a `reduction`
 //! of their variance, whose `sample` says how it errs; `forecast` says the next period's tail day after
 //! day, `backtest` whether it held, `evidence` which model that speaks for; `stress` values stated
-//! scenarios; `measures` says what a series of returns achieved.
+//! scenarios and `events` what happened before; `measures` says what a series of returns achieved.
 
 pub mod backtest;
+pub mod events;
 pub mod evidence;
 pub mod forecast;
 pub mod holdings;
