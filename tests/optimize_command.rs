@@ -297,3 +297,37 @@ fn an_allocation_is_timed_cold_and_warm() {
     let proof = &found["certificate"];
     assert!(["primal", "dual", "gap"].iter().all(|key| proof[*key].as_f64().is_some()));
 }
+
+#[test]
+fn assets_are_compared() {
+    let folder = Folder::new();
+    let prices = folder.file("prices.csv", &prices());
+    let ask = |way: &[&str]| json(&[&["cov", "--prices", &prices], way].concat());
+    let entry = |found: &Value, name: &str, i: usize, j: usize| {
+        found[name][i][j].as_f64().expect("a number")
+    };
+    let plain = ask(&[]);
+    for how in ["pearson", "spearman", "kendall", "distance", "tail"] {
+        let found = ask(&["--correlation", how]);
+        let value = entry(&found, "correlation", 0, 1);
+        // all four share a market
+        assert!(value > 0.1 && value < 0.95, "{how}: {value}");
+        assert!((entry(&found, "correlation", 2, 2) - 1.0).abs() < 1e-12);
+        assert!((value - entry(&found, "correlation", 1, 0)).abs() < 1e-15);
+        // volatilities stay what they are
+        let variance = entry(&found, "covariance", 3, 3) / entry(&plain, "covariance", 3, 3);
+        assert!((variance - 1.0).abs() < 1e-12, "{how}");
+        let sound = ask(&["--correlation", how, "--nearest"]);
+        assert_eq!(sound["is_positive_semidefinite"], true, "{how}");
+    }
+    assert!(ask(&["--covariance", "ledoit-wolf"])["shrinkage"].as_f64().is_some());
+    let file = format!("{}/cov.csv", folder.path());
+    ask(&["--matrix", &file]);
+    let text = std::fs::read_to_string(&file).expect("written");
+    assert!(text.starts_with("asset,A,B,C,D\nA,") && text.lines().count() == 5);
+    refused(
+        &["cov", "--prices", &prices, "--correlation", "tail", "--tail", "0.9"],
+        &["tail of 0.9"],
+    );
+    refused(&["cov", "--prices", &prices, "--matrix", "/nowhere/x.csv"], &["/nowhere/x.csv"]);
+}

@@ -9,7 +9,9 @@ mod canaries;
 pub mod captures;
 pub mod config;
 pub mod control;
+pub mod cov;
 pub mod doctor;
+mod estimator;
 pub mod fit;
 mod history;
 pub mod key;
@@ -75,6 +77,8 @@ enum Command {
     Scenarios(Box<scenarios::ScenariosArgs>),
     /// What documented crashes and a history's worst stretches would do to a portfolio
     Stress(Box<stress::StressArgs>),
+    /// How assets vary and move together
+    Cov(cov::CovArgs),
     /// Models fitted to a series
     Fit(fit::FitArgs),
     /// What series of returns achieved, and at what risk
@@ -116,6 +120,7 @@ pub fn main() -> ExitCode {
         Command::Var(args) => var::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Scenarios(args) => scenarios::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Stress(args) => stress::run(args, &mut out).map_err(anyhow::Error::from),
+        Command::Cov(args) => cov::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Fit(args) => fit::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Measure(args) => measure::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Optimize(args) => optimize::run(args, &mut out).map_err(anyhow::Error::from),

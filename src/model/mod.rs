@@ -1,5 +1,6 @@
 //! Models of what comes next. Level 4.
 
 pub mod covariance;
+pub mod dependence;
 pub mod garch;
 pub mod tails;

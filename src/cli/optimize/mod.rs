@@ -6,12 +6,13 @@ mod constraints;
 mod print;
 mod risk;
 
+use super::estimator::EstimatorArgs;
 use super::series::{Kind, Series, SeriesArgs};
 use crate::cli::history::HistoryFailure;
 use crate::history::Repairs;
 use crate::host::clock::process_time;
 use crate::maths::programme::{Certificate, Status};
-use crate::model::covariance::{CovarianceError, Estimator, covariance};
+use crate::model::covariance::{CovarianceError, covariance};
 use crate::portfolio::allocation::{Allocation, AllocationError};
 use crate::portfolio::conic::{Goal, Measure, Request, optimise};
 use crate::portfolio::hierarchy::{self, LeafOrder, Linkage};
@@ -68,26 +69,6 @@ enum Method {
     MaxReturn,
 }
 
-/// How covariance is estimated.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum EstimatorName {
-    /// The sample's
-    #[default]
-    Sample,
-    /// Exponentially weighted with --half-life
-    Ewma,
-    /// Ledoit and Wolf's linear shrinkage
-    LedoitWolf,
-    /// Oracle-approximating shrinkage
-    Oas,
-    /// Ledoit and Wolf's analytical nonlinear shrinkage
-    Nonlinear,
-    /// Eigenvalues below the random edge flattened
-    Denoise,
-    /// Gerber's statistic
-    Gerber,
-}
-
 /// How distances of clusters are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum LinkageName {
@@ -123,12 +104,8 @@ pub struct OptimizeArgs {
     constraints: ConstraintArgs,
     #[command(flatten)]
     risk: RiskArgs,
-    /// How covariance is estimated
-    #[arg(long, value_enum, default_value = "sample")]
-    covariance: EstimatorName,
-    /// Rows after which a weight of ewma has halved
-    #[arg(long, default_value_t = 40.0, value_name = "ROWS", allow_negative_numbers = true)]
-    half_life: f64,
+    #[command(flatten)]
+    estimator: EstimatorArgs,
     /// Level of cvar, evar and cdar
     #[arg(long, default_value_t = 0.95)]
     level: f64,
@@ -243,19 +220,8 @@ pub fn run(args: &OptimizeArgs, out: &mut dyn Write) -> Result<(), OptimizeError
     Ok(())
 }
 
-fn estimator(args: &OptimizeArgs) -> Estimator {
-    match args.covariance {
-        EstimatorName::Sample => Estimator::Sample,
-        EstimatorName::Ewma => Estimator::Weighted(args.half_life),
-        EstimatorName::LedoitWolf => Estimator::LedoitWolf,
-        EstimatorName::Oas => Estimator::Oas,
-        EstimatorName::Nonlinear => Estimator::Nonlinear,
-        EstimatorName::Denoise => Estimator::Denoised,
-        EstimatorName::Gerber => Estimator::Gerber(0.5),
-    }
-}
-
-fn name(of: &impl ValueEnum) -> String {
+/// A value's name on the command line.
+pub(super) fn name(of: &impl ValueEnum) -> String {
     of.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
@@ -263,7 +229,7 @@ fn report(args: &OptimizeArgs, series: &Series, began: f64) -> Result<Report, Op
     let columns = series.panel.columns();
     let assets = series.panel.symbols().to_vec();
     let rows = series.panel.rows();
-    let found = covariance(columns, estimator(args)).map_err(|error| {
+    let found = covariance(columns, args.estimator.estimator()).map_err(|error| {
         let asset = match error {
             CovarianceError::Still(at) => format!("`{}`: ", assets[at]),
             _ => String::new(),
@@ -292,7 +258,7 @@ fn report(args: &OptimizeArgs, series: &Series, began: f64) -> Result<Report, Op
         mean: weights.iter().zip(&estimates.mean).map(|(w, m)| w * m).sum(),
         volatility: whole.sqrt(),
         risk_contributions: named(weights.iter().zip(&slope).map(share).collect()),
-        covariance: name(&args.covariance),
+        covariance: args.estimator.name(),
         shrinkage: found.shrinkage,
         observations: rows,
         calendar: series.calendar,

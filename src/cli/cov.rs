@@ -1,0 +1,242 @@
+//! `bot4 cov`: how assets vary and move together.
+//!
+//! a series of returns → `model::covariance`, `model::dependence` → JSON, a table, a file.
+
+use super::estimator::EstimatorArgs;
+use super::history::HistoryFailure;
+use super::series::{Kind, SeriesArgs};
+use crate::history::Repairs;
+use crate::model::covariance::{CovarianceError, correlations, covariance};
+use crate::model::dependence::{Dependence, DependenceError, dependence, eigenvalues, nearest};
+use clap::{Args, ValueEnum};
+use faer::Mat;
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// How assets are compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum CorrelationName {
+    /// Of the covariance
+    #[default]
+    Pearson,
+    /// Of ranks
+    Spearman,
+    /// Of order (tau-b)
+    Kendall,
+    /// Of any kind of dependence
+    Distance,
+    /// Of the worst --tail share of rows
+    Tail,
+}
+
+/// Arguments of `bot4 cov`.
+#[derive(Debug, Args)]
+pub struct CovArgs {
+    #[command(flatten)]
+    series: SeriesArgs,
+    #[command(flatten)]
+    estimator: EstimatorArgs,
+    /// How assets are compared
+    #[arg(long, value_enum, default_value = "pearson")]
+    correlation: CorrelationName,
+    /// Share of rows that tail dependence looks at
+    #[arg(long, default_value_t = 0.05, value_name = "SHARE", allow_negative_numbers = true)]
+    tail: f64,
+    /// Replace the correlations by the nearest positive semidefinite ones
+    #[arg(long)]
+    nearest: bool,
+    /// Write the covariance as CSV
+    #[arg(long, value_name = "FILE.csv")]
+    matrix: Option<PathBuf>,
+    /// One JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why there is none.
+#[derive(Debug, thiserror::Error)]
+pub enum CovFailure {
+    /// The series.
+    #[error(transparent)]
+    History(#[from] HistoryFailure),
+    /// The covariance.
+    #[error("{asset}{error}")]
+    Covariance {
+        /// Which asset, where it is one's.
+        asset: String,
+        /// Why.
+        error: CovarianceError,
+    },
+    /// The dependence.
+    #[error("{asset}{error}")]
+    Dependence {
+        /// Which asset, where it is one's.
+        asset: String,
+        /// Why.
+        error: DependenceError,
+    },
+    /// A file that cannot be written.
+    #[error("{} cannot be written: {error}", .path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// Output could not be written.
+    #[error("the result cannot be written: {0}")]
+    Write(#[from] std::io::Error),
+    /// Output could not be formed.
+    #[error("the result cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Report {
+    assets: Vec<String>,
+    /// Of a period.
+    volatility: Vec<f64>,
+    annual_volatility: Vec<f64>,
+    covariance: Vec<Vec<f64>>,
+    correlation: Vec<Vec<f64>>,
+    correlation_name: String,
+    covariance_name: String,
+    shrinkage: Option<f64>,
+    /// Of the correlation, ascending.
+    eigenvalues: Vec<f64>,
+    is_positive_semidefinite: bool,
+    observations: usize,
+    calendar: f64,
+    repairs: Repairs,
+}
+
+/// Eigenvalues below this are negative.
+const NEGATIVE: f64 = -1e-10;
+
+/// Runs the command.
+///
+/// # Errors
+/// Input that is wrong, or output that cannot be written.
+pub fn run(args: &CovArgs, out: &mut dyn Write) -> Result<(), CovFailure> {
+    let series = args.series.read(Kind::Simple, None, 3)?;
+    let (columns, assets) = (series.panel.columns(), series.panel.symbols());
+    let named = |at: Option<usize>| at.map_or_else(String::new, |at| format!("`{}`: ", assets[at]));
+    let failed = |error: CovarianceError| {
+        let at = if let CovarianceError::Still(at) = error { Some(at) } else { None };
+        CovFailure::Covariance { asset: named(at), error }
+    };
+    let refused = |error: DependenceError| {
+        let at = if let DependenceError::Still(at) = error { Some(at) } else { None };
+        CovFailure::Dependence { asset: named(at), error }
+    };
+    let found = covariance(columns, args.estimator.estimator()).map_err(failed)?;
+    let (volatility, pearson) = correlations(&found.matrix).map_err(failed)?;
+    let compared = |how| dependence(columns, how).map_err(refused);
+    let mut correlation = match args.correlation {
+        CorrelationName::Pearson => pearson,
+        CorrelationName::Spearman => compared(Dependence::Spearman)?,
+        CorrelationName::Kendall => compared(Dependence::Kendall)?,
+        CorrelationName::Distance => compared(Dependence::Distance)?,
+        CorrelationName::Tail => compared(Dependence::LowerTail(args.tail))?,
+    };
+    let mut matrix = found.matrix;
+    if args.nearest {
+        correlation = nearest(&correlation).map_err(refused)?;
+    }
+    if args.nearest || args.correlation != CorrelationName::Pearson {
+        // the covariance that these correlations make with the estimated volatilities
+        let n = assets.len();
+        matrix = Mat::from_fn(n, n, |i, j| correlation[(i, j)] * volatility[i] * volatility[j]);
+    }
+    let eigenvalues = eigenvalues(&correlation).map_err(refused)?;
+    let report = Report {
+        assets: assets.to_vec(),
+        annual_volatility: volatility.iter().map(|v| v * series.calendar.sqrt()).collect(),
+        volatility,
+        covariance: rows(&matrix),
+        correlation: rows(&correlation),
+        correlation_name: super::optimize::name(&args.correlation),
+        covariance_name: args.estimator.name(),
+        shrinkage: found.shrinkage,
+        is_positive_semidefinite: eigenvalues[0] >= NEGATIVE,
+        eigenvalues,
+        observations: series.panel.rows(),
+        calendar: series.calendar,
+        repairs: series.repairs,
+    };
+    if let Some(path) = &args.matrix {
+        let file = |error| CovFailure::File { path: path.clone(), error };
+        std::fs::write(path, csv(&report)).map_err(file)?;
+    }
+    if args.json {
+        serde_json::to_writer_pretty(&mut *out, &report)?;
+        writeln!(out)?;
+    } else {
+        out.write_all(text(&report).as_bytes())?;
+    }
+    Ok(())
+}
+
+fn rows(matrix: &Mat<f64>) -> Vec<Vec<f64>> {
+    let n = matrix.nrows();
+    (0..n).map(|i| (0..n).map(|j| matrix[(i, j)]).collect()).collect()
+}
+
+fn csv(report: &Report) -> String {
+    let mut text = format!("asset,{}\n", report.assets.join(","));
+    for (asset, row) in report.assets.iter().zip(&report.covariance) {
+        let row: Vec<String> = row.iter().map(ToString::to_string).collect();
+        // writing to a String cannot fail
+        let _ = writeln!(text, "{asset},{}", row.join(","));
+    }
+    text
+}
+
+/// Assets whose correlations a terminal has room for.
+const SHOWN: usize = 12;
+
+fn text(report: &Report) -> String {
+    let mut text = String::new();
+    // writing to a String cannot fail
+    let _ = writeln!(
+        text,
+        "{} covariance, {} correlation of {} assets over {} returns",
+        report.covariance_name,
+        report.correlation_name,
+        report.assets.len(),
+        report.observations
+    );
+    if let Some(shrinkage) = report.shrinkage {
+        let _ = writeln!(text, "shrunk by {shrinkage:.4}");
+    }
+    if report.repairs.dropped_rows > 0 {
+        let _ = writeln!(text, "repairs: {} rows dropped", report.repairs.dropped_rows);
+    }
+    let shown = report.assets.len().min(SHOWN);
+    let _ = write!(text, "{:<12} {:>8}", "asset", "a year");
+    report.assets[..shown].iter().for_each(|asset| {
+        let _ = write!(text, " {:>7}", asset.chars().take(7).collect::<String>());
+    });
+    text.push('\n');
+    for (i, asset) in report.assets.iter().enumerate() {
+        let _ = write!(text, "{asset:<12} {:>7.2}%", 100.0 * report.annual_volatility[i]);
+        for value in &report.correlation[i][..shown] {
+            let _ = write!(text, " {value:>7.3}");
+        }
+        text.push('\n');
+    }
+    if shown < report.assets.len() {
+        let _ =
+            writeln!(text, "({} more columns: --json or --matrix)", report.assets.len() - shown);
+    }
+    let (low, high) = (report.eigenvalues[0], report.eigenvalues[report.eigenvalues.len() - 1]);
+    let words = if report.is_positive_semidefinite {
+        "positive semidefinite"
+    } else {
+        "not positive semidefinite: --nearest repairs it"
+    };
+    let _ = writeln!(text, "eigenvalues {low:.3e} to {high:.3}, {words}");
+    text
+}

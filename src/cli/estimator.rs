@@ -1,0 +1,55 @@
+//! The arguments that say how covariance is estimated.
+
+use crate::model::covariance::Estimator;
+use clap::{Args, ValueEnum};
+
+/// How covariance is estimated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum EstimatorName {
+    /// The sample's
+    #[default]
+    Sample,
+    /// Exponentially weighted with --half-life
+    Ewma,
+    /// Ledoit and Wolf's linear shrinkage
+    LedoitWolf,
+    /// Oracle-approximating shrinkage
+    Oas,
+    /// Ledoit and Wolf's analytical nonlinear shrinkage
+    Nonlinear,
+    /// Eigenvalues below the random edge flattened
+    Denoise,
+    /// Gerber's statistic
+    Gerber,
+}
+
+/// How covariance is estimated.
+#[derive(Clone, Debug, Args)]
+pub struct EstimatorArgs {
+    /// How covariance is estimated
+    #[arg(long, value_enum, default_value = "sample")]
+    covariance: EstimatorName,
+    /// Rows after which a weight of ewma has halved
+    #[arg(long, default_value_t = 40.0, value_name = "ROWS", allow_negative_numbers = true)]
+    half_life: f64,
+}
+
+impl EstimatorArgs {
+    /// As the arguments say.
+    pub fn estimator(&self) -> Estimator {
+        match self.covariance {
+            EstimatorName::Sample => Estimator::Sample,
+            EstimatorName::Ewma => Estimator::Weighted(self.half_life),
+            EstimatorName::LedoitWolf => Estimator::LedoitWolf,
+            EstimatorName::Oas => Estimator::Oas,
+            EstimatorName::Nonlinear => Estimator::Nonlinear,
+            EstimatorName::Denoise => Estimator::Denoised,
+            EstimatorName::Gerber => Estimator::Gerber(0.5),
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> String {
+        super::optimize::name(&self.covariance)
+    }
+}
