@@ -130,13 +130,16 @@ const STABLE: [&str; 5] = ["USDT", "USDC", "FDUSD", "BUSD", "TUSD"];
 fn class(portfolio: &Portfolio, factor: &str) -> Class {
     let upper = factor.to_uppercase();
     let begins = |names: &[&str]| names.iter().any(|name| upper.starts_with(name));
+    let quoted = |coin: &&str| upper.ends_with(*coin);
     let held = portfolio.positions.iter().filter(|position| position.factor() == factor);
     let is_perpetual = held.clone().any(|p| matches!(p.kind, Kind::Perp | Kind::Inverse));
-    if begins(&["BTC", "XBT", "BITCOIN"]) {
+    if begins(&STABLE) {
+        Class::None
+    } else if begins(&["BTC", "XBT", "BITCOIN"]) {
         Class::Bitcoin
     } else if begins(&["ETH"]) {
         Class::Ether
-    } else if is_perpetual || STABLE.iter().any(|coin| upper.contains(coin)) {
+    } else if is_perpetual || STABLE.iter().any(quoted) {
         Class::Coin
     } else if held.count() > 0 {
         Class::Equity
@@ -201,14 +204,16 @@ fn scenario(name: String, shocks: Vec<Shock>) -> Scenario {
 /// The factor's own move over an event, where the history has both days.
 fn own_move(prices: &Panel, factor: &str, event: &Event) -> Option<f64> {
     let column = prices.column(factor)?;
-    let at = |day: &str| {
-        let day = Date::parse(day)?.day();
+    let at = |day: i64| {
         let behind = prices.dates().partition_point(|date| date.day() <= day);
-        let last = behind.checked_sub(1)?;
-        (day - prices.dates()[last].day() <= STALE_MAX).then_some(column[last])
+        behind.checked_sub(1).filter(|&last| day - prices.dates()[last].day() <= STALE_MAX)
     };
-    let (from, to) = (at(event.from)?, at(event.to)?);
-    (from > 0.0 && to > 0.0).then_some(to / from - 1.0)
+    let (first, last) = (Date::parse(event.from)?.day(), Date::parse(event.to)?.day());
+    let (from, to) = (at(first)?, at(last)?);
+    // a history that ends in between, or whose rows lie further apart, has not seen it
+    let has_both = from < to && prices.dates()[to].day() > first;
+    let is_sound = column[from] > 0.0 && column[to] > 0.0;
+    (has_both && is_sound).then(|| column[to] / column[from] - 1.0)
 }
 
 /// The stretches of a history that would have hurt today's book the most, one a length.
@@ -277,6 +282,13 @@ mod tests {
         let (scenarios, classes) = documented(&book, &old, &[]).expect("sound");
         assert_eq!(find(&scenarios, "12 March 2020", "BTCUSDT"), Some(-0.5));
         assert_eq!((classes[0].own_moves, classes[1].own_moves), (1, 1));
+        // a history that ends before the event has not seen it
+        let before = panel(&["2020-03-10", "2020-03-11"], &[7.9, 8.0], &[3.0, 2.0]);
+        let (scenarios, classes) = documented(&book, &before, &[]).expect("sound");
+        assert_eq!(find(&scenarios, "12 March 2020", "BTCUSDT"), Some(-0.37));
+        assert_eq!(classes[0].own_moves, 0);
+        assert_eq!(class(&book, "USDTUSD"), Class::None);
+        assert_eq!(class(&book, "SOLUSDT"), Class::Coin);
         let said = [("SPY".to_owned(), Class::None)];
         let (scenarios, _) = documented(&book, &today, &said).expect("sound");
         assert_eq!(find(&scenarios, "12 March 2020", "SPY"), None);

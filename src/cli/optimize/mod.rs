@@ -3,6 +3,7 @@
 //! a series of returns → estimates → `portfolio` → JSON or a table.
 
 mod constraints;
+mod picture;
 mod print;
 mod risk;
 
@@ -139,6 +140,9 @@ pub struct OptimizeArgs {
     /// What part of Kelly's weights is held
     #[arg(long, default_value_t = 1.0, value_name = "SHARE", allow_negative_numbers = true)]
     fraction: f64,
+    /// Write a report with pictures of weights, the frontier and, where there is one, the tree
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
     /// One JSON object on stdout
     #[arg(long)]
     json: bool,
@@ -167,6 +171,14 @@ pub enum OptimizeError {
     /// The file of views.
     #[error("{}: {error}", .path.display())]
     Views {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The report.
+    #[error("{} cannot be written: {error}", .path.display())]
+    Report {
         /// Which.
         path: PathBuf,
         /// Why.
@@ -246,7 +258,7 @@ fn report(args: &OptimizeArgs, series: &Series, began: f64) -> Result<Report, Op
     let whole = variance(&estimates.covariance, weights);
     let named = |values: Vec<f64>| estimates.assets.iter().cloned().zip(values).collect();
     let share = |(w, s): (&f64, &f64)| if whole > 0.0 { w * s / whole } else { 0.0 };
-    Ok(Report {
+    let report = Report {
         method: name(&args.method),
         weights: named(weights.clone()),
         objective: allocation.objective.value,
@@ -264,7 +276,41 @@ fn report(args: &OptimizeArgs, series: &Series, began: f64) -> Result<Report, Op
         calendar: series.calendar,
         repairs: series.repairs.clone(),
         order: estimates.assets.clone(),
-    })
+    };
+    if let Some(path) = &args.report {
+        let tree = match args.method {
+            Method::Hrp => {
+                let order = leaf_order(args);
+                Some(hierarchy::tree(&estimates.covariance, linkage(args, Linkage::Single), order)?)
+            }
+            Method::Herc | Method::Nco => {
+                let linkage = linkage(args, Linkage::Ward);
+                Some(hierarchy::tree(&estimates.covariance, linkage, LeafOrder::Optimal)?)
+            }
+            _ => None,
+        };
+        let drawn = picture::Drawn { estimates: &estimates, constraints: &constraints, tree };
+        picture::write_html(path, &report, &drawn, &print::text(&report))?;
+    }
+    Ok(report)
+}
+
+/// How clusters are joined, where it is said.
+fn linkage(args: &OptimizeArgs, default: Linkage) -> Linkage {
+    match args.linkage {
+        None => default,
+        Some(LinkageName::Single) => Linkage::Single,
+        Some(LinkageName::Complete) => Linkage::Complete,
+        Some(LinkageName::Average) => Linkage::Average,
+        Some(LinkageName::Ward) => Linkage::Ward,
+    }
+}
+
+fn leaf_order(args: &OptimizeArgs) -> LeafOrder {
+    match args.leaf_order {
+        LeafOrderName::Optimal => LeafOrder::Optimal,
+        LeafOrderName::Linkage => LeafOrder::Linkage,
+    }
 }
 
 /// Refuses constraints that a recipe cannot keep to.
@@ -289,13 +335,6 @@ fn allocate(
             format!("`{}` never moves: leave it out with --assets", estimates.assets[still]);
         return Err(OptimizeError::Arguments(words));
     }
-    let linkage = |default| match args.linkage {
-        None => default,
-        Some(LinkageName::Single) => Linkage::Single,
-        Some(LinkageName::Complete) => Linkage::Complete,
-        Some(LinkageName::Average) => Linkage::Average,
-        Some(LinkageName::Ward) => Linkage::Ward,
-    };
     if needs_cones(args, constraints) {
         return conic(args, estimates, columns, constraints);
     }
@@ -328,19 +367,15 @@ fn allocate(
         }
         Method::Hrp => {
             plain("hrp", constraints)?;
-            let order = match args.leaf_order {
-                LeafOrderName::Optimal => LeafOrder::Optimal,
-                LeafOrderName::Linkage => LeafOrder::Linkage,
-            };
-            hierarchy::hrp(covariance, linkage(Linkage::Single), order)?
+            hierarchy::hrp(covariance, linkage(args, Linkage::Single), leaf_order(args))?
         }
         Method::Herc => {
             plain("herc", constraints)?;
-            hierarchy::herc(covariance, linkage(Linkage::Ward), args.clusters)?
+            hierarchy::herc(covariance, linkage(args, Linkage::Ward), args.clusters)?
         }
         Method::Nco => {
             plain("nco", constraints)?;
-            hierarchy::nco(estimates, linkage(Linkage::Ward), args.clusters)?
+            hierarchy::nco(estimates, linkage(args, Linkage::Ward), args.clusters)?
         }
         Method::BlackLitterman => {
             let views = views(args, &estimates.assets)?;

@@ -1,11 +1,13 @@
 //! Pictures of results: a list of shapes, drawn as SVG (for pages) or as PNG (for everything else).
 
 mod axis;
+mod chart;
 mod page;
 mod png;
 mod svg;
 
 pub use axis::{ticks, words};
+pub use chart::Chart;
 pub use page::page;
 pub use png::{PngError, png};
 pub use svg::{escaped, svg};

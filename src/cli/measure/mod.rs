@@ -1,5 +1,7 @@
 //! `bot4 measure`: what series of returns achieved, and at what risk.
 
+mod picture;
+
 use super::series::{Kind, SeriesArgs, check_levels};
 use crate::cli::history::HistoryFailure;
 use crate::history::Repairs;
@@ -9,6 +11,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
+use std::path::PathBuf;
 
 /// Arguments of `bot4 measure`.
 #[derive(Debug, Args)]
@@ -24,6 +27,9 @@ pub struct MeasureArgs {
     /// Levels of historical value at risk
     #[arg(long, default_values_t = [0.95, 0.99], value_delimiter = ',', value_name = "LEVEL")]
     level: Vec<f64>,
+    /// Write a report with pictures of growth and drawdown
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
     /// One JSON object on stdout
     #[arg(long)]
     json: bool,
@@ -46,6 +52,14 @@ pub enum MeasureFailure {
     /// Arguments that do not go together.
     #[error("{0}")]
     Arguments(String),
+    /// A file that cannot be written.
+    #[error("{} cannot be written: {error}", .path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
     /// Output could not be written.
     #[error("the result cannot be written: {0}")]
     Write(#[from] std::io::Error),
@@ -83,6 +97,9 @@ pub fn run(args: &MeasureArgs, out: &mut dyn Write) -> Result<(), MeasureFailure
         measures.insert(column.clone(), found);
     }
     let report = Report { calendar: series.calendar, measures, repairs: series.repairs };
+    if let Some(path) = &args.report {
+        picture::write_html(path, panel, &text(&report, panel.symbols()))?;
+    }
     if args.json {
         serde_json::to_writer_pretty(&mut *out, &report)?;
         writeln!(out)?;
