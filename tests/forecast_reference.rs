@@ -40,6 +40,7 @@ fn the_comparison_is_the_oracles() {
     let all = roll(&returns, &forecasters, how, &|_| {}).expect("sound");
     let names = SAME.iter().map(|(_, name)| *name).chain(["garch_evt"]);
     for ((forecasts, name), forecaster) in all.iter().zip(names).zip(&forecasters) {
+        let forecasts = forecasts.as_ref().expect("fitted");
         let verdict = judge(&returns[1_000..], forecasts, 0.99).expect("sound");
         let model = &reference["models"][name];
         let wanted = |key: &str| number(&model[key]);
@@ -103,7 +104,8 @@ fn canary_forecasts_of_another_level_are_rejected() {
     let returns = returns(&folder);
     let how = Roll { window: 1_000, refit: 100, level: 0.97, threads: 2 };
     let all = roll(&returns, &[Forecaster::GjrFhs], how, &|_| {}).expect("sound");
-    let sound = judge(&returns[1_000..], &all[0], 0.97).expect("sound");
-    let spoiled = judge(&returns[1_000..], &all[0], 0.99).expect("sound");
+    let list = all[0].as_ref().expect("fitted");
+    let sound = judge(&returns[1_000..], list, 0.97).expect("sound");
+    let spoiled = judge(&returns[1_000..], list, 0.99).expect("sound");
     assert!(sound.kupiec.p > 1e-3 && spoiled.kupiec.p < 1e-9, "{sound:?} {spoiled:?}");
 }

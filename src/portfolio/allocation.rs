@@ -60,7 +60,10 @@ pub enum AllocationError {
     #[error(transparent)]
     Conflict(#[from] Conflict),
     /// A ratio that nothing makes positive.
-    #[error("no asset's mean is above the risk-free rate of {0}: the Sharpe ratio has no maximum")]
+    #[error(
+        "no weights have a mean, less costs and doubt, above the risk-free rate of {0}: the ratio has no \
+         maximum"
+    )]
     NoReward(f64),
     /// Constraints that a method does not know.
     #[error("{method} takes {takes}; leave the other constraints out or take another method")]

@@ -141,32 +141,39 @@ pub fn kelly(
         ended(solve(&of(weight), &limits, &start), || constraints.conflict(estimates))
     };
     let over = |found: &Solution| of(0.0).parts(&found.x).1;
+    if drawdown.is_some() && fraction > 1.0 {
+        let words = "more than all of Kelly keeps no drawdown limit: a fraction of at most 1";
+        return Err(AllocationError::Numbers(words.to_owned()));
+    }
     let mut found = best(0.0)?;
     let mut iterations = found.iterations;
-    if drawdown.is_some() && over(&found) > MET {
+    if drawdown.is_some() && over(&found) > 0.0 {
+        let mut kept = None;
         let (mut low, mut high) = (0.0, 1.0);
         for _ in 0..TRIALS_MAX {
             // first outwards, then between
-            let is_open = over(&found) > MET && low >= high * 0.25;
-            let weight = if is_open { high } else { 0.5 * (low + high) };
-            found = best(weight)?;
-            iterations += found.iterations;
-            let excess = over(&found);
+            let weight = if kept.is_none() { high } else { 0.5 * (low + high) };
+            let tried = best(weight)?;
+            iterations += tried.iterations;
+            let excess = over(&tried);
             if excess > 0.0 {
                 low = weight;
-                high = if weight >= high { 4.0 * high } else { high };
+                high = if kept.is_none() { 4.0 * high } else { high };
             } else {
                 high = weight;
+                kept = Some(tried);
             }
-            if excess.abs() <= MET || high - low <= 1e-14 * high {
+            let is_met = (-MET..=0.0).contains(&excess);
+            if is_met || (kept.is_some() && high - low <= 1e-14 * high) {
                 break;
             }
         }
-        if over(&found) > MET {
+        let Some(kept) = kept else {
             let words = "no weights keep to the drawdown limit and the other constraints: leave a part \
                          in cash with --budget, or allow a lower floor or a greater chance";
             return Err(AllocationError::Numbers(words.to_owned()));
-        }
+        };
+        found = kept;
     }
     // minus the growth is bounded by what the penalised programme proved
     let growth = of(0.0).parts(&found.x).0;

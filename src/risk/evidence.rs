@@ -70,27 +70,45 @@ pub enum EvidenceError {
     Backtest(#[from] BacktestError),
 }
 
-/// Weighs the candidates on returns.
+/// Weighs the candidates on returns; only those with Student's t where its ν is given.
 ///
 /// # Errors
 /// A history that cannot tell them apart.
-pub fn weigh(returns: &[f64], threads: usize) -> Result<Evidence, EvidenceError> {
+pub fn weigh(
+    returns: &[f64],
+    threads: usize,
+    only_student: bool,
+) -> Result<Evidence, EvidenceError> {
+    let has_nu = |model: Model| matches!(model, Model::GarchT | Model::Gjr);
+    let candidates: Vec<(Model, Forecaster)> =
+        CANDIDATES.into_iter().filter(|(model, _)| !only_student || has_nu(*model)).collect();
     if returns.len() < RETURNS_MIN {
         return Err(EvidenceError::Few(returns.len()));
     }
     let window = (returns.len() / 2).min(WINDOW_MAX);
     let returns = &returns[returns.len() - returns.len().min(window + JUDGED_MAX)..];
     let how = Roll { window, refit: REFIT, level: LEVEL, threads };
-    let forecasts = roll(returns, &CANDIDATES.map(|(_, forecaster)| forecaster), how, &|_| {})?;
-    let verdicts = forecasts.iter().map(|list| judge(&returns[window..], list, LEVEL));
-    let verdicts = verdicts.collect::<Result<Vec<Verdict>, _>>()?;
-    let best = forecast::best(&verdicts).unwrap_or(0);
-    Ok(Evidence {
-        model: CANDIDATES[best].0,
-        passes: verdicts[best].passes,
-        how,
-        verdicts: CANDIDATES.iter().map(|(model, _)| *model).zip(verdicts).collect(),
-    })
+    let forecasters: Vec<Forecaster> =
+        candidates.iter().map(|(_, forecaster)| *forecaster).collect();
+    let mut sound: Vec<(Model, Verdict)> = Vec::new();
+    let mut first_failure = None;
+    for ((model, _), list) in candidates.iter().zip(roll(returns, &forecasters, how, &|_| {})?) {
+        let verdict = list
+            .map_err(EvidenceError::from)
+            .and_then(|list| judge(&returns[window..], &list, LEVEL).map_err(EvidenceError::from));
+        match verdict {
+            Ok(verdict) => sound.push((*model, verdict)),
+            Err(error) => first_failure = first_failure.or(Some(error)),
+        }
+    }
+    let verdicts: Vec<&Verdict> = sound.iter().map(|(_, verdict)| verdict).collect();
+    match forecast::best(&verdicts) {
+        Some(best) => {
+            let (model, passes) = (sound[best].0, sound[best].1.passes);
+            Ok(Evidence { model, passes, how, verdicts: sound })
+        }
+        None => Err(first_failure.unwrap_or(EvidenceError::Few(returns.len()))),
+    }
 }
 
 #[cfg(test)]
@@ -99,8 +117,8 @@ mod tests {
 
     #[test]
     fn short_and_dead_histories_fall_back_with_a_reason() {
-        assert_eq!(weigh(&[0.1; 100], 1), Err(EvidenceError::Few(100)));
-        let error = weigh(&[0.1; 1_000], 1).expect_err("nothing moves");
+        assert_eq!(weigh(&[0.1; 100], 1, false), Err(EvidenceError::Few(100)));
+        let error = weigh(&[0.1; 1_000], 1, false).expect_err("nothing moves");
         assert!(error.to_string().contains("the returns are all the same"), "{error}");
     }
 
@@ -122,7 +140,7 @@ mod tests {
                 r
             })
             .collect();
-        let evidence = weigh(&returns, 2).expect("enough");
+        let evidence = weigh(&returns, 2, false).expect("enough");
         assert!(matches!(evidence.model, Model::Filtered | Model::FilteredGjr), "{evidence}");
         assert!(evidence.passes);
         let normal = &evidence.verdicts[0].1;

@@ -155,17 +155,20 @@ pub enum ForecastError {
     },
 }
 
+/// A forecaster's whole list, or the first window that its model cannot be fitted to.
+pub type Forecasts = Result<Vec<Forecast>, ForecastError>;
+
 /// Forecasts for every period from the first window's end on, one list a forecaster. `done` is told how many
 /// blocks are behind.
 ///
 /// # Errors
-/// Too few returns, or a window that a model cannot be fitted to.
+/// Too few returns, or a window or a step that is none.
 pub fn roll(
     returns: &[f64],
     forecasters: &[Forecaster],
     how: Roll,
     done: &(dyn Fn(usize) + Sync),
-) -> Result<Vec<Vec<Forecast>>, ForecastError> {
+) -> Result<Vec<Forecasts>, ForecastError> {
     if how.window < garch::RETURNS_MIN {
         return Err(ForecastError::Window(how.window));
     }
@@ -195,9 +198,16 @@ pub fn roll(
         threads.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect()
     });
     parts.sort_unstable_by_key(|(at, _)| *at);
-    let mut all = vec![Vec::with_capacity(returns.len() - how.window); forecasters.len()];
+    let mut all: Vec<Forecasts> = vec![Ok(Vec::new()); forecasters.len()];
     for (_, part) in parts {
-        all.iter_mut().zip(part?).for_each(|(to, from)| to.extend(from));
+        for (to, from) in all.iter_mut().zip(part) {
+            match (to.as_mut(), from) {
+                (Ok(list), Ok(more)) => list.extend(more),
+                (Ok(_), Err(error)) => *to = Err(error),
+                // the first failure stands
+                (Err(_), _) => {}
+            }
+        }
     }
     Ok(all)
 }
@@ -208,11 +218,10 @@ pub fn blocks(returns: usize, how: Roll) -> usize {
     returns.saturating_sub(how.window).div_ceil(how.refit.max(1))
 }
 
-type Block = Result<Vec<Vec<Forecast>>, ForecastError>;
+type Block = Vec<Forecasts>;
 
 /// A fitted model and its volatility's way through a block.
 struct Fitted {
-    spec: Spec,
     fit: Fit,
     variances: Vec<f64>,
     residuals: Vec<f64>,
@@ -223,30 +232,30 @@ fn block(returns: &[f64], forecasters: &[Forecaster], how: Roll, at: usize) -> B
     let first = how.window + at * how.refit;
     let last = (first + how.refit).min(returns.len());
     let window = &returns[first - how.window..first];
-    let mut fits: Vec<Fitted> = Vec::new();
+    let mut fits: Vec<(Spec, Result<Fitted, FitError>)> = Vec::new();
     let mut all = Vec::with_capacity(forecasters.len());
     for forecaster in forecasters {
         let Some(spec) = forecaster.spec() else {
-            all.push(plain(*forecaster, returns, first..last, how));
+            all.push(Ok(plain(*forecaster, returns, first..last, how)));
             continue;
         };
-        let known = fits.iter().position(|fitted| fitted.spec == spec);
-        let known = known.map_or_else(
-            || {
-                let fit = garch::fit(window, spec).map_err(|error| ForecastError::Fit {
-                    name: forecaster.name(),
-                    window: how.window,
-                    at: first,
-                    error,
-                })?;
-                fits.push(walked(fit, &returns[first..last]));
-                Ok(fits.len() - 1)
-            },
-            Ok,
-        )?;
-        all.push(volatile(*forecaster, &fits[known], how.level));
+        // forecasters of one model share its fit
+        let known = fits.iter().position(|(known, _)| *known == spec).unwrap_or_else(|| {
+            let fit = garch::fit(window, spec).map(|fit| walked(fit, &returns[first..last]));
+            fits.push((spec, fit));
+            fits.len() - 1
+        });
+        all.push(match &fits[known].1 {
+            Ok(fitted) => Ok(volatile(*forecaster, fitted, how.level)),
+            Err(error) => Err(ForecastError::Fit {
+                name: forecaster.name(),
+                window: how.window,
+                at: first,
+                error: *error,
+            }),
+        });
     }
-    Ok(all)
+    all
 }
 
 fn walked(fit: Fit, returns: &[f64]) -> Fitted {
@@ -257,7 +266,7 @@ fn walked(fit: Fit, returns: &[f64]) -> Fitted {
         variance = fit.variance_after(variance, *r);
     }
     let residuals = statistics::sorted(&fit.standardised);
-    Fitted { spec: fit.spec, fit, variances, residuals }
+    Fitted { fit, variances, residuals }
 }
 
 /// Forecasts of a volatility model: its shocks' tail times its volatility.
@@ -333,7 +342,7 @@ fn plain(
 
 /// Which of several verdicts is best: the lowest FZ0 loss among those that pass, of all where none does.
 #[must_use]
-pub fn best(verdicts: &[Verdict]) -> Option<usize> {
+pub fn best(verdicts: &[&Verdict]) -> Option<usize> {
     let lowest = |only_passing: bool| {
         let all = verdicts.iter().enumerate();
         let open = all.filter(|(_, verdict)| verdict.passes || !only_passing);
@@ -369,7 +378,13 @@ mod tests {
     const HOW: Roll = Roll { window: 250, refit: 30, level: 0.95, threads: 1 };
 
     fn all(returns: &[f64], how: Roll) -> Vec<Vec<Forecast>> {
-        roll(returns, &Forecaster::ALL, how, &|_| {}).expect("sound")
+        let all = roll(returns, &Forecaster::ALL, how, &|_| {}).expect("sound");
+        all.into_iter().map(|list| list.expect("fitted")).collect()
+    }
+
+    fn one(returns: &[f64], forecaster: Forecaster) -> Vec<Forecast> {
+        let mut all = roll(returns, &[forecaster], HOW, &|_| {}).expect("sound");
+        all.remove(0).expect("fitted")
     }
 
     #[test]
@@ -395,10 +410,10 @@ mod tests {
         let alone = all(&returns, HOW);
         let shared = all(&returns, Roll { threads: 3, ..HOW });
         for (at, forecaster) in Forecaster::ALL.iter().enumerate() {
-            let one = roll(&returns, &[*forecaster], HOW, &|_| {}).expect("sound");
+            let one = one(&returns, *forecaster);
             for (k, f) in alone[at].iter().enumerate() {
                 assert!(f.var.is_finite() && f.es >= f.var, "{forecaster:?} {k}: {f:?}");
-                assert_eq!((f, f), (&one[0][k], &shared[at][k]), "{forecaster:?} {k}");
+                assert_eq!((f, f), (&one[k], &shared[at][k]), "{forecaster:?} {k}");
             }
         }
     }
@@ -406,18 +421,18 @@ mod tests {
     #[test]
     fn a_forecast_is_the_fits_own() {
         let returns = returns(300);
-        let forecasts = roll(&returns, &[Forecaster::GarchT], HOW, &|_| {}).expect("sound");
+        let forecasts = one(&returns, Forecaster::GarchT);
         let spec = Spec::new(Volatility::Garch, Family::Student);
         let fit = garch::fit(&returns[..250], spec).expect("sound");
         let (var, es) = fit.next_tail(0.95);
-        assert_eq!(forecasts[0][0], Forecast { var, es });
+        assert_eq!(forecasts[0], Forecast { var, es });
         // a day later the same parameters have seen one return more
         let later = garch::evaluate(&returns[..251], spec, &fit.parameters).expect("sound");
-        let apart = later.next_tail(0.95).0 / forecasts[0][1].var - 1.0;
+        let apart = later.next_tail(0.95).0 / forecasts[1].var - 1.0;
         assert!(apart.abs() < 1e-6, "{apart}");
         // after the refit, another fit
         let second = garch::fit(&returns[30..280], spec).expect("sound").next_tail(0.95);
-        assert_eq!(forecasts[0][30], Forecast { var: second.0, es: second.1 });
+        assert_eq!(forecasts[30], Forecast { var: second.0, es: second.1 });
     }
 
     #[test]
@@ -430,10 +445,14 @@ mod tests {
         );
         assert_eq!(ask(&returns, Roll { window: 10, ..HOW }), Err(ForecastError::Window(10)));
         assert_eq!(ask(&returns, Roll { refit: 0, ..HOW }), Err(ForecastError::Refit));
+        // a window that one model cannot be fitted to leaves the others
         let flat = [vec![0.0; 250], returns].concat();
+        let both = [Forecaster::GarchN, Forecaster::Ewma];
+        let found = roll(&flat, &both, HOW, &|_| {}).expect("sound");
         assert!(matches!(
-            ask(&flat, HOW),
+            found[0],
             Err(ForecastError::Fit { at: 250, error: FitError::Constant, .. })
         ));
+        assert_eq!(found[1].as_ref().map(Vec::len), Ok(260));
     }
 }

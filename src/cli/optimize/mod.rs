@@ -23,7 +23,7 @@ use crate::portfolio::views::{Prior, View, black_litterman};
 use crate::portfolio::{growth, parity, shortfall};
 use clap::{Args, ValueEnum};
 use constraints::ConstraintArgs;
-use risk::RiskArgs;
+use risk::{Reads, RiskArgs};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -333,6 +333,15 @@ fn allocate(
     if let Some(still) = (0..n).find(|&i| covariance[(i, i)] <= 0.0) {
         let words =
             format!("`{}` never moves: leave it out with --assets", estimates.assets[still]);
+        return Err(OptimizeError::Arguments(words));
+    }
+    let reads = Reads {
+        risk: matches!(args.method, Method::MinRisk | Method::MaxRatio | Method::RiskParity),
+        reward: matches!(args.method, Method::MinRisk | Method::MinCvar),
+        drawdown: args.method == Method::Kelly,
+    };
+    if let Some(flag) = args.risk.unread(reads) {
+        let words = format!("{} does not read {flag}: leave it out", name(&args.method));
         return Err(OptimizeError::Arguments(words));
     }
     if needs_cones(args, constraints) {

@@ -24,7 +24,7 @@ pub(super) fn text(report: &Report) -> String {
     if !report.repairs.dropped_columns.is_empty() {
         let _ = writeln!(text, "repairs: dropped {}", report.repairs.dropped_columns.join(", "));
     }
-    let _ = writeln!(text, "{:<20} {:>12} {:>12}", "asset", "weight", "of risk");
+    let _ = writeln!(text, "{:<20} {:>12} {:>12}", "asset", "weight", "of variance");
     let mut hidden = 0;
     for asset in &report.order {
         let (weight, share) = (report.weights[asset], report.risk_contributions[asset]);

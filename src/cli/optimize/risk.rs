@@ -70,6 +70,14 @@ pub struct RiskArgs {
     drawdown_chance: Option<f64>,
 }
 
+/// Which of the flags a method reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reads {
+    pub risk: bool,
+    pub reward: bool,
+    pub drawdown: bool,
+}
+
 impl RiskArgs {
     fn measure(&self, name: RiskName, level: f64) -> Measure {
         match name {
@@ -91,6 +99,24 @@ impl RiskArgs {
     /// The risk that is named.
     pub(super) fn named(&self, level: f64) -> Option<Measure> {
         self.risk.map(|name| self.measure(name, level))
+    }
+
+    /// The first flag that is given and that the method does not read.
+    pub(super) fn unread(&self, reads: Reads) -> Option<&'static str> {
+        let is_below =
+            matches!(self.risk, Some(RiskName::SemiDeviation | RiskName::Lpm)) && reads.risk;
+        let caps_below = self.risk_max.iter().any(|cap| {
+            cap.trim_start().starts_with("semi-deviation") || cap.trim_start().starts_with("lpm")
+        });
+        [
+            ("--risk", self.risk.is_some() && !reads.risk),
+            ("--reward", self.reward != 0.0 && !reads.reward),
+            ("--target", self.target.is_some() && !is_below && !caps_below),
+            ("--drawdown-floor", self.drawdown_floor.is_some() && !reads.drawdown),
+        ]
+        .into_iter()
+        .find(|(_, is_lost)| *is_lost)
+        .map(|(flag, _)| flag)
     }
 
     /// Floor and chance of a drawdown.

@@ -9,8 +9,8 @@ use crate::cli::series::{Kind, SeriesArgs};
 use crate::history::date::Date;
 use crate::history::{Repairs, returns};
 use crate::instrument::Portfolio;
-use crate::risk::backtest::{Transitions, Verdict, Zone, judge};
-use crate::risk::forecast::{self, Forecaster, Roll, roll};
+use crate::risk::backtest::{BacktestError, Transitions, Verdict, Zone, judge};
+use crate::risk::forecast::{self, ForecastError, Forecaster, Roll, roll};
 use crate::risk::holdings::{Holdings, Revaluation};
 use clap::Args;
 use serde::Serialize;
@@ -125,6 +125,8 @@ pub(super) struct Report {
     pub best: &'static str,
     best_passes: bool,
     models: BTreeMap<&'static str, Row>,
+    /// Models without a verdict, and why.
+    failed: BTreeMap<&'static str, String>,
     seconds: f64,
     threads: usize,
     repairs: Repairs,
@@ -167,11 +169,26 @@ pub fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<(), VarError> {
     let forecasts = roll(&subject.returns, models, how, &|done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
     let came = &subject.returns[args.window..];
-    let verdicts = forecasts.iter().map(|list| judge(came, list, args.level));
-    let verdicts = verdicts.collect::<Result<Vec<Verdict>, _>>()?;
-    let best = forecast::best(&verdicts).unwrap_or(0);
-    let rows =
-        models.iter().zip(&verdicts).map(|(model, verdict)| (model.name(), Row::of(verdict)));
+    let dates = &subject.dates[args.window..];
+    let (mut sound, mut failed) = (Vec::new(), BTreeMap::new());
+    for (model, list) in models.iter().zip(forecasts) {
+        let judged = list.map_err(VarError::from).and_then(|list| {
+            let verdict = judge(came, &list, args.level)?;
+            Ok((*model, list, verdict))
+        });
+        match judged {
+            Ok(judged) => sound.push(judged),
+            Err(error) => {
+                failed.insert(model.name(), dated(&error, dates, args.window));
+            }
+        }
+    }
+    let verdicts: Vec<&Verdict> = sound.iter().map(|(_, _, verdict)| verdict).collect();
+    let Some(best) = forecast::best(&verdicts) else {
+        let reasons = failed.iter().map(|(model, why)| format!("{model}: {why}"));
+        return Err(VarError::NoModel(reasons.collect::<Vec<_>>().join("; ")));
+    };
+    let rows = sound.iter().map(|(model, _, verdict)| (model.name(), Row::of(verdict)));
     let report = Report {
         series: subject.name,
         units: subject.units,
@@ -179,26 +196,26 @@ pub fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<(), VarError> {
         n: came.len(),
         window: args.window,
         refit: args.refit,
-        best: models[best].name(),
-        best_passes: verdicts[best].passes,
+        best: sound[best].0.name(),
+        best_passes: sound[best].2.passes,
         models: rows.collect(),
+        failed,
         seconds: began.elapsed().as_secs_f64(),
         threads,
         repairs: subject.repairs,
         notes: subject.notes,
     };
-    let dates = &subject.dates[args.window..];
     if let Some(path) = &args.days {
         let file = |error| VarError::File { path: path.clone(), error };
         let mut text = String::from("date,return");
-        for model in models {
+        for (model, ..) in &sound {
             // writing to a String cannot fail
             let _ = write!(text, ",{0}_var,{0}_es", model.name());
         }
         text.push('\n');
         for (at, (date, r)) in dates.iter().zip(came).enumerate() {
             let _ = write!(text, "{date},{r}");
-            for list in &forecasts {
+            for (_, list, _) in &sound {
                 let _ = write!(text, ",{},{}", list[at].var, list[at].es);
             }
             text.push('\n');
@@ -206,7 +223,7 @@ pub fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<(), VarError> {
         std::fs::write(path, text).map_err(file)?;
     }
     if let Some(path) = &args.report {
-        let days = dates.iter().zip(came).zip(&forecasts[best]);
+        let days = dates.iter().zip(came).zip(&sound[best].1);
         let days: Vec<Day> = days
             .map(|((date, r), forecast)| Day { date: *date, r: *r, var: forecast.var })
             .collect();
@@ -219,6 +236,17 @@ pub fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<(), VarError> {
         out.write_all(text(&report).as_bytes())?;
     }
     Ok(())
+}
+
+/// A failure with the day that it speaks of.
+fn dated(error: &VarError, dates: &[Date], window: usize) -> String {
+    let at = match error {
+        VarError::Forecast(ForecastError::Fit { at, .. }) => Some(at - window),
+        VarError::Backtest(BacktestError::Forecast { index, .. }) => Some(*index),
+        _ => None,
+    };
+    let date = at.and_then(|at| dates.get(at));
+    date.map_or_else(|| error.to_string(), |date| format!("{error} ({date})"))
 }
 
 /// A column of returns.
@@ -316,6 +344,9 @@ fn text(report: &Report) -> String {
             row.fz0_loss,
             if row.passes { "passes" } else { "fails" }
         );
+    }
+    for (name, why) in &report.failed {
+        let _ = writeln!(text, "{name:<15} without a verdict: {why}");
     }
     let expected = report.n as f64 * (1.0 - report.level);
     let _ = writeln!(

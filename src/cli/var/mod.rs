@@ -145,6 +145,9 @@ pub enum VarError {
     /// Their judgement.
     #[error(transparent)]
     Backtest(#[from] BacktestError),
+    /// None that could be judged.
+    #[error("no model can be back-tested here: {0}")]
+    NoModel(String),
     /// Several columns.
     #[error("the series has several columns ({0}): say --column NAME, or --portfolio FILE")]
     Column(String),
@@ -386,10 +389,17 @@ fn portfolio(args: &VarArgs, engine: &Engine, path: &Path) -> Result<(Report, Ou
     let mut notes = Vec::new();
     let mut selection = None;
     let (method, model) = match (args.method, args.model) {
-        (MethodName::Fhs, _) => (MethodName::Mc, ModelName::Fhs),
+        (MethodName::Fhs, None) => (MethodName::Mc, ModelName::Fhs),
+        (MethodName::Fhs, Some(model @ (ModelName::Fhs | ModelName::GjrFhs))) => {
+            (MethodName::Mc, model)
+        }
+        (MethodName::Fhs, Some(_)) => {
+            return Err(VarError::Arguments("--method fhs takes --model fhs or gjr-fhs"));
+        }
         (MethodName::Mc, None) => {
             let returns = value_at_risk::hypothetical(engine, &holdings, &simple)?;
-            let (model, why) = match evidence::weigh(&returns, engine.threads()) {
+            let (model, why) = match evidence::weigh(&returns, engine.threads(), args.nu.is_some())
+            {
                 Ok(evidence) => {
                     selection = Some(Selection::of(&evidence));
                     (ModelName::of(evidence.model), evidence.to_string())
@@ -402,6 +412,10 @@ fn portfolio(args: &VarArgs, engine: &Engine, path: &Path) -> Result<(Report, Ou
         }
         (method, model) => (method, model.unwrap_or(ModelName::GarchT)),
     };
+    let has_nu = matches!(model, ModelName::T | ModelName::GarchT | ModelName::Gjr);
+    if args.nu.is_some() && method != MethodName::Historical && !has_nu {
+        return Err(VarError::Arguments("--nu is a Student's t: take --model t, garch-t or gjr"));
+    }
     let outcome = match method {
         MethodName::Historical => {
             let request = request(args, Method::Historical);

@@ -14,18 +14,18 @@ use std::f64::consts::PI;
 const PRODUCT: std::ops::Range<f64> = 1e-200..1e200;
 
 /// Σ ln of numbers, by products.
-struct Logs {
+pub(super) struct Logs {
     sum: f64,
     product: f64,
 }
 
 impl Logs {
-    fn new() -> Logs {
+    pub fn new() -> Logs {
         Logs { sum: 0.0, product: 1.0 }
     }
 
     #[inline(always)]
-    fn add(&mut self, x: f64) {
+    pub fn add(&mut self, x: f64) {
         let product = self.product * x;
         if PRODUCT.contains(&product) {
             self.product = product;
@@ -35,7 +35,7 @@ impl Logs {
         }
     }
 
-    fn whole(self) -> f64 {
+    pub fn whole(self) -> f64 {
         self.sum + self.product.ln()
     }
 }

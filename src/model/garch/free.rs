@@ -1,9 +1,8 @@
 //! Parameters as the search sees them: unbounded numbers, of size one.
 //!
 //! GARCH and GJR: ln ω̂, logit of persistence, logit of the reaction's share of it, so that α, α + γ, β ≥ 0
-//! and α + γ/2 + β ≤ 1. EGARCH: the level towards which ln σ² tends, ln α, artanh β; where α is negative the
-//! recursion does not forget its start, and its likelihood means nothing. Then the mean's shift, leverage, ν
-//! and λ where they are fitted.
+//! and α + γ/2 + β ≤ 1. EGARCH: the level towards which ln σ² tends, α, artanh β. Then the mean's shift,
+//! leverage, ν and λ where they are fitted.
 
 use super::path::{PARAMETERS, Slopes};
 use super::shock::Family;
@@ -43,7 +42,7 @@ fn row(entries: &[(usize, f64)]) -> Slopes {
 impl Free {
     pub fn start(reaction: f64, persistence: f64, spec: Spec) -> Vec<f64> {
         let mut point = match spec.volatility {
-            Volatility::Egarch => vec![0.0, (2.0 * reaction).ln(), persistence.atanh()],
+            Volatility::Egarch => vec![0.0, 2.0 * reaction, persistence.atanh()],
             _ => vec![(1.0 - persistence).ln(), logit(persistence), logit(reaction / persistence)],
         };
         point.extend(spec.mean.then_some(0.0));
@@ -68,13 +67,13 @@ impl Free {
         let by_mean = spec.mean.then(|| row(&[(0, deviation)]));
         if spec.volatility == Volatility::Egarch {
             let level = scale.variance.ln() + point[0];
-            p.alpha = point[1].exp();
+            p.alpha = point[1];
             p.beta = point[2].tanh();
             p.omega = level * (1.0 - p.beta);
             let db = 1.0 - p.beta * p.beta;
             jacobian = vec![
                 row(&[(1, 1.0 - p.beta)]),
-                row(&[(2, p.alpha)]),
+                row(&[(2, 1.0)]),
                 row(&[(1, -level * db), (4, db)]),
             ];
             jacobian.extend(by_mean);

@@ -36,9 +36,11 @@ pub const RETURNS_MIN: usize = 50;
 const BACKCAST: usize = 75;
 const BACKCAST_FACTOR: f64 = 0.94;
 const STEPS_MAX: usize = 400;
-/// Steps of each start before the better one goes on alone, and returns from which on it does.
-const STEPS_AHEAD: usize = 6;
+/// Up to so many returns every start is run to its end, up to so many two; beyond, the better of two goes on
+/// alone after some steps.
+const TINY: usize = 600;
 const SHORT: usize = 2_000;
+const STEPS_AHEAD: usize = 6;
 /// Returns, the first ones, whose scores say what the curvature at a start is like.
 const INFORMATION: usize = 1_000;
 /// Nearer than this a limit counts as reached.
@@ -225,26 +227,31 @@ pub fn fit(returns: &[f64], spec: Spec) -> Result<Fit, FitError> {
     };
     let mut starts: Vec<(f64, Vec<f64>)> = Vec::new();
     for (reaction, persistence) in
-        [(0.05, 0.98), (0.1, 0.95), (0.1, 0.8), (0.2, 0.97), (0.03, 0.995)]
+        [(0.05, 0.98), (0.1, 0.95), (0.1, 0.8), (0.2, 0.97), (0.03, 0.995), (0.15, 0.2)]
     {
         let start = Free::start(reaction, persistence, spec);
         let value = objective(&start, &mut vec![0.0; start.len()]);
         starts.push((value, start));
     }
     starts.sort_by(|a, b| a.0.total_cmp(&b.0));
-    // short series have several peaks: two starts run to their ends; long ones have one in sight soon
-    let is_short = returns.len() <= SHORT;
-    let steps = if is_short { STEPS_MAX } else { STEPS_AHEAD };
-    let [mut first, mut second] = [0, 2].map(|at: usize| {
+    // short series have several peaks
+    let picked: &[usize] = if returns.len() <= TINY { &[0, 1, 2, 3, 4, 5] } else { &[0, 2] };
+    let steps = if returns.len() <= SHORT { STEPS_MAX } else { STEPS_AHEAD };
+    let mut best: Option<(Search, Status)> = None;
+    for &at in picked {
         let start = &starts[at].1;
         let known = inverse_information(&series, start, spec, &scale);
         let mut search = Search::new(&mut objective, start, known);
-        search.run(&mut objective, steps);
-        search
-    });
-    let better = if second.value() < first.value() { &mut second } else { &mut first };
-    let status = better.run(&mut objective, STEPS_MAX);
-    let found = if second.value() < first.value() { second } else { first }.minimum(status);
+        let status = search.run(&mut objective, steps);
+        if best.as_ref().is_none_or(|(best, _)| search.value() < best.value()) {
+            best = Some((search, status));
+        }
+    }
+    let (mut search, mut status) = best.ok_or(FitError::Few(returns.len()))?;
+    if status == Status::StepLimit {
+        status = search.run(&mut objective, STEPS_MAX);
+    }
+    let found = search.minimum(status);
     let parameters = Free::of(&found.point, spec, &scale).parameters;
     Ok(filter(&series, spec, &parameters, found.status == Status::Converged))
 }
@@ -346,7 +353,6 @@ fn boundary(spec: Spec, p: &Parameters) -> Vec<&'static str> {
         ),
         (is_log && p.beta.abs() > 1.0 - AT_LIMIT, "beta = 1: log variance has no level"),
         (!is_log && p.alpha < AT_LIMIT, "alpha = 0: rises leave variance as it is"),
-        (is_log && p.alpha < AT_LIMIT, "alpha = 0: the size of shocks does not matter"),
         (!is_log && p.beta < AT_LIMIT, "beta = 0: variance forgets at once"),
         (
             spec.family != Family::Normal && p.nu < NU_MIN + 1e-3,

@@ -126,13 +126,23 @@ impl Series<'_> {
         if is_fast { fast::likelihood(self, p, self.first(p)) } else { self.slow_likelihood(p) }
     }
 
-    /// The same, period by period.
+    /// The same, period by period. An EGARCH that does not forget its start has no likelihood: where the
+    /// mean logarithm of |β − ½(α|z| + γz)|, by which a slip of ln σ² lives on, is not negative, its filter
+    /// follows rounding (Straumann and Mikosch 2006; Wintenberger 2013).
     pub fn slow_likelihood(&self, p: &Parameters) -> (f64, Slopes) {
-        let (mut value, mut slopes) = (0.0, [0.0; PARAMETERS]);
+        let is_log = self.volatility == Volatility::Egarch;
+        let (mut value, mut slopes, mut memory) = (0.0, [0.0; PARAMETERS], fast::Logs::new());
         self.walk(p, |step| {
             value += step.log_density;
             slopes.iter_mut().zip(&step.slopes).for_each(|(sum, slope)| *sum += slope);
+            if is_log {
+                let z = step.residual / step.variance.sqrt();
+                memory.add((p.beta - 0.5 * (p.alpha * z.abs() + p.gamma * z)).abs());
+            }
         });
+        if is_log && memory.whole() >= 0.0 {
+            value = f64::NEG_INFINITY;
+        }
         (value, slopes)
     }
 }

@@ -8,7 +8,7 @@ use super::cones::{Cones, Line, Solved};
 use super::measures::{Held, Measure};
 use crate::maths::programme::{Status, dot};
 use crate::portfolio::allocation::{Allocation, AllocationError, Objective};
-use crate::portfolio::problem::{Constraints, Estimates};
+use crate::portfolio::problem::{Constraints, Estimates, variance};
 
 /// What is wanted.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,9 +85,9 @@ pub fn optimise(
 ) -> Result<Allocation, AllocationError> {
     refuse(columns, constraints, request)?;
     let is_ratio = matches!(request.goal, Goal::Ratio { .. } | Goal::Parity { .. });
-    let mut draft = begun(estimates, columns, is_ratio);
+    let mut draft = begun(estimates, columns, is_ratio, request.doubt);
     if !matches!(request.goal, Goal::Parity { .. }) {
-        limits(&mut draft, estimates, constraints);
+        limits(&mut draft, constraints);
         caps(&mut draft, request);
     }
     let worth = aim(&mut draft, request);
@@ -102,7 +102,18 @@ pub fn optimise(
         let residual = found.certificate.kkt_residual;
         return Err(AllocationError::Stopped { iterations: found.iterations, residual });
     }
-    answer(&found, estimates, columns, constraints, request, &worth, draft.held.unit)
+    let unit = draft.held.unit;
+    let answer = answer(&found, estimates, columns, constraints, request, &worth, unit);
+    if matches!(answer, Err(AllocationError::NoReward(_))) {
+        // nothing at all keeps to limits in proportion to it: whether something does must be asked apart
+        let mut draft = begun(estimates, columns, false, request.doubt);
+        limits(&mut draft, constraints);
+        caps(&mut draft, request);
+        if draft.cones.solve().status == Status::Infeasible {
+            return Err(conflict(estimates, columns, constraints, request));
+        }
+    }
+    answer
 }
 
 /// Numbers that no programme takes.
@@ -130,6 +141,26 @@ fn refuse(
     if is_open && constraints.leverage.is_none() && request.goal == Goal::Most {
         return Err(AllocationError::Numbers(UNBOUNDED.to_owned()));
     }
+    let is_robust = |measure: &Measure| matches!(measure, Measure::RobustShortfall { .. });
+    let has_robust =
+        measure.is_some_and(is_robust) || request.caps.iter().any(|(m, _)| is_robust(m));
+    if has_robust && columns.iter().flatten().any(|r| *r < -1.0) {
+        let words = "robust_cvar takes simple returns above -1: these are percent, or log returns";
+        return Err(AllocationError::Numbers(words.to_owned()));
+    }
+    if request.doubt > 0.0 {
+        let asks_mean = match request.goal {
+            Goal::Least { reward, .. } => reward > 0.0 || constraints.target_return.is_some(),
+            Goal::Ratio { .. } | Goal::Most => true,
+            Goal::Parity { .. } => false,
+        };
+        let is_backwards = matches!(request.goal, Goal::Least { reward, .. } if reward < 0.0);
+        if !asks_mean || is_backwards {
+            let words =
+                "a doubt about the means changes nothing here: ask for reward or a target return";
+            return Err(AllocationError::Numbers(words.to_owned()));
+        }
+    }
     if let Goal::Parity { budgets, .. } = &request.goal {
         let takes = "no constraints: its weights are positive and add up to 1";
         let is_bare =
@@ -145,7 +176,12 @@ fn refuse(
     Ok(())
 }
 
-fn begun<'a>(estimates: &'a Estimates, columns: &'a [Vec<f64>], is_ratio: bool) -> Draft<'a> {
+fn begun<'a>(
+    estimates: &'a Estimates,
+    columns: &'a [Vec<f64>],
+    is_ratio: bool,
+    doubt: f64,
+) -> Draft<'a> {
     let n = columns.len();
     let mut cones = Cones::default();
     cones.variables(n);
@@ -161,12 +197,18 @@ fn begun<'a>(estimates: &'a Estimates, columns: &'a [Vec<f64>], is_ratio: bool) 
     let unit = if size > 0.0 { size } else { 1.0 };
     let mean = Line::sum(means.iter().map(|mean| mean / unit).enumerate());
     let held = Held { columns, means, covariance, unit, one };
+    let mean = if doubt > 0.0 {
+        let rows = columns[0].len() as f64;
+        mean.plus(&held.deviation(&mut cones), -doubt / rows.sqrt())
+    } else {
+        mean
+    };
     Draft { cones, held, costs: Line::default(), mean }
 }
 
 /// The linear limits, and what trades cost.
-fn limits(draft: &mut Draft, estimates: &Estimates, constraints: &Constraints) {
-    let Draft { cones, held, .. } = draft;
+fn limits(draft: &mut Draft, constraints: &Constraints) {
+    let Draft { cones, held, mean, .. } = draft;
     let n = held.columns.len();
     let times = |by: f64| Line::default().plus(&held.one, by);
     let whole = Line::sum((0..n).map(|i| (i, 1.0)));
@@ -193,8 +235,7 @@ fn limits(draft: &mut Draft, estimates: &Estimates, constraints: &Constraints) {
         cones.at_most(&Line::sum((sizes..sizes + n).map(|at| (at, 1.0))), &times(leverage));
     }
     if let Some(target) = constraints.target_return {
-        let mean = estimates.mean.iter().map(|mean| mean / held.unit);
-        cones.at_most(&times(target / held.unit), &Line::sum(mean.enumerate()));
+        cones.at_most(&times(target / held.unit), mean);
     }
     let is_trading = constraints.turnover.is_some() || constraints.costs.is_some();
     if let Some(previous) = constraints.previous.as_ref().filter(|_| is_trading) {
@@ -223,9 +264,9 @@ fn limits(draft: &mut Draft, estimates: &Estimates, constraints: &Constraints) {
     }
 }
 
-/// Caps of measures, tracking, and the doubt about the mean.
+/// Caps of measures, and tracking.
 fn caps(draft: &mut Draft, request: &Request) {
-    let Draft { cones, held, mean, .. } = draft;
+    let Draft { cones, held, .. } = draft;
     for (measure, cap) in &request.caps {
         let line = measure.epigraph(held, cones);
         cones.at_most(&line, &Line::default().plus(&held.one, cap / held.unit));
@@ -239,11 +280,6 @@ fn caps(draft: &mut Draft, request: &Request) {
         }
         let bound = held.deviation_of(apart, cones);
         cones.at_most(&bound, &Line::default().plus(&held.one, most / held.unit));
-    }
-    if request.doubt > 0.0 {
-        let rows = held.columns[0].len() as f64;
-        let deviation = held.deviation(cones);
-        *mean = std::mem::take(mean).plus(&deviation, -request.doubt / rows.sqrt());
     }
 }
 
@@ -314,10 +350,15 @@ fn answer(
     let rows = columns[0].len();
     let returns: Vec<f64> =
         (0..rows).map(|s| (0..n).map(|i| weights[i] * columns[i][s]).sum()).collect();
+    let reached = |risk: &Measure| match risk {
+        // by the covariance that was asked for
+        Measure::Deviation => Some(variance(&estimates.covariance, &weights).sqrt()),
+        risk => risk.value(&returns),
+    };
     let objective = match &request.goal {
         // with nothing but risk, the measure itself says what was reached
         Goal::Least { risk, reward } if *reward == 0.0 && constraints.costs.is_none() => {
-            let value = risk.value(&returns).unwrap_or(value);
+            let value = reached(risk).unwrap_or(value);
             Objective { name: risk.name(), value }
         }
         Goal::Least { .. } => Objective { name: "risk_less_reward", value },
@@ -332,7 +373,7 @@ fn answer(
         },
         Goal::Most => Objective { name: "mean", value: dot(&estimates.mean, &weights) },
         Goal::Parity { risk, .. } => {
-            Objective { name: risk.name(), value: risk.value(&returns).unwrap_or(value / scale) }
+            Objective { name: risk.name(), value: reached(risk).unwrap_or(value / scale) }
         }
     };
     Ok(Allocation {
@@ -352,8 +393,8 @@ fn conflict(
     request: &Request,
 ) -> AllocationError {
     let bare = Request::of(Goal::Most);
-    let mut draft = begun(estimates, columns, false);
-    limits(&mut draft, estimates, constraints);
+    let mut draft = begun(estimates, columns, false, request.doubt);
+    limits(&mut draft, constraints);
     if draft.cones.solve().status == Status::Infeasible {
         return constraints.conflict(estimates).into();
     }
