@@ -4,7 +4,7 @@
 //! maximise min_i −Σ_s y_s r_si over 0 ≤ y_s ≤ k = 1/((1 − β)S), Σy = 1, so that any such y proves a bound.
 //! - long only and fully invested: `condensed`, an interior point whose systems are as small as the assets
 //!   in play, inside an active set of scenarios and assets that grows until nothing left out matters;
-//! - any other limits and costs: `general`, the same programme written out over the scenarios in play.
+//! - any other limits and costs: `general`, the conic programme over the scenarios in play.
 //!
 //! A vertex is found exactly at the end, by solving the equalities that the duals name.
 
