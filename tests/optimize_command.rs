@@ -152,6 +152,21 @@ fn any_convex_risk_is_made_least_capped_and_divided_by() {
     no(&["max-return", "--track", "Z=1", "--tracking-max", "0.1"], &["no asset `Z`"]);
     no(&["max-return", "--mean-doubt", "nan"], &["--mean-doubt NaN"]);
     no(&["kelly", "--drawdown-floor", "0.7"], &["--drawdown-chance"]);
+    // what a method does not read, and limits that a ratio cannot keep
+    no(&["min-variance", "--risk", "cvar"], &["min-variance does not read --risk"]);
+    no(&["max-sharpe", "--reward", "3"], &["does not read --reward"]);
+    no(&["max-omega", "--target", "0.001"], &["does not read --target"]);
+    no(&["min-risk", "--mean-doubt", "2"], &["doubt", "target return"]);
+    no(&["max-ratio", "--lower", "0.5"], &["every asset at least 0.5", "add up to 1"]);
+    no(&["max-ratio", "--risk-max", "cvar=0.00001"], &["cvar at most 0.00001 cannot be kept"]);
+    let limit = ["--drawdown-floor", "0.7", "--drawdown-chance", "0.1", "--fraction", "2"];
+    no(&[&["kelly"], &limit[..]].concat(), &["a fraction of at most 1"]);
+    // the deviation is that of the covariance asked for
+    let way = ["optimize", "min-risk", "--risk", "deviation", "--covariance", "ewma"];
+    let found = json(&[&way[..], &file].concat());
+    let number = |value: &Value| value.as_f64().expect("a number");
+    let apart = number(&found["objective"]) - number(&found["volatility"]);
+    assert!(apart.abs() < 1e-12, "{apart}");
 }
 
 #[test]

@@ -183,6 +183,15 @@ fn the_default_model_is_the_one_that_held() {
     assert!(open.into_iter().all(|(name, _)| loss(name) >= loss(chosen)), "{found}");
     let reason = if passing == 0 { "none of them passes" } else { "that pass" };
     assert!(found["notes"].to_string().contains(reason), "{}", found["notes"]);
+    // a given ν is read or refused
+    let given = json(&["--portfolio", &portfolio, "--prices", &long, "--nu", "5"]);
+    assert!(
+        ["garch-t", "gjr"].contains(&given["model"].as_str().expect("a name"))
+            && given["nu"] == 5.0
+    );
+    let files = ["--portfolio", &portfolio, "--prices", &long];
+    refused(&[&files[..], &["--nu", "5", "--model", "fhs"]].concat(), &["--nu", "garch-t"]);
+    refused(&[&files[..], &["--method", "fhs", "--model", "gjr"]].concat(), &["gjr-fhs"]);
     // what --model says stands
     let told = json(&["--portfolio", &portfolio, "--prices", &long, "--model", "garch-t"]);
     assert!(told["model"] == "garch-t" && told["evidence"].is_null());
