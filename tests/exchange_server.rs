@@ -524,7 +524,7 @@ fn garbage_of_every_kind_stops_nobody_else() {
     const SEED: u64 = 11;
     let family = Family::CoinM;
     let venue = Running::start(settings(family));
-    let mut random = bot4::lab::exchange::Random::new(SEED, 0);
+    let mut random = bot4::maths::random::Random::new(SEED, 0);
     let texts = [
         r#"{"id":1,"method":"order.place","params":{"symbol":"BTCUSD_PERP","side":"BUY","type":"LIMIT","timeInForce":"GTC","quantity":"5","price":"50000"}}"#,
         r#"{"method":"SUBSCRIBE","params":["btcusd_perp@depth"],"id":1}"#,

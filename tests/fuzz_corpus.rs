@@ -7,7 +7,7 @@
 #[path = "../fuzz/src/lib.rs"]
 mod targets;
 
-use bot4::lab::exchange::Random;
+use bot4::maths::random::Random;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

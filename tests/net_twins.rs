@@ -7,7 +7,7 @@ use bot4::host::net::{
     CloseReason, ConnId, Net, NetError, NetEvent, NetKind, NetSettings, Wait, open,
 };
 use bot4::host::uring::UringNet;
-use bot4::lab::exchange::Random;
+use bot4::maths::random::Random;
 use bot4::units::Nanos;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};

@@ -80,8 +80,8 @@ const ROOMS: &[Room] = &[
         "lab",
         8,
         &[
-            "units", "record", "host", "net", "compute", "journal", "ledger", "venue", "market",
-            "strategy", "hot",
+            "units", "record", "host", "maths", "net", "compute", "journal", "ledger", "venue",
+            "market", "strategy", "hot",
         ],
     ),
     room(

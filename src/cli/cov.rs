@@ -4,6 +4,7 @@
 
 use super::estimator::EstimatorArgs;
 use super::history::HistoryFailure;
+use super::output::{self, OutputError};
 use super::series::{Kind, SeriesArgs};
 use crate::history::Repairs;
 use crate::model::covariance::{CovarianceError, correlations, covariance};
@@ -77,20 +78,9 @@ pub enum CovFailure {
         /// Why.
         error: DependenceError,
     },
-    /// A file that cannot be written.
-    #[error("{} cannot be written: {error}", .path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// Output could not be written.
-    #[error("the result cannot be written: {0}")]
-    Write(#[from] std::io::Error),
-    /// Output could not be formed.
-    #[error("the result cannot be written as JSON: {0}")]
-    Json(#[from] serde_json::Error),
+    /// Output.
+    #[error(transparent)]
+    Output(#[from] OutputError),
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -167,16 +157,9 @@ pub fn run(args: &CovArgs, out: &mut dyn Write) -> Result<(), CovFailure> {
         repairs: series.repairs,
     };
     if let Some(path) = &args.matrix {
-        let file = |error| CovFailure::File { path: path.clone(), error };
-        std::fs::write(path, csv(&report)).map_err(file)?;
+        output::save(path, csv(&report))?;
     }
-    if args.json {
-        serde_json::to_writer_pretty(&mut *out, &report)?;
-        writeln!(out)?;
-    } else {
-        out.write_all(text(&report).as_bytes())?;
-    }
-    Ok(())
+    Ok(output::show(&report, args.json, text, out)?)
 }
 
 fn rows(matrix: &Mat<f64>) -> Vec<Vec<f64>> {
@@ -211,9 +194,7 @@ fn text(report: &Report) -> String {
     if let Some(shrinkage) = report.shrinkage {
         let _ = writeln!(text, "shrunk by {shrinkage:.4}");
     }
-    if report.repairs.dropped_rows > 0 {
-        let _ = writeln!(text, "repairs: {} rows dropped", report.repairs.dropped_rows);
-    }
+    text.push_str(&output::repaired(&report.repairs));
     let shown = report.assets.len().min(SHOWN);
     let _ = write!(text, "{:<12} {:>8}", "asset", "a year");
     report.assets[..shown].iter().for_each(|asset| {

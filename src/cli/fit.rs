@@ -2,6 +2,7 @@
 //!
 //! a series → `model` → JSON or a table.
 
+use super::output::{self, OutputError};
 use super::series::{Kind, Series, SeriesArgs, check_levels};
 use crate::cli::history::HistoryFailure;
 use crate::history::Repairs;
@@ -123,12 +124,9 @@ pub enum FitFailure {
     /// Arguments that do not go together.
     #[error("{0}")]
     Arguments(String),
-    /// Output could not be written.
-    #[error("the result cannot be written: {0}")]
-    Write(#[from] std::io::Error),
-    /// Output could not be formed.
-    #[error("the result cannot be written as JSON: {0}")]
-    Json(#[from] serde_json::Error),
+    /// Output.
+    #[error(transparent)]
+    Output(#[from] OutputError),
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -177,13 +175,7 @@ pub fn run(args: &FitArgs, out: &mut dyn Write) -> Result<(), FitFailure> {
         return Err(FitFailure::Arguments(words));
     }
     let report = garch_report(args, &series)?;
-    if args.json {
-        serde_json::to_writer_pretty(&mut *out, &report)?;
-        writeln!(out)?;
-    } else {
-        out.write_all(text(&report).as_bytes())?;
-    }
-    Ok(())
+    Ok(output::show(&report, args.json, text, out)?)
 }
 
 fn spec(args: &GarchArgs) -> Spec {
@@ -329,9 +321,7 @@ fn text(report: &Report) -> String {
         report.status,
         report.cpu_ms
     );
-    if report.repairs.dropped_rows > 0 {
-        let _ = writeln!(text, "repairs: {} rows dropped", report.repairs.dropped_rows);
-    }
+    text.push_str(&output::repaired(&report.repairs));
     let _ = writeln!(text, "{:<8} {:>14} {:>14} {:>14}", "", "value", "robust error", "error");
     for (name, value) in &report.params {
         let _ = writeln!(

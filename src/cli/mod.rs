@@ -2,29 +2,36 @@
 //!
 //! Exit codes: 0 done, 1 failed (the message says what, where and what to do), 2 wrong arguments.
 
+pub mod attribute;
 pub mod audit;
 pub mod bench;
 pub mod book;
+pub mod budget;
 mod canaries;
 pub mod captures;
 pub mod config;
 pub mod control;
 pub mod cov;
 pub mod doctor;
+pub mod drawdown;
 mod estimator;
 pub mod fit;
 mod history;
+mod holdings;
 pub mod key;
 pub mod keys;
 pub mod measure;
 pub mod optimize;
+mod output;
 mod picture;
 pub mod replay;
 pub mod replay_capture;
+mod risk_limits;
 pub mod run;
 pub mod scenarios;
 mod series;
 pub mod sim;
+pub mod size;
 pub mod stress;
 pub mod var;
 pub mod venue;
@@ -83,6 +90,14 @@ enum Command {
     Fit(fit::FitArgs),
     /// What series of returns achieved, and at what risk
     Measure(measure::MeasureArgs),
+    /// What made a book's return: assets, groups beside a benchmark, factors
+    Attribute(attribute::AttributeArgs),
+    /// How large positions may be, by every rule, and which rule binds
+    Size(Box<size::SizeArgs>),
+    /// What a book has used of its risk budgets
+    Budget(budget::BudgetArgs),
+    /// What control of size by falls of wealth would have made of a history
+    Drawdown(drawdown::DrawdownArgs),
     /// Weights of a portfolio by a method, each with the proof that nothing is better
     Optimize(Box<optimize::OptimizeArgs>),
     /// Seal a venue's key, and check that it opens
@@ -123,6 +138,10 @@ pub fn main() -> ExitCode {
         Command::Cov(args) => cov::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Fit(args) => fit::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Measure(args) => measure::run(args, &mut out).map_err(anyhow::Error::from),
+        Command::Attribute(args) => attribute::run(args, &mut out).map_err(anyhow::Error::from),
+        Command::Size(args) => size::run(args, &mut out).map_err(anyhow::Error::from),
+        Command::Budget(args) => budget::run(args, &mut out).map_err(anyhow::Error::from),
+        Command::Drawdown(args) => drawdown::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Optimize(args) => optimize::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Key(args) => key::run(args, &mut out).map_err(anyhow::Error::from),
         Command::Doctor(args) => doctor::run(args, &mut out).map_err(anyhow::Error::from),

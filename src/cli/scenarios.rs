@@ -3,6 +3,7 @@
 //! files → `risk::stress` or paths of a model → profits by scenario, or their distribution.
 
 use crate::cli::history::{HistoryArgs, HistoryFailure};
+use crate::cli::output::{self, OutputError};
 use crate::compute::device::Choice;
 use crate::compute::engine::{Engine, EngineError};
 use crate::compute::reduce::BLOCK;
@@ -15,8 +16,9 @@ use crate::risk::stress::{self, Effect, StressError};
 use crate::risk::value_at_risk;
 use clap::Args;
 use serde::Serialize;
+use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -97,12 +99,9 @@ pub enum ScenariosError {
     /// A number that is none.
     #[error("--{0} 0: give at least one")]
     Zero(&'static str),
-    /// Output could not be written.
-    #[error("the result cannot be written: {0}")]
-    Write(#[from] std::io::Error),
-    /// Output could not be formed.
-    #[error("the result cannot be written as JSON: {0}")]
-    Json(#[from] serde_json::Error),
+    /// Output.
+    #[error(transparent)]
+    Output(#[from] OutputError),
 }
 
 /// What is printed.
@@ -161,13 +160,7 @@ pub fn run(args: &ScenariosArgs, out: &mut dyn Write) -> Result<(), ScenariosErr
         Some(count) => generated(args, &engine, &portfolio, count)?,
         None => stated(args, &engine, &portfolio)?,
     };
-    if args.json {
-        serde_json::to_writer_pretty(&mut *out, &report)?;
-        writeln!(out)?;
-    } else {
-        print(&report, out)?;
-    }
-    Ok(())
+    Ok(output::show(&report, args.json, text, out)?)
 }
 
 fn stated(
@@ -263,10 +256,7 @@ fn generated(
     let logs = returns::logarithmic(&used).map_err(HistoryFailure::from)?;
     let walk = Walk { seed: args.seed, steps: args.horizon, nu: None, mean: true };
     let process = process::estimate(Model::GarchT, &logs, walk)?;
-    let bar = indicatif::ProgressBar::new(count as u64);
-    if !std::io::stderr().is_terminal() {
-        bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
-    }
+    let bar = output::progress(count);
     let began = Instant::now();
     engine.fits(count)?;
     let mut profits = Vec::with_capacity(count);
@@ -299,33 +289,33 @@ fn generated(
     })
 }
 
-pub(super) fn print(report: &Report, out: &mut dyn Write) -> Result<(), ScenariosError> {
-    writeln!(
-        out,
+pub(super) fn text(report: &Report) -> String {
+    let mut text = String::new();
+    // writing to a String cannot fail
+    let _ = writeln!(
+        text,
         "{} scenarios on {} with {} thread(s): {:.0} a second",
         report.count, report.device, report.threads, report.scenarios_per_second
-    )?;
-    writeln!(out, "value {:.2} {}", report.value, report.base)?;
+    );
+    let _ = writeln!(text, "value {:.2} {}", report.value, report.base);
     for effect in &report.scenarios {
-        writeln!(
-            out,
+        let _ = writeln!(
+            text,
             "{:<46} {:>16.2}  {:>5} days, {} factor(s) unchanged",
             effect.scenario, effect.profit, effect.horizon_days, effect.unchanged
-        )?;
+        );
         for part in &effect.positions {
-            writeln!(out, "    {:<24} {:>16.2}", part.id, part.profit)?;
+            let _ = writeln!(text, "    {:<24} {:>16.2}", part.id, part.profit);
         }
     }
     for quantile in &report.quantiles {
-        writeln!(out, "{:>7.1} % below {:>16.2}", 100.0 * quantile.share, quantile.profit)?;
+        let _ = writeln!(text, "{:>7.1} % below {:>16.2}", 100.0 * quantile.share, quantile.profit);
     }
     for note in &report.notes {
-        writeln!(out, "note: {note}")?;
+        let _ = writeln!(text, "note: {note}");
     }
-    if report.repairs.dropped_rows > 0 {
-        writeln!(out, "repairs: {} rows dropped", report.repairs.dropped_rows)?;
-    }
+    text.push_str(&output::repaired(&report.repairs));
     let Report { mean, worst, best, .. } = report;
-    writeln!(out, "mean {mean:.2}, worst {worst:.2}, best {best:.2}")?;
-    Ok(())
+    let _ = writeln!(text, "mean {mean:.2}, worst {worst:.2}, best {best:.2}");
+    text
 }

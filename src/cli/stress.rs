@@ -4,7 +4,8 @@
 //! a portfolio, and prices where there are any → `risk::events`, `risk::stress` → JSON or a table.
 
 use super::history::HistoryArgs;
-use super::scenarios::{Report, ScenariosError, last_prices, print, valued};
+use super::output;
+use super::scenarios::{Report, ScenariosError, last_prices, text, valued};
 use crate::compute::device::Choice;
 use crate::compute::engine::Engine;
 use crate::instrument::Portfolio;
@@ -68,11 +69,6 @@ pub fn run(args: &StressArgs, out: &mut dyn Write) -> Result<(), ScenariosError>
         };
         report.notes.push(format!("`{}` is taken for {class}{own}", known.factor));
     }
-    if args.json {
-        serde_json::to_writer_pretty(&mut *out, &Stressed { report, classes })?;
-        writeln!(out)?;
-    } else {
-        print(&report, out)?;
-    }
-    Ok(())
+    let stressed = Stressed { report, classes };
+    Ok(output::show(&stressed, args.json, |stressed| text(&stressed.report), out)?)
 }

@@ -9,6 +9,8 @@
 //! - max_drawdown: the least of wealth over its running maximum, minus one; wealth starts at one, so that
 //!   a first loss counts (some start at the first close after it);
 //! - calmar: cagr / |max_drawdown|, over all of the series (some take three years);
+//! - sterling: cagr / (mean over whole years, from the end back, of the year's own deepest drawdown, plus 10 %);
+//!   Sterling Jones' form (some leave the 10 % out, some take the largest few drawdowns);
 //! - ulcer: √(mean of drawdown²) over all periods (some divide by n − 1);
 //! - tail_ratio: 95 % quantile over |5 % quantile|; profit_factor: Σ gains / |Σ losses|;
 //! - value at risk and shortfall: historical, positive for a loss, as FORMATS has them;
@@ -16,11 +18,11 @@
 //!   treynor = annual mean excess / beta; tracking_error = deviation of the difference·√N;
 //!   information_ratio = annual mean difference / tracking_error (some leave it by the period).
 //!
-//! The Sharpe ratio's standard error is Mertens' (2002), for returns of any skew and kurtosis; the
-//! probabilistic Sharpe ratio is the chance that the true one is above nothing (Bailey and López de Prado
-//! 2012).
+//! The Sharpe ratio's error and what it says stand in `sharpe`; error bars of the others come from
+//! `error_bars`, by resampling.
 
-use crate::maths::distribution::normal_cdf;
+use super::bootstrap::{Bootstrap, Spread, spread};
+use super::sharpe::Sharpe;
 use crate::maths::statistics::{self, covariance, mean, quantile};
 use serde::Serialize;
 
@@ -46,6 +48,10 @@ pub struct Measures {
     pub sharpe_std_error: f64,
     /// Chance that the true Sharpe ratio is above nothing.
     pub probabilistic_sharpe: f64,
+    /// Periods after which that chance were 95 %; none where the ratio is not above nothing.
+    pub record_needed: Option<f64>,
+    /// Chance that the true Sharpe ratio is above the best that luck gives in so many trials.
+    pub deflated_sharpe: Option<f64>,
     /// A year.
     pub sortino: f64,
     /// At the risk-free rate.
@@ -64,6 +70,8 @@ pub struct Measures {
     pub max_drawdown_recovery: Option<usize>,
     /// Growth over the deepest drawdown.
     pub calmar: f64,
+    /// Growth over the mean of yearly drawdowns and a tenth; none of less than a year.
+    pub sterling: Option<f64>,
     /// Root mean square drawdown.
     pub ulcer: f64,
     /// Share of periods that gained, of those that were not nothing.
@@ -165,10 +173,7 @@ pub fn measure(
     let gains = sum(&|x| x.max(0.0), &excess);
     let losses = sum(&|x| (-x).max(0.0), &excess);
     let downside = (sum(&|x| x.min(0.0).powi(2), &excess) / n).sqrt();
-    let sharpe = middle / deviation;
-    // Mertens: (1 − γ₃·SR + (γ₄ − 1)/4·SR²)/n, γ₄ the plain kurtosis
-    let doubt = (1.0 - skew * sharpe + 0.25 * (kurtosis + 2.0) * sharpe * sharpe).max(0.0);
-    let error = (doubt / (n - 1.0)).sqrt();
+    let sharpe = Sharpe::of(&excess, deviation);
     let sorted = statistics::sorted(returns);
     let tail = |&level: &f64| {
         let (at, beyond) = statistics::lower_tail(&sorted, 1.0 - level);
@@ -187,9 +192,11 @@ pub fn measure(
         deviation,
         cagr,
         volatility: deviation * root,
-        sharpe: sharpe * root,
-        sharpe_std_error: error * root,
-        probabilistic_sharpe: normal_cdf(sharpe / error),
+        sharpe: sharpe.ratio * root,
+        sharpe_std_error: sharpe.error() * root,
+        probabilistic_sharpe: sharpe.probability_above(0.0),
+        record_needed: sharpe.record_needed(0.0, 0.95),
+        deflated_sharpe: None,
         sortino: middle / downside * root,
         omega: gains / losses,
         skew,
@@ -199,6 +206,7 @@ pub fn measure(
         max_drawdown_length: fall.length,
         max_drawdown_recovery: fall.recovery,
         calmar: cagr / fall.depth.abs(),
+        sterling: sterling(returns, calendar, cagr),
         ulcer: fall.ulcer,
         win_rate: returns.iter().filter(|r| **r > 0.0).count() as f64 / moved,
         profit_factor: plain_gains / plain_losses,
@@ -240,6 +248,101 @@ fn drawdown(returns: &[f64]) -> Fall {
     }
     fall.ulcer = (fall.ulcer / returns.len() as f64).sqrt();
     fall
+}
+
+fn sterling(returns: &[f64], calendar: f64, cagr: f64) -> Option<f64> {
+    let year = calendar.round().max(1.0) as usize;
+    let years: Vec<f64> = returns.rchunks_exact(year).map(|year| drawdown(year).depth).collect();
+    (!years.is_empty()).then(|| cagr / (mean(&years).abs() + STERLING))
+}
+
+/// What Sterling's ratio adds to the drawdown.
+const STERLING: f64 = 0.1;
+
+/// Figures that have error bars, in the order of `ErrorBars`.
+const BARRED: [fn(&Measures) -> f64; 10] = [
+    |m| m.cagr,
+    |m| m.volatility,
+    |m| m.sharpe,
+    |m| m.sortino,
+    |m| m.omega,
+    |m| m.max_drawdown,
+    |m| m.calmar,
+    |m| m.tails.first().map_or(f64::NAN, |tail| tail.var),
+    |m| m.tails.first().map_or(f64::NAN, |tail| tail.es),
+    |m| m.benchmark.map_or(f64::NAN, |b| b.beta),
+];
+
+/// What resamples say; none of a figure that is no number on them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ErrorBars {
+    /// Mean length of a block.
+    pub block: f64,
+    /// Compound growth.
+    pub cagr: Option<Spread>,
+    /// Deviation a year.
+    pub volatility: Option<Spread>,
+    /// Sharpe.
+    pub sharpe: Option<Spread>,
+    /// Sortino.
+    pub sortino: Option<Spread>,
+    /// Omega.
+    pub omega: Option<Spread>,
+    /// Deepest drawdown; blocks hide drawdowns longer than they are.
+    pub max_drawdown: Option<Spread>,
+    /// Calmar.
+    pub calmar: Option<Spread>,
+    /// Value at risk at the first level.
+    pub var: Option<Spread>,
+    /// Shortfall at the first level.
+    pub es: Option<Spread>,
+    /// Slope beside the benchmark, resampled with it.
+    pub beta: Option<Spread>,
+}
+
+/// Measures again on every resample; the arguments are `measure`'s.
+///
+/// # Errors
+/// What `measure` says of the series itself.
+pub fn error_bars(
+    returns: &[f64],
+    calendar: f64,
+    rate: f64,
+    levels: &[f64],
+    benchmark: Option<&[f64]>,
+    how: &Bootstrap,
+) -> Result<ErrorBars, MeasureError> {
+    measure(returns, calendar, rate, levels, benchmark)?;
+    let levels = &levels[..levels.len().min(1)];
+    let mut figures: [Vec<f64>; BARRED.len()] = Default::default();
+    let mut own = vec![0.0; returns.len()];
+    let mut other = benchmark.map(<[f64]>::to_vec);
+    how.rows(returns.len(), |rows| {
+        own.iter_mut().zip(rows).for_each(|(to, &row)| *to = returns[row]);
+        if let (Some(to), Some(from)) = (&mut other, benchmark) {
+            to.iter_mut().zip(rows).for_each(|(to, &row)| *to = from[row]);
+        }
+        // what the series itself is measured for cannot fail on its own rows
+        if let Ok(found) = measure(&own, calendar, rate, levels, other.as_deref()) {
+            figures.iter_mut().zip(BARRED).for_each(|(to, figure)| to.push(figure(&found)));
+        }
+    });
+    let [cagr, volatility, sharpe, sortino, omega, max_drawdown, calmar, var, es, beta] =
+        figures.map(|figures| spread(&figures));
+    let block = how.block;
+    Ok(ErrorBars {
+        block,
+        cagr,
+        volatility,
+        sharpe,
+        sortino,
+        omega,
+        max_drawdown,
+        calmar,
+        var,
+        es,
+        beta,
+    })
 }
 
 fn relative(
@@ -286,6 +389,8 @@ mod tests {
         near(found.win_rate, 0.75);
         near(found.tails[0].var, -0.075);
         near(found.sortino, 0.0625 / 0.1 * 2.0);
+        // one whole year, fallen by 0.2: 0.2012/0.3
+        near(found.sterling.expect("a year"), found.cagr / 0.3);
         near(found.ulcer, ((0.04 + 0.16_f64.powi(2)) / 4.0).sqrt());
     }
 
@@ -297,6 +402,24 @@ mod tests {
         let relative = found.benchmark.expect("given");
         assert!((relative.beta - 0.5).abs() < 1e-12 && relative.jensen_alpha.abs() < 1e-12);
         assert!((relative.r_squared - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn error_bars_hold_what_is_known() {
+        let mut random = crate::maths::random::Random::new(11, 0);
+        let returns: Vec<f64> = (0..1_500).map(|_| 0.0005 + 0.01 * random.normal()).collect();
+        let twice: Vec<f64> = returns.iter().map(|r| 2.0 * r).collect();
+        let how = Bootstrap { resamples: 400, block: 1.0, seed: 2 };
+        let bars = error_bars(&returns, 252.0, 0.0, &[0.95], Some(&twice), &how).expect("sound");
+        let found = measure(&returns, 252.0, 0.0, &[0.95], None).expect("sound");
+        // independent draws: Mertens' error is the right one
+        let sharpe = bars.sharpe.expect("numbers");
+        assert!((sharpe.std_error / found.sharpe_std_error - 1.0).abs() < 0.15, "{sharpe:?}");
+        assert!(sharpe.low < found.sharpe && found.sharpe < sharpe.high);
+        let volatility = bars.volatility.expect("numbers");
+        assert!(volatility.low < found.volatility && found.volatility < volatility.high);
+        // the benchmark is resampled with the series: the slope does not move
+        assert!(bars.beta.expect("given").std_error < 1e-12);
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! `bot4 measure`: what series of returns achieved, and at what risk.
 
+mod bars;
 mod picture;
 
+use super::output::{self, OutputError};
 use super::series::{Kind, SeriesArgs, check_levels};
 use crate::cli::history::HistoryFailure;
-use crate::history::Repairs;
-use crate::risk::measures::{MeasureError, Measures, RETURNS_MIN, measure};
+use crate::history::{Panel, Repairs};
+use crate::maths::statistics;
+use crate::risk::measures::{ErrorBars, MeasureError, Measures, RETURNS_MIN, measure};
+use crate::risk::sharpe::Sharpe;
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -27,6 +31,18 @@ pub struct MeasureArgs {
     /// Levels of historical value at risk
     #[arg(long, default_values_t = [0.95, 0.99], value_delimiter = ',', value_name = "LEVEL")]
     level: Vec<f64>,
+    /// Resample so often for error bars, 1000 as a rule; no bars without
+    #[arg(long, value_name = "RESAMPLES")]
+    bootstrap: Option<usize>,
+    /// Mean length of the resamples' blocks; chosen by the series without
+    #[arg(long, value_name = "PERIODS", requires = "bootstrap")]
+    block: Option<f64>,
+    /// What decides the resamples
+    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    seed: u64,
+    /// How many were tried before these were chosen; then Sharpe ratios are deflated
+    #[arg(long, value_name = "TRIALS")]
+    trials: Option<f64>,
     /// Write a report with pictures of growth and drawdown
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
@@ -52,26 +68,18 @@ pub enum MeasureFailure {
     /// Arguments that do not go together.
     #[error("{0}")]
     Arguments(String),
-    /// A file that cannot be written.
-    #[error("{} cannot be written: {error}", .path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// Output could not be written.
-    #[error("the result cannot be written: {0}")]
-    Write(#[from] std::io::Error),
-    /// Output could not be formed.
-    #[error("the result cannot be written as JSON: {0}")]
-    Json(#[from] serde_json::Error),
+    /// Output.
+    #[error(transparent)]
+    Output(#[from] OutputError),
 }
 
 #[derive(Clone, Debug, Serialize)]
 struct Report {
     calendar: f64,
     measures: BTreeMap<String, Measures>,
+    /// By column, where they were asked for.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    error_bars: BTreeMap<String, ErrorBars>,
     repairs: Repairs,
 }
 
@@ -96,15 +104,43 @@ pub fn run(args: &MeasureArgs, out: &mut dyn Write) -> Result<(), MeasureFailure
             .map_err(|error| MeasureFailure::Measure { column: column.clone(), error })?;
         measures.insert(column.clone(), found);
     }
-    let report = Report { calendar: series.calendar, measures, repairs: series.repairs };
-    if let Some(path) = &args.report {
-        picture::write_html(path, panel, &text(&report, panel.symbols()))?;
+    if let Some(trials) = args.trials {
+        deflate(&mut measures, panel, series.calendar, args.risk_free, trials)?;
     }
-    if args.json {
-        serde_json::to_writer_pretty(&mut *out, &report)?;
-        writeln!(out)?;
+    let error_bars = bars::bars(args, panel, series.calendar, benchmark)?;
+    let (calendar, repairs) = (series.calendar, series.repairs);
+    let report = Report { calendar, measures, error_bars, repairs };
+    if let Some(path) = &args.report {
+        output::save(path, picture::html(panel, &text(&report, panel.symbols())))?;
+    }
+    Ok(output::show(&report, args.json, |report| text(report, panel.symbols()), out)?)
+}
+
+/// The chance that each Sharpe ratio is above the best that luck gives in so many trials. The ratios' variance
+/// is that of the columns' own where there are several, else what a ratio of nothing has over as many periods.
+fn deflate(
+    measures: &mut BTreeMap<String, Measures>,
+    panel: &Panel,
+    calendar: f64,
+    rate: f64,
+    trials: f64,
+) -> Result<(), MeasureFailure> {
+    if !(trials.is_finite() && trials >= 1.0) {
+        let words = format!("--trials {trials}: give how many were tried, at least 1");
+        return Err(MeasureFailure::Arguments(words));
+    }
+    let ratios: Vec<f64> = measures.values().map(|m| m.sharpe / calendar.sqrt()).collect();
+    let variance = if ratios.len() > 1 {
+        statistics::covariance(&ratios, &ratios)
     } else {
-        out.write_all(text(&report, panel.symbols()).as_bytes())?;
+        1.0 / (panel.rows() as f64 - 1.0)
+    };
+    for (column, returns) in panel.symbols().iter().zip(panel.columns()) {
+        let excess: Vec<f64> = returns.iter().map(|r| r - rate).collect();
+        if let Some(found) = measures.get_mut(column) {
+            let sharpe = Sharpe::of(&excess, found.deviation);
+            found.deflated_sharpe = Some(sharpe.deflated(trials, variance));
+        }
     }
     Ok(())
 }
@@ -144,9 +180,20 @@ fn text(report: &Report, order: &[String]) -> String {
             );
         }
     }
-    let _ = writeln!(text, "{} periods a year", report.calendar);
-    if report.repairs.dropped_rows > 0 {
-        let _ = writeln!(text, "repairs: {} rows dropped", report.repairs.dropped_rows);
+    for (column, m) in order.iter().map(|column| (column, &report.measures[column])) {
+        if let Some(deflated) = m.deflated_sharpe {
+            let _ = writeln!(
+                text,
+                "{column:<16} above the best that luck gives with a chance of {:.2} % (above nothing: {:.2} %)",
+                100.0 * deflated,
+                100.0 * m.probabilistic_sharpe
+            );
+        }
     }
+    for (column, bars) in order.iter().filter_map(|c| Some((c, report.error_bars.get(c)?))) {
+        bars::write(&mut text, column, bars);
+    }
+    let _ = writeln!(text, "{} periods a year", report.calendar);
+    text.push_str(&output::repaired(&report.repairs));
     text
 }

@@ -1,9 +1,7 @@
 //! Series for eyes: what one became over time, and how far it stood below its highest.
 
-use super::MeasureFailure;
 use crate::cli::picture::{ALARM, Chart, Colour, INK, MAIN, Picture, WARM, page, svg};
 use crate::history::Panel;
-use std::path::Path;
 
 /// Series that a picture has colours for.
 const SHOWN: usize = 6;
@@ -12,12 +10,10 @@ const COLOURS: [Colour; SHOWN] =
 /// Dates along the axis.
 const DATES: usize = 6;
 
-pub(super) fn write_html(path: &Path, panel: &Panel, table: &str) -> Result<(), MeasureFailure> {
+pub(super) fn html(panel: &Panel, table: &str) -> String {
     let (wealth, drawdown) = pictures(panel);
     let pictures = [("Growth of one", svg(&wealth)), ("Drawdown, %", svg(&drawdown))];
-    let page = page("Measures", &pictures, table);
-    std::fs::write(path, page)
-        .map_err(|error| MeasureFailure::File { path: path.to_owned(), error })
+    page("Measures", &pictures, table)
 }
 
 fn pictures(panel: &Panel) -> (Picture, Picture) {

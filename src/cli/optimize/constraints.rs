@@ -1,6 +1,7 @@
 //! The arguments that bound weights.
 
 use super::OptimizeError;
+use crate::cli::holdings;
 use crate::portfolio::problem::{Constraints, Costs, Estimates, Group};
 use clap::Args;
 
@@ -28,8 +29,8 @@ pub struct ConstraintArgs {
     /// Greatest sum of the weights' sizes
     #[arg(long, value_name = "SUM")]
     leverage: Option<f64>,
-    /// Weights held now, as A=0.5,B=0.5, or equal; what is not named is not held
-    #[arg(long, value_delimiter = ',', value_name = "A=WEIGHT")]
+    /// Weights held now: A=0.5,B=0.5, equal, or a file of `optimize --json`; what is not named is not held
+    #[arg(long, value_delimiter = ',', value_name = "A=WEIGHT|FILE.json")]
     previous: Vec<String>,
     /// Greatest sum of changes from --previous
     #[arg(long, value_name = "SUM", requires = "previous")]
@@ -102,8 +103,7 @@ impl ConstraintArgs {
             let held = if self.previous.len() == 1 && self.previous[0] == "equal" {
                 vec![constraints.budget / n as f64; n]
             } else {
-                let given = by_asset("--previous", &self.previous, assets)?;
-                given.iter().map(|weight| weight.unwrap_or(0.0)).collect()
+                holdings::weights("--previous", &self.previous, assets).map_err(wrong)?
             };
             constraints.previous = Some(held);
         }
@@ -120,10 +120,7 @@ impl ConstraintArgs {
 }
 
 fn place(flag: &str, name: &str, assets: &[String]) -> Result<usize, OptimizeError> {
-    let name = name.trim();
-    assets.iter().position(|asset| asset == name).ok_or_else(|| {
-        wrong(format!("{flag}: there is no asset `{name}`; there are {}", assets.join(", ")))
-    })
+    holdings::place(flag, name, assets).map_err(wrong)
 }
 
 type Bounds = (Option<f64>, Option<f64>);
@@ -150,23 +147,4 @@ fn group(text: &str, assets: &[String]) -> Result<Group, OptimizeError> {
     let (lower, upper) = bounds("--group", text, range)?;
     let members = members.split('+').map(|member| place("--group", member, assets));
     Ok(Group { name: name.to_owned(), members: members.collect::<Result<_, _>>()?, lower, upper })
-}
-
-/// Numbers by asset.
-pub(super) fn by_asset(
-    flag: &str,
-    given: &[String],
-    assets: &[String],
-) -> Result<Vec<Option<f64>>, OptimizeError> {
-    let mut values = vec![None; assets.len()];
-    for text in given {
-        let refused = || wrong(format!("{flag} {text}: write A=0.5,B=0.5"));
-        let (name, value) = text.split_once('=').ok_or_else(refused)?;
-        let at = place(flag, name, assets)?;
-        let value = value.trim().parse::<f64>().ok().filter(|x| x.is_finite());
-        if values[at].replace(value.ok_or_else(refused)?).is_some() {
-            return Err(wrong(format!("{flag} names `{}` twice", name.trim())));
-        }
-    }
-    Ok(values)
 }

@@ -8,6 +8,8 @@ mod print;
 mod risk;
 
 use super::estimator::EstimatorArgs;
+use super::holdings::by_asset;
+use super::output::{self, OutputError};
 use super::series::{Kind, Series, SeriesArgs};
 use crate::cli::history::HistoryFailure;
 use crate::history::Repairs;
@@ -176,20 +178,9 @@ pub enum OptimizeError {
         /// Why.
         error: std::io::Error,
     },
-    /// The report.
-    #[error("{} cannot be written: {error}", .path.display())]
-    Report {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// Output could not be written.
-    #[error("the result cannot be written: {0}")]
-    Write(#[from] std::io::Error),
-    /// Output could not be formed.
-    #[error("the result cannot be written as JSON: {0}")]
-    Json(#[from] serde_json::Error),
+    /// Output.
+    #[error(transparent)]
+    Output(#[from] OutputError),
 }
 
 /// What is printed.
@@ -223,13 +214,7 @@ pub fn run(args: &OptimizeArgs, out: &mut dyn Write) -> Result<(), OptimizeError
     let series = args.series.read(Kind::Simple, None, 3)?;
     let began = process_time();
     let report = report(args, &series, began)?;
-    if args.json {
-        serde_json::to_writer_pretty(&mut *out, &report)?;
-        writeln!(out)?;
-    } else {
-        out.write_all(print::text(&report).as_bytes())?;
-    }
-    Ok(())
+    Ok(output::show(&report, args.json, print::text, out)?)
 }
 
 /// A value's name on the command line.
@@ -290,7 +275,7 @@ fn report(args: &OptimizeArgs, series: &Series, began: f64) -> Result<Report, Op
             _ => None,
         };
         let drawn = picture::Drawn { estimates: &estimates, constraints: &constraints, tree };
-        picture::write_html(path, &report, &drawn, &print::text(&report))?;
+        output::save(path, picture::html(&report, &drawn, &print::text(&report)))?;
     }
     Ok(report)
 }
@@ -470,7 +455,8 @@ fn budgets(args: &OptimizeArgs, assets: &[String]) -> Result<Vec<f64>, OptimizeE
     if args.risk_budgets.is_empty() {
         return Ok(vec![1.0; assets.len()]);
     }
-    let given = constraints::by_asset("--risk-budgets", &args.risk_budgets, assets)?;
+    let given =
+        by_asset("--risk-budgets", &args.risk_budgets, assets).map_err(OptimizeError::Arguments)?;
     let each = given.iter().zip(assets).map(|(budget, asset)| {
         budget.ok_or_else(|| {
             OptimizeError::Arguments(format!("--risk-budgets names no share of `{asset}`"))

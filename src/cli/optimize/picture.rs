@@ -1,13 +1,12 @@
 //! An allocation for eyes: weights beside shares of risk, the efficient frontier, the tree of the assets.
 
-use super::{OptimizeError, Report};
+use super::Report;
 use crate::cli::picture::{
     ALARM, Anchor, Chart, FAINT, INK, MAIN, Picture, Shape, WARM, page, svg,
 };
 use crate::portfolio::hierarchy::Tree;
 use crate::portfolio::problem::{Constraints, Estimates, variance};
 use crate::portfolio::quadratic::min_variance;
-use std::path::Path;
 
 /// What is drawn beside the weights.
 pub(super) struct Drawn<'a> {
@@ -17,12 +16,7 @@ pub(super) struct Drawn<'a> {
     pub tree: Option<Tree>,
 }
 
-pub(super) fn write_html(
-    path: &Path,
-    report: &Report,
-    drawn: &Drawn,
-    table: &str,
-) -> Result<(), OptimizeError> {
+pub(super) fn html(report: &Report, drawn: &Drawn, table: &str) -> String {
     let mut pictures = vec![("Weights and shares of variance", svg(&weights(report)))];
     if let Some(frontier) = frontier(report, drawn) {
         pictures.push(("Efficient frontier, a year", svg(&frontier)));
@@ -30,9 +24,7 @@ pub(super) fn write_html(
     if let Some(tree) = &drawn.tree {
         pictures.push(("Tree of the assets", svg(&dendrogram(tree, &drawn.estimates.assets))));
     }
-    let page = page(&report.method, &pictures, table);
-    std::fs::write(path, page)
-        .map_err(|error| OptimizeError::Report { path: path.to_owned(), error })
+    page(&report.method, &pictures, table)
 }
 
 /// Assets that a picture has room for.

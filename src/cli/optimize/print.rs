@@ -1,6 +1,7 @@
 //! The result for eyes.
 
 use super::Report;
+use crate::cli::output::repaired;
 use std::fmt::Write;
 
 /// A weight so small that it is not shown.
@@ -18,12 +19,7 @@ pub(super) fn text(report: &Report) -> String {
     if let Some(shrinkage) = report.shrinkage {
         let _ = writeln!(text, "shrunk by {shrinkage:.4}");
     }
-    if report.repairs.dropped_rows > 0 {
-        let _ = writeln!(text, "repairs: {} rows dropped", report.repairs.dropped_rows);
-    }
-    if !report.repairs.dropped_columns.is_empty() {
-        let _ = writeln!(text, "repairs: dropped {}", report.repairs.dropped_columns.join(", "));
-    }
+    text.push_str(&repaired(&report.repairs));
     let _ = writeln!(text, "{:<20} {:>12} {:>12}", "asset", "weight", "of variance");
     let mut hidden = 0;
     for asset in &report.order {

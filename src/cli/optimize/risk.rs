@@ -1,7 +1,7 @@
 //! The arguments that say which risk, and what may be asked of any convex method.
 
 use super::OptimizeError;
-use super::constraints::by_asset;
+use crate::cli::holdings;
 use crate::portfolio::conic::{Measure, Request};
 use crate::portfolio::growth::Drawdown;
 use clap::{Args, ValueEnum};
@@ -158,13 +158,7 @@ impl RiskArgs {
             if !(most.is_finite() && most > 0.0) {
                 return Err(wrong(format!("--tracking-max {most}: give a deviation above 0")));
             }
-            let n = assets.len();
-            let weights = if self.track.len() == 1 && self.track[0] == "equal" {
-                vec![1.0 / n as f64; n]
-            } else {
-                let given = by_asset("--track", &self.track, assets)?;
-                given.iter().map(|weight| weight.unwrap_or(0.0)).collect()
-            };
+            let weights = holdings::weights("--track", &self.track, assets).map_err(wrong)?;
             request.tracking = Some((weights, most));
         }
         Ok(())

@@ -1,10 +1,8 @@
 //! A back-test: returns, the value at risk forecast for each, and where it was not enough.
 
-use super::VarError;
 use super::compare::Report;
 use crate::cli::picture::{ALARM, Chart, MAIN, Picture, WARM, page, svg, words};
 use crate::history::date::Date;
-use std::path::Path;
 
 /// A period.
 pub(super) struct Day {
@@ -16,15 +14,9 @@ pub(super) struct Day {
 /// Dates along the axis.
 const DATES: usize = 6;
 
-pub(super) fn write_html(
-    path: &Path,
-    report: &Report,
-    table: &str,
-    days: &[Day],
-) -> Result<(), VarError> {
+pub(super) fn html(report: &Report, table: &str, days: &[Day]) -> String {
     let picture = svg(&backtest(report, days));
-    let page = page("VaR back-test", &[("", picture)], table);
-    std::fs::write(path, page).map_err(|error| VarError::File { path: path.to_owned(), error })
+    page("VaR back-test", &[("", picture)], table)
 }
 
 fn backtest(report: &Report, days: &[Day]) -> Picture {

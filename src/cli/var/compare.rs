@@ -5,6 +5,7 @@
 use super::VarError;
 use super::backtest_picture::{self, Day};
 use crate::cli::history::HistoryFailure;
+use crate::cli::output;
 use crate::cli::series::{Kind, SeriesArgs};
 use crate::history::date::Date;
 use crate::history::{Repairs, returns};
@@ -16,7 +17,7 @@ use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -162,10 +163,7 @@ pub fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<(), VarError> {
     let how = Roll { window: args.window, refit: args.refit, level: args.level, threads };
     let models = if args.models.is_empty() { &Forecaster::ALL[..] } else { &args.models };
     let blocks = forecast::blocks(subject.returns.len(), how);
-    let bar = indicatif::ProgressBar::new(blocks as u64);
-    if !std::io::stderr().is_terminal() {
-        bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
-    }
+    let bar = output::progress(blocks);
     let forecasts = roll(&subject.returns, models, how, &|done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
     let came = &subject.returns[args.window..];
@@ -206,7 +204,6 @@ pub fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<(), VarError> {
         notes: subject.notes,
     };
     if let Some(path) = &args.days {
-        let file = |error| VarError::File { path: path.clone(), error };
         let mut text = String::from("date,return");
         for (model, ..) in &sound {
             // writing to a String cannot fail
@@ -220,22 +217,16 @@ pub fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<(), VarError> {
             }
             text.push('\n');
         }
-        std::fs::write(path, text).map_err(file)?;
+        output::save(path, text)?;
     }
     if let Some(path) = &args.report {
         let days = dates.iter().zip(came).zip(&sound[best].1);
         let days: Vec<Day> = days
             .map(|((date, r), forecast)| Day { date: *date, r: *r, var: forecast.var })
             .collect();
-        backtest_picture::write_html(path, &report, &text(&report), &days)?;
+        output::save(path, backtest_picture::html(&report, &text(&report), &days))?;
     }
-    if args.json {
-        serde_json::to_writer_pretty(&mut *out, &report)?;
-        writeln!(out)?;
-    } else {
-        out.write_all(text(&report).as_bytes())?;
-    }
-    Ok(())
+    Ok(output::show(&report, args.json, text, out)?)
 }
 
 /// A failure with the day that it speaks of.
@@ -303,9 +294,7 @@ fn text(report: &Report) -> String {
         report.threads,
         report.seconds
     );
-    if report.repairs.dropped_rows > 0 {
-        let _ = writeln!(text, "repairs: {} rows dropped", report.repairs.dropped_rows);
-    }
+    text.push_str(&output::repaired(&report.repairs));
     let _ = writeln!(
         text,
         "{:<15} {:>6} {:>8} {:>8} {:>8} {:>8} {:>7} {:>7} {:>9} {:>9} {:<6} ",

@@ -10,6 +10,7 @@ mod picture;
 mod print;
 
 use crate::cli::history::{HistoryArgs, HistoryFailure};
+use crate::cli::output::{self, OutputError};
 use crate::compute::device::Choice;
 use crate::compute::engine::{Engine, EngineError};
 use crate::history::{Repairs, returns};
@@ -151,23 +152,12 @@ pub enum VarError {
     /// Several columns.
     #[error("the series has several columns ({0}): say --column NAME, or --portfolio FILE")]
     Column(String),
-    /// A file that cannot be written.
-    #[error("{} cannot be written: {error}", .path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
     /// The picture.
     #[error(transparent)]
     Picture(#[from] picture::PictureError),
-    /// Output could not be written.
-    #[error("the result cannot be written: {0}")]
-    Write(#[from] std::io::Error),
-    /// Output could not be formed.
-    #[error("the result cannot be written as JSON: {0}")]
-    Json(#[from] serde_json::Error),
+    /// Output.
+    #[error(transparent)]
+    Output(#[from] OutputError),
 }
 
 impl From<EngineError> for VarError {
@@ -271,15 +261,9 @@ pub fn run(args: &VarArgs, out: &mut dyn Write) -> Result<(), VarError> {
         picture::write_png(path, &report, &outcome)?;
     }
     if let Some(path) = &args.report {
-        picture::write_html(path, &report, &outcome)?;
+        output::save(path, picture::html(&report, &outcome)?)?;
     }
-    if args.json {
-        serde_json::to_writer_pretty(&mut *out, &report)?;
-        writeln!(out)?;
-    } else {
-        out.write_all(print::text(&report).as_bytes())?;
-    }
-    Ok(())
+    Ok(output::show(&report, args.json, print::text, out)?)
 }
 
 fn check(args: &VarArgs) -> Result<(), VarError> {

@@ -55,14 +55,9 @@ pub(super) fn write_png(
     png(&picture, to).map_err(|error| PictureError::Png { path: path.to_owned(), error })
 }
 
-pub(super) fn write_html(
-    path: &Path,
-    report: &Report,
-    outcome: &Outcome,
-) -> Result<(), PictureError> {
+pub(super) fn html(report: &Report, outcome: &Outcome) -> Result<String, PictureError> {
     let picture = svg(&losses(report, outcome)?);
-    let page = page("Value at risk", &[("", picture)], &super::print::text(report));
-    fs::write(path, page).map_err(|error| PictureError::File { path: path.to_owned(), error })
+    Ok(page("Value at risk", &[("", picture)], &super::print::text(report)))
 }
 
 fn losses(report: &Report, outcome: &Outcome) -> Result<Picture, PictureError> {

@@ -1,6 +1,7 @@
 //! The result for eyes: a table for the terminal, a page for a browser.
 
 use super::Report;
+use crate::cli::output::repaired;
 use std::fmt::Write;
 
 /// An amount with its error, digits as the amount needs them.
@@ -42,9 +43,8 @@ pub(super) fn text(report: &Report) -> String {
         let _ = writeln!(text, "drawn with {how}{extra}");
     }
     let _ = writeln!(text, "value {} {}", amount(report.value), report.base);
-    if let Some(repairs) = report.repairs.as_ref().filter(|repairs| repairs.dropped_rows > 0) {
-        let first = repairs.first_dropped.as_deref().unwrap_or_default();
-        let _ = writeln!(text, "repairs: {} rows dropped, the first {first}", repairs.dropped_rows);
+    if let Some(repairs) = &report.repairs {
+        text.push_str(&repaired(repairs));
     }
     if let Some((returns, calendar)) = report.returns.zip(report.calendar) {
         let _ = writeln!(text, "history: {returns} returns, {calendar} periods a year");

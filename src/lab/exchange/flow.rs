@@ -11,7 +11,7 @@
 use super::hawkes::{Hawkes, HawkesError, HawkesSettings, Kind};
 use super::matching::Engine;
 use super::order::{ClientId, Event, NewOrder, Request};
-use super::random::{Random, ln};
+use crate::maths::random::{Random, ln};
 use crate::record::{OrderType, TimeInForce};
 use crate::units::{Lots, Nanos, OrderId, Side, Ticks};
 
@@ -174,7 +174,7 @@ impl Flow {
         let exponent = 0.6;
         let unit = self.random.unit();
         // unit^(-1/0.6) - 1 without a power function that differs between machines.
-        let drawn = 1.0 / super::random::exp_minus(-ln(unit) / exponent) - 1.0;
+        let drawn = 1.0 / crate::maths::random::exp_minus(-ln(unit) / exponent) - 1.0;
         let reach = self.settings.reach;
         if drawn < reach as f64 { drawn as u64 } else { self.random.below(reach + 1) }
     }

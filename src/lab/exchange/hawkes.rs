@@ -8,7 +8,7 @@
 //! Invariant: the spectral radius of G is below 1, proved at construction by Collatz and Wielandt's
 //! bound, so the process is stationary.
 
-use super::random::{Random, exp_minus};
+use crate::maths::random::{Random, exp_minus};
 use crate::units::Nanos;
 
 /// Kinds of events.

@@ -6,7 +6,7 @@
 //! the family of functions that hftbacktest documents: a cancel lies ahead with probability
 //! `f(ahead) / (f(ahead) + f(behind))`, `f(x) = x^n` or `ln(1 + x)`.
 
-use super::random::ln;
+use crate::maths::random::ln;
 
 /// How cancels of others move our orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use crate::host::disk::{
     Busy, Completion, Disk, DiskError, Done, FileEntry, FileId, OPERATIONS_MAX, Operation, Ticket,
 };
 use crate::host::net::Wait;
-use crate::lab::exchange::Random;
+use crate::maths::random::Random;
 use crate::units::Nanos;
 use std::cell::RefCell;
 use std::collections::BTreeMap;

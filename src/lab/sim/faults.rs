@@ -6,7 +6,7 @@
 //! that is how a failing one shrinks.
 
 use super::kinds::{Group, Kind};
-use crate::lab::exchange::Random;
+use crate::maths::random::Random;
 use crate::units::Nanos;
 use std::fmt;
 use std::str::FromStr;

@@ -1,6 +1,6 @@
 //! The kinds of faults: what each number means, how it is drawn, and how long the fault lasts.
 
-use crate::lab::exchange::Random;
+use crate::maths::random::Random;
 use crate::units::Nanos;
 use crate::venue::binance::session::{PONG_TIMEOUT, SILENCE_MAX};
 

@@ -2,7 +2,7 @@
 
 use super::net::{Machine, Network, NetworkSettings, SimNet, Way};
 use crate::host::net::{CloseReason, ConnId, Net, NetError, NetEvent, NetSettings, Wait};
-use crate::lab::exchange::Random;
+use crate::maths::random::Random;
 use crate::units::Nanos;
 
 const CLIENT: Machine = Machine(1);

@@ -1,7 +1,7 @@
 //! The plans that follow the first: those of a deep lane that changes its mind, and those that none would
 //! publish on purpose, each absurd in its own way.
 
-use crate::lab::exchange::Random;
+use crate::maths::random::Random;
 use crate::record::Plan;
 use crate::units::{Lots, Money, Nanos, Rate};
 

@@ -6,8 +6,8 @@
 use super::net::NetworkSettings;
 use crate::hot::recorder::RESERVE_WORDS;
 use crate::journal::{Durability, Settings};
-use crate::lab::exchange::Random;
 use crate::ledger::Valuation;
+use crate::maths::random::Random;
 use crate::record::{
     BreakerRule, Bucket, BucketKind, CurrencyRate, FlattenRule, Instrument, InstrumentKind,
     MakingParameters, Plan, PlanBreakers, PlanEntry, PlanLimits, RATES_MAX, VenueRate,

@@ -7,8 +7,8 @@
 use super::net::{Due, Machine, NetworkSettings, Way};
 use super::stream::{Coming, End, Endpoint, Life, Piece, Pipe, Stream};
 use crate::host::net::{CloseReason, ConnId, ListenerId, NetError, NetSettings};
-use crate::lab::exchange::Random;
 use crate::ledger::StateHash;
+use crate::maths::random::Random;
 use crate::units::Nanos;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};

@@ -1,0 +1,104 @@
+//! What commands print and write: one JSON object or a text on stdout, and files.
+
+use crate::history::Repairs;
+use indicatif::{ProgressBar, ProgressDrawTarget};
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+/// Why a result did not get out.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// Stdout.
+    #[error("the result cannot be written: {0}")]
+    Write(#[from] std::io::Error),
+    /// JSON.
+    #[error("the result cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A file.
+    #[error("{} cannot be written: {error}", .path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+}
+
+/// Prints a report: JSON where it was asked for, else its text.
+///
+/// # Errors
+/// Output that cannot be written.
+pub fn show<R: Serialize>(
+    report: &R,
+    is_json: bool,
+    text: impl FnOnce(&R) -> String,
+    out: &mut dyn Write,
+) -> Result<(), OutputError> {
+    if is_json {
+        serde_json::to_writer_pretty(&mut *out, report)?;
+        writeln!(out)?;
+    } else {
+        out.write_all(text(report).as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Writes a file.
+///
+/// # Errors
+/// A file that cannot be written, by its name.
+pub fn save(path: &Path, contents: impl AsRef<[u8]>) -> Result<(), OutputError> {
+    std::fs::write(path, contents)
+        .map_err(|error| OutputError::File { path: path.to_owned(), error })
+}
+
+/// A bar over so many steps on stderr, where somebody looks.
+#[must_use]
+pub fn progress(steps: usize) -> ProgressBar {
+    let bar = ProgressBar::new(steps as u64);
+    if !std::io::stderr().is_terminal() {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    bar
+}
+
+/// What was dropped, in words; nothing where nothing was.
+#[must_use]
+pub fn repaired(repairs: &Repairs) -> String {
+    let mut text = String::new();
+    // writing to a String cannot fail
+    if repairs.dropped_rows > 0 {
+        let first = repairs.first_dropped.as_deref().unwrap_or("unknown");
+        let _ = writeln!(text, "repairs: {} rows dropped, the first {first}", repairs.dropped_rows);
+    }
+    if !repairs.dropped_columns.is_empty() {
+        let _ = writeln!(text, "repairs: dropped {}", repairs.dropped_columns.join(", "));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_dropped_is_said() {
+        let none = Repairs::default();
+        assert_eq!(repaired(&none), "");
+        let some = Repairs {
+            dropped_rows: 2,
+            first_dropped: Some("2020-01-02".into()),
+            dropped_columns: vec!["A".into(), "B".into()],
+        };
+        let text = repaired(&some);
+        assert!(text.contains("2 rows dropped, the first 2020-01-02") && text.contains("A, B"));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_named() {
+        let error = save(Path::new("/no/such/folder/x.html"), "x").expect_err("no folder");
+        assert!(error.to_string().contains("/no/such/folder/x.html"), "{error}");
+    }
+}
