@@ -11,12 +11,15 @@ use bot4::portfolio::allocation::AllocationError;
 use bot4::portfolio::growth::kelly;
 use bot4::portfolio::parity::risk_parity;
 use bot4::portfolio::problem::{Constraints, Costs, Estimates, Group, variance};
-use bot4::portfolio::quadratic::{max_diversification, max_sharpe, mean_variance, min_variance};
+use bot4::portfolio::quadratic::{
+    max_diversification, max_sharpe, mean_variance, min_correlation, min_variance,
+};
 use bot4::portfolio::shortfall::{min_cvar, shortfall};
 use clarabel::algebra::CscMatrix;
 use clarabel::solver::{
     DefaultSettingsBuilder, DefaultSolver, IPSolver, SolverStatus, SupportedConeT,
 };
+use faer::Mat;
 
 struct Noise(u64);
 
@@ -317,6 +320,49 @@ fn ratios_are_on_the_frontier() {
             Err(AllocationError::NoReward(_)) => assert!(known.mean.iter().all(|m| *m <= 0.0)),
             Err(other) => panic!("{seed}: {other}"),
         }
+    }
+}
+
+#[test]
+fn correlations_are_no_higher() {
+    for seed in 0..60 {
+        let columns = history(seed);
+        let known = estimates(&columns);
+        let n = columns.len();
+        let deviation = |i: usize| known.covariance[(i, i)].sqrt();
+        let correlation = Mat::from_fn(n, n, |i, j| {
+            if i == j { 1.0 } else { known.covariance[(i, j)] / (deviation(i) * deviation(j)) }
+        });
+        let scaled = Estimates { covariance: correlation.clone(), ..known.clone() };
+        let mut noise = Noise(seed + 4_000);
+        for limits in [Constraints::long_only(n), limits(&mut noise, &known)] {
+            let limits = Constraints { costs: None, ..limits };
+            let mut cones = Cones::new(3 * n);
+            cones.covariance(&scaled, 2.0);
+            stated(&mut cones, &limits, &known);
+            let (status, x, _) = cones.solve();
+            match min_correlation(&known, &limits) {
+                Ok(found) => {
+                    assert!(keeps(&found.weights, &limits, &known), "{seed}");
+                    if is_solved(status) {
+                        let theirs = variance(&correlation, &x[..n]);
+                        assert!(found.objective.value < theirs + 1e-7, "{seed}: {theirs}");
+                    }
+                }
+                Err(AllocationError::Conflict(_)) => assert!(!is_solved(status), "{seed}"),
+                Err(other) => panic!("{seed}: {other}"),
+            }
+        }
+        // over the deviations, the same weights are the most diversified
+        let plain = Constraints::long_only(n);
+        let least = min_correlation(&known, &plain).expect("long only").weights;
+        let turned: Vec<f64> = least.iter().enumerate().map(|(i, w)| w / deviation(i)).collect();
+        let sum: f64 = turned.iter().sum();
+        let turned: Vec<f64> = turned.iter().map(|w| w / sum).collect();
+        let mean: f64 = turned.iter().enumerate().map(|(i, w)| w * deviation(i)).sum();
+        let ratio = mean / variance(&known.covariance, &turned).sqrt();
+        let most = max_diversification(&known, &plain).expect("positive").objective.value;
+        assert!((ratio / most - 1.0).abs() < 1e-6, "{seed}: {ratio} {most}");
     }
 }
 

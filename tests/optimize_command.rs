@@ -40,13 +40,14 @@ fn prices() -> String {
     text
 }
 
-const METHODS: [&str; 13] = [
+const METHODS: [&str; 14] = [
     "equal",
     "inverse-volatility",
     "min-variance",
     "mean-variance",
     "max-sharpe",
     "max-diversification",
+    "min-correlation",
     "risk-parity",
     "hrp",
     "herc",

@@ -172,7 +172,7 @@ fn plan(args: &AttributeArgs, panel: &Panel) -> Result<Vec<Rebalance>, Attribute
         let weights = holdings::weights("--weights", &args.weights, panel.symbols());
         return Ok(vec![Rebalance { row: 0, weights: weights.map_err(refused)? }]);
     };
-    let given = history::read(&[file.clone()], &ReadSettings::default())?;
+    let given = history::read(std::slice::from_ref(file), &ReadSettings::default())?;
     let mut places = Vec::with_capacity(given.symbols().len());
     for symbol in given.symbols() {
         places.push(holdings::place("--weights-file", symbol, panel.symbols()).map_err(refused)?);
@@ -276,7 +276,8 @@ fn explained(
 
 fn text(report: &Report) -> String {
     let mut text = String::new();
-    let percent = |x: f64| format!("{:.3}%", 100.0 * x);
+    // what rounds to nothing has no sign
+    let percent = |x: f64| format!("{:.3}%", if x.abs() < 5e-6 { 0.0 } else { 100.0 * x });
     // writing to a String cannot fail
     let _ = writeln!(
         text,

@@ -21,6 +21,10 @@ enum EstimatorName {
     Denoise,
     /// Gerber's statistic
     Gerber,
+    /// What --factors principal components share, and what they leave each asset
+    Factors,
+    /// The next period's, by GARCH-t and dynamic conditional correlation
+    Dcc,
 }
 
 /// How covariance is estimated.
@@ -32,6 +36,9 @@ pub struct EstimatorArgs {
     /// Rows after which a weight of ewma has halved
     #[arg(long, default_value_t = 40.0, value_name = "ROWS", allow_negative_numbers = true)]
     half_life: f64,
+    /// Principal components of `factors`; by the eigenvalue ratio without
+    #[arg(long, value_name = "N")]
+    factors: Option<usize>,
 }
 
 impl EstimatorArgs {
@@ -45,6 +52,8 @@ impl EstimatorArgs {
             EstimatorName::Nonlinear => Estimator::Nonlinear,
             EstimatorName::Denoise => Estimator::Denoised,
             EstimatorName::Gerber => Estimator::Gerber(0.5),
+            EstimatorName::Factors => Estimator::Factors(self.factors),
+            EstimatorName::Dcc => Estimator::Dynamic,
         }
     }
 

@@ -106,7 +106,7 @@ fn pairs<T>(series: &[T], of: impl Fn(&T, &T) -> f64) -> Mat<f64> {
 }
 
 /// Ranks from one, ties at their mean.
-fn ranks(column: &[f64]) -> Vec<f64> {
+pub fn ranks(column: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..column.len()).collect();
     order.sort_by(|&a, &b| column[a].total_cmp(&column[b]));
     let mut ranks = vec![0.0; column.len()];

@@ -1,5 +1,5 @@
 //! Methods that are quadratic programmes: minimum variance, mean-variance utility, the greatest Sharpe ratio,
-//! the greatest diversification.
+//! the greatest diversification, the least correlation.
 //!
 //! Ratios are solved by making them homogeneous (Charnes and Cooper 1962): minimise yᵀΣy with a·y = 1, where
 //! a is the mean above the risk-free rate (Sharpe) or the deviations (Choueifaty and Coignard 2008), limits
@@ -8,6 +8,7 @@
 use super::allocation::{Allocation, AllocationError, Objective, ended};
 use super::problem::{Constraints, Estimates, WithCosts, quadratic, variance};
 use crate::maths::programme::{Limits, Quadratic, Solution, solve};
+use crate::model::covariance::correlations;
 use faer::Mat;
 
 /// Least variance, costs added where there are any.
@@ -24,6 +25,29 @@ pub fn min_variance(
     let value = variance(&estimates.covariance, weights);
     let objective = Objective { name: "variance", value };
     Ok(Allocation::of_solution(&found, none.len(), 1.0, objective))
+}
+
+/// Least wᵀRw, R the correlations: the most decorrelated (Christoffersen, Errunza, Jacobs and Jin 2010). The
+/// same weights over the assets' deviations, scaled to one, are the most diversified.
+///
+/// # Errors
+/// Constraints that conflict, costs (which are no correlation), an asset without variance.
+pub fn min_correlation(
+    estimates: &Estimates,
+    constraints: &Constraints,
+) -> Result<Allocation, AllocationError> {
+    if constraints.costs.is_some() {
+        let takes = "every constraint but costs";
+        return Err(AllocationError::Constraints { method: "min-correlation", takes });
+    }
+    let (_, correlation) = correlations(&estimates.covariance).map_err(|_| {
+        let words = "an asset has no variance: it has no correlation with anything";
+        AllocationError::Numbers(words.to_owned())
+    })?;
+    let scaled = Estimates { covariance: correlation, ..estimates.clone() };
+    let found = min_variance(&scaled, constraints)?;
+    let objective = Objective { name: "correlation", value: found.objective.value };
+    Ok(Allocation { objective, ..found })
 }
 
 /// Greatest mean − aversion·variance − costs.

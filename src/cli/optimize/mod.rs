@@ -46,6 +46,8 @@ enum Method {
     MaxSharpe,
     /// Greatest mean volatility over volatility of the whole
     MaxDiversification,
+    /// Least correlation of what is held
+    MinCorrelation,
     /// Equal (or --risk-budgets) contributions to variance
     RiskParity,
     /// Hierarchical risk parity
@@ -355,6 +357,7 @@ fn allocate(
         )?,
         Method::MaxSharpe => quadratic::max_sharpe(estimates, constraints, args.risk_free)?,
         Method::MaxDiversification => quadratic::max_diversification(estimates, constraints)?,
+        Method::MinCorrelation => quadratic::min_correlation(estimates, constraints)?,
         Method::RiskParity => {
             plain("risk-parity", constraints)?;
             parity::risk_parity(covariance, &budgets(args, &estimates.assets)?)?

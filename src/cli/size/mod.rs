@@ -48,7 +48,7 @@ pub struct SizeArgs {
     #[command(flatten)]
     estimator: EstimatorArgs,
     /// Capital, which decides the tier; without it no tier binds
-    #[arg(long, value_name = "AMOUNT")]
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
     capital: Option<f64>,
     /// The market's regime, or their probabilities as bull=0.6,bear=0.4; without it no regime binds
     #[arg(long, value_delimiter = ',', value_name = "REGIME[=P]")]

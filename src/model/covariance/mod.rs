@@ -13,13 +13,18 @@
 //!   (Laloux, Cizeau, Bouchaud and Potters 2000; the edge fitted as by López de Prado 2020);
 //! - Gerber's statistic (Gerber, Markowitz, Ernst, Miao, Javid and Sargen 2022), the positive semidefinite
 //!   variant: days on which both moved beyond half a deviation, together less against, over the days on
-//!   which either did.
+//!   which either did;
+//! - factors: what principal components share and what they leave each asset (`factors::statistical`);
+//! - dynamic conditional correlation: of the next period, not of the sample (`dcc`).
 
 mod spectral;
 
 #[cfg(test)]
 mod tests;
 
+use super::dcc::{self, DccError};
+use super::factors::statistical::{self, StatisticalError};
+use super::garch::Family;
 use crate::maths::programme::dot;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, Mat, Par};
@@ -41,6 +46,10 @@ pub enum Estimator {
     Denoised,
     /// Gerber's statistic with a threshold in deviations.
     Gerber(f64),
+    /// Principal components, so many or as many as the eigenvalue ratio says.
+    Factors(Option<usize>),
+    /// The next period's by dynamic conditional correlation.
+    Dynamic,
 }
 
 /// An estimate.
@@ -71,6 +80,12 @@ pub enum CovarianceError {
         /// What is wanted.
         wanted: &'static str,
     },
+    /// Factors that cannot be found.
+    #[error(transparent)]
+    Factors(#[from] StatisticalError),
+    /// Correlations that cannot be followed.
+    #[error(transparent)]
+    Dynamic(#[from] DccError),
     /// Eigenvalues that do not come.
     #[error("the eigenvalues of the correlation matrix did not converge")]
     Eigenvalues,
@@ -114,6 +129,8 @@ pub fn covariance(columns: &[Vec<f64>], how: Estimator) -> Result<Covariance, Co
             }
             plain(gerber(columns, threshold)?)
         }
+        Estimator::Factors(count) => plain(statistical::fit(columns, count)?.covariance),
+        Estimator::Dynamic => plain(dcc::fit(columns, Family::Student)?.covariance()),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Parameters as the search sees them: unbounded numbers, of size one.
 //!
 //! GARCH and GJR: ln ω̂, logit of persistence, logit of the reaction's share of it, so that α, α + γ, β ≥ 0
-//! and α + γ/2 + β ≤ 1. EGARCH: the level towards which ln σ² tends, α, artanh β. Then the mean's shift,
+//! and α + γ/2 + β ≤ 1; with a target the first is not there, and ω is the sample's variance times what
+//! persistence leaves. EGARCH: the level towards which ln σ² tends, α, artanh β. Then the mean's shift,
 //! leverage, ν and λ where they are fitted.
 
 use super::path::{PARAMETERS, Slopes};
@@ -16,6 +17,13 @@ pub(super) const NU_MAX: f64 = 500.0;
 pub(super) struct Scale {
     pub mean: f64,
     pub variance: f64,
+}
+
+impl Scale {
+    /// What the variance tends to where it is targeted.
+    fn target(&self, spec: Spec) -> f64 {
+        if spec.mean { self.variance } else { self.variance + self.mean * self.mean }
+    }
 }
 
 pub(super) struct Free {
@@ -45,6 +53,9 @@ impl Free {
             Volatility::Egarch => vec![0.0, 2.0 * reaction, persistence.atanh()],
             _ => vec![(1.0 - persistence).ln(), logit(persistence), logit(reaction / persistence)],
         };
+        if spec.targeted {
+            point.remove(0);
+        }
         point.extend(spec.mean.then_some(0.0));
         point.extend(match spec.volatility {
             Volatility::Garch => None,
@@ -59,7 +70,8 @@ impl Free {
     }
 
     pub fn of(point: &[f64], spec: Spec, scale: &Scale) -> Free {
-        let mut rest = point[3..].iter().copied();
+        let free_level = usize::from(!spec.targeted);
+        let mut rest = point[2 + free_level..].iter().copied();
         let deviation = scale.variance.sqrt();
         let mu = if spec.mean { scale.mean + deviation * rest.next().unwrap_or(0.0) } else { 0.0 };
         let mut p = Parameters { mu, nu: f64::INFINITY, ..Parameters::default() };
@@ -80,8 +92,14 @@ impl Free {
             p.gamma = rest.next().unwrap_or(0.0);
             jacobian.push(row(&[(3, 1.0)]));
         } else {
-            p.omega = scale.variance * point[0].exp();
-            let (persistence, share) = (logistic(point[1]), logistic(point[2]));
+            let (first, second) = (point[free_level], point[free_level + 1]);
+            let (persistence, share) = (logistic(first), logistic(second));
+            let target = scale.target(spec);
+            p.omega = if spec.targeted {
+                target * logistic(-first)
+            } else {
+                scale.variance * point[0].exp()
+            };
             let (reaction, beta) = (persistence * share, persistence * (1.0 - share));
             let has_lean = spec.volatility == Volatility::Gjr;
             let lean = if has_lean { rest.next().unwrap_or(0.0).tanh() } else { 0.0 };
@@ -91,11 +109,15 @@ impl Free {
                 row(&[(2, by_r * (1.0 - lean)), (3, 2.0 * by_r * lean), (4, by_beta)])
             };
             let (dp, ds) = (persistence * (1.0 - persistence), share * (1.0 - share));
-            jacobian = vec![
-                row(&[(1, p.omega)]),
-                spread(dp * share, dp * (1.0 - share)),
-                spread(persistence * ds, -persistence * ds),
-            ];
+            let mut by_persistence = spread(dp * share, dp * (1.0 - share));
+            jacobian = Vec::with_capacity(PARAMETERS);
+            if spec.targeted {
+                by_persistence[1] = -target * dp;
+            } else {
+                jacobian.push(row(&[(1, p.omega)]));
+            }
+            jacobian.push(by_persistence);
+            jacobian.push(spread(persistence * ds, -persistence * ds));
             jacobian.extend(by_mean);
             if has_lean {
                 let dl = reaction * (1.0 - lean * lean);

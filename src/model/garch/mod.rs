@@ -45,6 +45,8 @@ const STEPS_AHEAD: usize = 6;
 const INFORMATION: usize = 1_000;
 /// Nearer than this a limit counts as reached.
 const AT_LIMIT: f64 = 1e-5;
+/// ω below this share of the mean square is none.
+const VANISHING: f64 = 1e-7;
 
 /// How variance moves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,13 +83,15 @@ pub struct Spec {
     pub mean: bool,
     /// The first variance.
     pub start: Start,
+    /// Whether ω is set so that the variance tends to the sample's (Engle and Mezrich 1996): GARCH and GJR.
+    pub targeted: bool,
 }
 
 impl Spec {
-    /// With a mean, started as arch starts.
+    /// With a mean, started as arch starts, ω free.
     #[must_use]
     pub const fn new(volatility: Volatility, family: Family) -> Spec {
-        Spec { volatility, family, mean: true, start: Start::Arch }
+        Spec { volatility, family, mean: true, start: Start::Arch, targeted: false }
     }
 }
 
@@ -170,6 +174,9 @@ pub enum FitError {
         /// What stands there.
         value: f64,
     },
+    /// A target that is none.
+    #[error("EGARCH takes no variance target: its variance has no level in closed form")]
+    Target,
     /// Nothing moves.
     #[error("the returns are all the same: there is no volatility to fit")]
     Constant,
@@ -213,8 +220,11 @@ fn series<'a>(returns: &'a [f64], spec: Spec, scale: &Scale) -> Series<'a> {
 /// Fits by maximum likelihood.
 ///
 /// # Errors
-/// Returns that cannot be fitted.
+/// Returns that cannot be fitted, a target for EGARCH, whose variance has none in closed form.
 pub fn fit(returns: &[f64], spec: Spec) -> Result<Fit, FitError> {
+    if spec.targeted && spec.volatility == Volatility::Egarch {
+        return Err(FitError::Target);
+    }
     let scale = moments(returns)?;
     let series = series(returns, spec, &scale);
     let n = returns.len() as f64;
@@ -339,7 +349,12 @@ fn filter(series: &Series, spec: Spec, p: &Parameters, converged: bool) -> Fit {
         standardised.push(step.residual / step.variance.sqrt());
         log_likelihood += step.log_density;
     });
-    let boundary = boundary(spec, p);
+    let mut boundary = boundary(spec, p);
+    let n = series.returns.len() as f64;
+    let square = series.returns.iter().map(|r| (r - p.mu).powi(2)).sum::<f64>() / n;
+    if spec.volatility != Volatility::Egarch && p.omega < VANISHING * square {
+        boundary.push("omega = 0: variance may vanish (often where many returns are the same)");
+    }
     Fit { spec, parameters: *p, log_likelihood, next_variance, standardised, converged, boundary }
 }
 

@@ -173,3 +173,43 @@ fn what_cannot_be_fitted_is_refused() {
         Err(FitError::Parameter { name: "alpha", .. })
     ));
 }
+
+#[test]
+fn a_target_is_where_the_variance_tends() {
+    let returns = sample(2_000, truth(0.04, 6.0));
+    let scale = moments(&returns).expect("sound");
+    for volatility in [Volatility::Garch, Volatility::Gjr] {
+        let spec = Spec { targeted: true, ..Spec::new(volatility, Family::Student) };
+        let fit = fit(&returns, spec).expect("fits");
+        let p = fit.parameters;
+        let level = p.omega / (1.0 - p.persistence());
+        assert!((level / scale.variance - 1.0).abs() < 1e-9, "{level} {}", scale.variance);
+        // the free fit is at least as likely, and not by much
+        let free = super::fit(&returns, Spec::new(volatility, Family::Student)).expect("fits");
+        let apart = free.log_likelihood - fit.log_likelihood;
+        assert!((-1e-4..5.0).contains(&apart), "{apart}");
+        let errors = standard_errors(&returns, &fit).expect("sound").robust;
+        assert!(errors[1].is_nan() && errors[2] > 0.0 && errors[4] > 0.0, "{errors:?}");
+        // the search's slopes are the likelihood's own
+        let point = Free::start(0.08, 0.95, spec);
+        let value = |point: &[f64]| {
+            let free = Free::of(point, spec, &scale);
+            series(&returns, spec, &scale).likelihood(&free.parameters).0
+        };
+        let free = Free::of(&point, spec, &scale);
+        let natural = series(&returns, spec, &scale).likelihood(&free.parameters).1;
+        let mut slopes = vec![0.0; point.len()];
+        free.chain(&natural, &mut slopes);
+        for k in 0..point.len() {
+            let moved = |by: f64| {
+                let mut to = point.clone();
+                to[k] += by;
+                value(&to)
+            };
+            let difference = (moved(1e-6) - moved(-1e-6)) / 2e-6;
+            assert!((slopes[k] - difference).abs() < 1e-3 * difference.abs().max(1.0), "{k}");
+        }
+    }
+    let spec = Spec { targeted: true, ..Spec::new(Volatility::Egarch, Family::Normal) };
+    assert_eq!(fit(&returns, spec), Err(FitError::Target));
+}

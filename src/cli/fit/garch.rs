@@ -1,31 +1,17 @@
-//! `bot4 fit`: models fitted to a series.
-//!
-//! a series → `model` → JSON or a table.
+//! `bot4 fit garch`: volatility of one series.
 
-use super::output::{self, OutputError};
-use super::series::{Kind, Series, SeriesArgs, check_levels};
-use crate::cli::history::HistoryFailure;
+use super::FitFailure;
+use crate::cli::optimize::name;
+use crate::cli::output;
+use crate::cli::series::{Kind, Series, SeriesArgs, check_levels};
 use crate::history::Repairs;
 use crate::host::clock::process_time;
-use crate::model::garch::{self, Family, FitError, Parameters, Spec, Start, Volatility};
-use clap::{Args, Subcommand, ValueEnum};
+use crate::model::garch::{self, Family, Parameters, Spec, Start, Volatility};
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
-
-/// Arguments of `bot4 fit`.
-#[derive(Debug, Args)]
-pub struct FitArgs {
-    #[command(subcommand)]
-    what: What,
-}
-
-#[derive(Debug, Subcommand)]
-enum What {
-    /// Volatility by GARCH(1,1), GJR or EGARCH, by maximum likelihood
-    Garch(Box<GarchArgs>),
-}
 
 /// How variance moves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -41,7 +27,7 @@ enum ModelName {
 
 /// How shocks are distributed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum FamilyName {
+pub(super) enum FamilyName {
     /// Normal
     Normal,
     /// Student's t
@@ -49,6 +35,16 @@ enum FamilyName {
     T,
     /// Hansen's skewed t
     Skewt,
+}
+
+impl FamilyName {
+    pub(super) fn family(self) -> Family {
+        match self {
+            FamilyName::Normal => Family::Normal,
+            FamilyName::T => Family::Student,
+            FamilyName::Skewt => Family::Skewed,
+        }
+    }
 }
 
 /// Whether returns have a mean.
@@ -75,7 +71,7 @@ enum StartName {
 
 /// Arguments of `bot4 fit garch`.
 #[derive(Debug, Args)]
-struct GarchArgs {
+pub(super) struct GarchArgs {
     #[command(flatten)]
     series: SeriesArgs,
     /// Which column, where there are several
@@ -93,6 +89,9 @@ struct GarchArgs {
     /// The first variance
     #[arg(long, value_enum, default_value = "arch")]
     start: StartName,
+    /// Set omega so that the variance tends to the sample's
+    #[arg(long, conflicts_with = "params")]
+    target: bool,
     /// Evaluate the likelihood at these instead of fitting: mu=0.1,omega=0.5,alpha=0.1,beta=0.85,nu=5
     #[arg(long, value_delimiter = ',', value_name = "NAME=VALUE")]
     params: Vec<String>,
@@ -105,28 +104,6 @@ struct GarchArgs {
     /// One JSON object on stdout
     #[arg(long)]
     json: bool,
-}
-
-/// Why nothing was fitted.
-#[derive(Debug, thiserror::Error)]
-pub enum FitFailure {
-    /// The series.
-    #[error(transparent)]
-    History(#[from] HistoryFailure),
-    /// The model.
-    #[error("`{column}`: {error}")]
-    Fit {
-        /// Which series.
-        column: String,
-        /// Why.
-        error: FitError,
-    },
-    /// Arguments that do not go together.
-    #[error("{0}")]
-    Arguments(String),
-    /// Output.
-    #[error(transparent)]
-    Output(#[from] OutputError),
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -165,8 +142,7 @@ struct Report {
 ///
 /// # Errors
 /// Input that is wrong, or output that cannot be written.
-pub fn run(args: &FitArgs, out: &mut dyn Write) -> Result<(), FitFailure> {
-    let What::Garch(args) = &args.what;
+pub(super) fn run(args: &GarchArgs, out: &mut dyn Write) -> Result<(), FitFailure> {
     check_levels(&args.level).map_err(FitFailure::Arguments)?;
     let series = args.series.read(Kind::LogPercent, args.column.as_deref(), 2)?;
     if series.panel.symbols().len() > 1 {
@@ -185,12 +161,9 @@ fn spec(args: &GarchArgs) -> Spec {
             ModelName::Gjr => Volatility::Gjr,
             ModelName::Egarch => Volatility::Egarch,
         },
-        family: match args.dist {
-            FamilyName::Normal => Family::Normal,
-            FamilyName::T => Family::Student,
-            FamilyName::Skewt => Family::Skewed,
-        },
+        family: args.dist.family(),
         mean: args.mean == MeanName::Constant,
+        targeted: args.target,
         start: match args.start {
             StartName::Arch => Start::Arch,
             StartName::Sample => Start::Sample,
@@ -253,10 +226,6 @@ fn given(args: &GarchArgs, spec: Spec) -> Result<Parameters, FitFailure> {
     Ok(Parameters { mu, omega, alpha, gamma, beta, nu, lambda })
 }
 
-fn name(of: &impl ValueEnum) -> String {
-    of.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
-}
-
 fn garch_report(args: &GarchArgs, series: &Series) -> Result<Report, FitFailure> {
     let column = series.panel.symbols()[0].clone();
     let returns = &series.panel.columns()[0];
@@ -274,7 +243,8 @@ fn garch_report(args: &GarchArgs, series: &Series) -> Result<Report, FitFailure>
     let errors = garch::standard_errors(returns, &fit).map_err(failed)?;
     let named =
         |values: [f64; 7]| names(spec).into_iter().map(|(k, name)| (name, values[k])).collect();
-    let (many, n) = (names(spec).len() as f64, returns.len() as f64);
+    let many = (names(spec).len() - usize::from(spec.targeted)) as f64;
+    let n = returns.len() as f64;
     let persistence = match spec.volatility {
         Volatility::Egarch => fit.parameters.beta,
         _ => fit.parameters.persistence(),

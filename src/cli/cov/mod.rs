@@ -2,6 +2,9 @@
 //!
 //! a series of returns → `model::covariance`, `model::dependence` → JSON, a table, a file.
 
+mod breaks;
+mod picture;
+
 use super::estimator::EstimatorArgs;
 use super::history::HistoryFailure;
 use super::output::{self, OutputError};
@@ -48,6 +51,12 @@ pub struct CovArgs {
     /// Replace the correlations by the nearest positive semidefinite ones
     #[arg(long)]
     nearest: bool,
+    /// Test every pair for breaks, the newest rows, so many, beside those before; their rolling window too
+    #[arg(long, value_name = "ROWS")]
+    breaks: Option<usize>,
+    /// Write a report with pictures of correlations, eigenvalues and the pair that changed most
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
     /// Write the covariance as CSV
     #[arg(long, value_name = "FILE.csv")]
     matrix: Option<PathBuf>,
@@ -78,6 +87,9 @@ pub enum CovFailure {
         /// Why.
         error: DependenceError,
     },
+    /// The tests for breaks.
+    #[error("--breaks: {0}")]
+    Breaks(String),
     /// Output.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -97,6 +109,8 @@ struct Report {
     /// Of the correlation, ascending.
     eigenvalues: Vec<f64>,
     is_positive_semidefinite: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    breaks: Option<breaks::Breaks>,
     observations: usize,
     calendar: f64,
     repairs: Repairs,
@@ -152,12 +166,16 @@ pub fn run(args: &CovArgs, out: &mut dyn Write) -> Result<(), CovFailure> {
         shrinkage: found.shrinkage,
         is_positive_semidefinite: eigenvalues[0] >= NEGATIVE,
         eigenvalues,
+        breaks: args.breaks.map(|window| breaks::tested(&series.panel, window)).transpose()?,
         observations: series.panel.rows(),
         calendar: series.calendar,
         repairs: series.repairs,
     };
     if let Some(path) = &args.matrix {
         output::save(path, csv(&report))?;
+    }
+    if let Some(path) = &args.report {
+        output::save(path, picture::html(&report, &series.panel, &text(&report)))?;
     }
     Ok(output::show(&report, args.json, text, out)?)
 }
@@ -219,5 +237,8 @@ fn text(report: &Report) -> String {
         "not positive semidefinite: --nearest repairs it"
     };
     let _ = writeln!(text, "eigenvalues {low:.3e} to {high:.3}, {words}");
+    if let Some(found) = &report.breaks {
+        breaks::write(&mut text, found);
+    }
     text
 }

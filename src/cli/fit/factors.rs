@@ -1,0 +1,345 @@
+//! `bot4 fit factors`: principal components, given factors, or given factors whose slopes move.
+
+use super::FitFailure;
+use super::dcc::rows;
+use crate::cli::history::HistoryFailure;
+use crate::cli::holdings::place;
+use crate::cli::output;
+use crate::cli::series::{Kind, Series, SeriesArgs};
+use crate::history::{Panel, Repairs};
+use crate::maths::regression::RegressionError;
+use crate::model::factors::dynamic;
+use crate::model::factors::given::{self, GivenError};
+use crate::model::factors::statistical::{self, StatisticalError};
+use clap::Args;
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Arguments of `bot4 fit factors`.
+#[derive(Debug, Args)]
+pub(super) struct FactorsArgs {
+    #[command(flatten)]
+    series: SeriesArgs,
+    /// Principal components that are used; by the eigenvalue ratio without
+    #[arg(long, value_name = "N", conflicts_with = "factor")]
+    count: Option<usize>,
+    /// Columns that are factors; principal components without
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    factor: Vec<String>,
+    /// Let the slopes on given factors move, by a Kalman filter
+    #[arg(long, requires = "factor")]
+    dynamic: bool,
+    /// Write the components, or the moving slopes, through time as CSV
+    #[arg(long, value_name = "FILE.csv")]
+    paths: Option<PathBuf>,
+    /// One JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Slope {
+    factor: String,
+    slope: f64,
+    std_error: Option<f64>,
+    /// Deviation of the slope's own step, where it moves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<f64>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Asset {
+    asset: String,
+    alpha: f64,
+    alpha_std_error: Option<f64>,
+    slopes: Vec<Slope>,
+    /// Share of the variance that the factors explain.
+    r_squared: f64,
+    /// Deviation of what they leave.
+    own: f64,
+    /// Where slopes move: the log likelihood beyond that of slopes that do not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loglik_gain: Option<f64>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Counts {
+    information: usize,
+    eigenvalue_ratio: usize,
+    growth_ratio: usize,
+    considered: usize,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Report {
+    kind: &'static str,
+    factors: Vec<String>,
+    assets: Vec<Asset>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counts: Option<Counts>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    eigenvalues: Vec<f64>,
+    /// Of all variance, each asset counting alike.
+    explained: f64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    covariance: Vec<Vec<f64>>,
+    observations: usize,
+    calendar: f64,
+    repairs: Repairs,
+}
+
+pub(super) fn run(args: &FactorsArgs, out: &mut dyn Write) -> Result<(), FitFailure> {
+    let series = args.series.read(Kind::Simple, None, 3)?;
+    let all = series.panel.symbols();
+    for factor in &args.factor {
+        place("--factor", factor, all).map_err(FitFailure::Arguments)?;
+    }
+    let (named, assets): (Vec<String>, Vec<String>) =
+        all.iter().cloned().partition(|name| args.factor.contains(name));
+    let panel = series.panel.choose(&assets).map_err(HistoryFailure::from)?;
+    if panel.symbols().is_empty() {
+        return Err(FitFailure::Arguments("--factor: every column is a factor".to_owned()));
+    }
+    let given = series.panel.choose(&named).map_err(HistoryFailure::from)?;
+    let report = if named.is_empty() {
+        components(args, &series, &panel)?
+    } else if args.dynamic {
+        moving(args, &series, &panel, &given)?
+    } else {
+        regressed(&series, &panel, &given)?
+    };
+    Ok(output::show(&report, args.json, text, out)?)
+}
+
+fn components(args: &FactorsArgs, series: &Series, panel: &Panel) -> Result<Report, FitFailure> {
+    let assets = panel.symbols();
+    let found = statistical::fit(panel.columns(), args.count).map_err(|error| {
+        FitFailure::Model(match error {
+            StatisticalError::Still(at) => {
+                format!("`{}` never moves: no factor moves it", assets[at])
+            }
+            other => other.to_string(),
+        })
+    })?;
+    let used = found.factors.len();
+    let factors: Vec<String> = (1..=used).map(|k| format!("component {k}")).collect();
+    if let Some(path) = &args.paths {
+        output::save(path, csv(series, &factors, &found.factors))?;
+    }
+    let asset = |(i, name): (usize, &String)| {
+        let slope = |(k, factor): (usize, &String)| Slope {
+            factor: factor.clone(),
+            slope: found.loadings[(i, k)],
+            std_error: None,
+            step: None,
+        };
+        let whole = found.covariance[(i, i)];
+        Asset {
+            asset: name.clone(),
+            alpha: 0.0,
+            alpha_std_error: None,
+            slopes: factors.iter().enumerate().map(slope).collect(),
+            r_squared: 1.0 - found.own[i] / whole,
+            own: found.own[i].sqrt(),
+            loglik_gain: None,
+        }
+    };
+    Ok(Report {
+        kind: "principal components",
+        assets: assets.iter().enumerate().map(asset).collect(),
+        counts: Some(Counts {
+            information: found.counts.information,
+            eigenvalue_ratio: found.counts.ratio,
+            growth_ratio: found.counts.growth,
+            considered: found.counts.most,
+        }),
+        explained: found.explained,
+        covariance: rows(&found.covariance),
+        eigenvalues: found.eigenvalues,
+        factors,
+        observations: panel.rows(),
+        calendar: series.calendar,
+        repairs: series.repairs.clone(),
+    })
+}
+
+/// An error of a regression with the names of what it is about.
+fn named(error: RegressionError, factors: &[String]) -> FitFailure {
+    FitFailure::Model(match error {
+        RegressionError::Alike(at) => format!(
+            "factor `{}` is made up by those before it (or never moves): leave it out",
+            factors[at]
+        ),
+        other => other.to_string(),
+    })
+}
+
+fn regressed(series: &Series, panel: &Panel, factors: &Panel) -> Result<Report, FitFailure> {
+    let names = factors.symbols();
+    let found = given::fit(panel.columns(), factors.columns()).map_err(|error| match error {
+        GivenError::Regression(error) => named(error, names),
+        GivenError::Covariance(error) => FitFailure::Model(error.to_string()),
+    })?;
+    let left = (panel.rows() - names.len() - 1) as f64;
+    let asset = |(name, fit): (&String, &crate::maths::regression::Regression)| {
+        let slope = |(k, factor): (usize, &String)| Slope {
+            factor: factor.clone(),
+            slope: fit.slopes[k],
+            std_error: Some(fit.slope_errors[k]),
+            step: None,
+        };
+        Asset {
+            asset: name.clone(),
+            alpha: fit.constant,
+            alpha_std_error: Some(fit.constant_error),
+            slopes: names.iter().enumerate().map(slope).collect(),
+            r_squared: fit.r_squared,
+            own: (fit.residuals.iter().map(|e| e * e).sum::<f64>() / left).sqrt(),
+            loglik_gain: None,
+        }
+    };
+    let assets: Vec<Asset> = panel.symbols().iter().zip(&found.regressions).map(asset).collect();
+    Ok(Report {
+        kind: "regression on given factors",
+        explained: assets.iter().map(|a| a.r_squared).sum::<f64>() / assets.len() as f64,
+        factors: names.to_vec(),
+        assets,
+        counts: None,
+        eigenvalues: Vec::new(),
+        covariance: rows(&found.covariance),
+        observations: panel.rows(),
+        calendar: series.calendar,
+        repairs: series.repairs.clone(),
+    })
+}
+
+fn moving(
+    args: &FactorsArgs,
+    series: &Series,
+    panel: &Panel,
+    factors: &Panel,
+) -> Result<Report, FitFailure> {
+    let names = factors.symbols();
+    let (mut assets, mut headings, mut paths) = (Vec::new(), Vec::new(), Vec::new());
+    let bar = output::progress(panel.symbols().len());
+    for (name, column) in panel.symbols().iter().zip(panel.columns()) {
+        let fit = dynamic::fit(column, factors.columns()).map_err(|error| named(error, names))?;
+        let last = &fit.filtered[fit.filtered.len() - 1];
+        let slope = |(k, factor): (usize, &String)| Slope {
+            factor: factor.clone(),
+            slope: last[k + 1],
+            std_error: Some(fit.errors[k + 1]),
+            step: Some(fit.steps[k + 1]),
+        };
+        let whole = crate::maths::statistics::covariance(column, column);
+        assets.push(Asset {
+            asset: name.clone(),
+            alpha: last[0],
+            alpha_std_error: Some(fit.errors[0]),
+            slopes: names.iter().enumerate().map(slope).collect(),
+            r_squared: 1.0 - fit.variance / whole,
+            own: fit.variance.sqrt(),
+            loglik_gain: Some(fit.log_likelihood - fit.constant),
+        });
+        for (k, factor) in names.iter().enumerate() {
+            headings.push(format!("{name} on {factor}"));
+            paths.push(fit.filtered.iter().map(|state| state[k + 1]).collect::<Vec<f64>>());
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    if let Some(path) = &args.paths {
+        output::save(path, csv(series, &headings, &paths))?;
+    }
+    Ok(Report {
+        kind: "moving slopes on given factors",
+        explained: assets.iter().map(|a: &Asset| a.r_squared).sum::<f64>() / assets.len() as f64,
+        factors: names.to_vec(),
+        assets,
+        counts: None,
+        eigenvalues: Vec::new(),
+        covariance: Vec::new(),
+        observations: panel.rows(),
+        calendar: series.calendar,
+        repairs: series.repairs.clone(),
+    })
+}
+
+fn csv(series: &Series, headings: &[String], paths: &[Vec<f64>]) -> String {
+    let mut text = format!("date,{}\n", headings.join(","));
+    for (row, date) in series.panel.dates().iter().enumerate() {
+        // writing to a String cannot fail
+        let _ = write!(text, "{date}");
+        for path in paths {
+            let _ = write!(text, ",{}", path[row]);
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Factors that a terminal has room for.
+const SHOWN: usize = 6;
+
+fn text(report: &Report) -> String {
+    let mut text = String::new();
+    // writing to a String cannot fail
+    let _ = writeln!(
+        text,
+        "{}: {} of {} assets over {} returns, {:.2} % of the variance explained",
+        report.kind,
+        report.factors.len(),
+        report.assets.len(),
+        report.observations,
+        100.0 * report.explained
+    );
+    text.push_str(&output::repaired(&report.repairs));
+    if let Some(counts) = &report.counts {
+        let _ = writeln!(
+            text,
+            "how many: {} by Bai and Ng's IC_p2, {} by the eigenvalue ratio, {} by the growth ratio (of up to {})",
+            counts.information, counts.eigenvalue_ratio, counts.growth_ratio, counts.considered
+        );
+        let shown: Vec<String> =
+            report.eigenvalues.iter().take(10).map(|value| format!("{value:.3}")).collect();
+        let _ = writeln!(text, "eigenvalues {}", shown.join(" "));
+    }
+    let shown = report.factors.len().min(SHOWN);
+    let _ = write!(text, "{:<14} {:>8} {:>9} {:>16}", "asset", "R²", "own a yr", "alpha a year");
+    for factor in &report.factors[..shown] {
+        let _ = write!(text, " {:>19}", factor.chars().take(19).collect::<String>());
+    }
+    text.push('\n');
+    let with = |value: f64, error: Option<f64>| match error {
+        Some(error) => format!("{value:.4} ± {error:.4}"),
+        None => format!("{value:.5}"),
+    };
+    for asset in &report.assets {
+        let alpha =
+            with(asset.alpha * report.calendar, asset.alpha_std_error.map(|e| e * report.calendar));
+        let own = 100.0 * asset.own * report.calendar.sqrt();
+        let _ = write!(
+            text,
+            "{:<14} {:>7.2}% {own:>8.2}% {alpha:>16}",
+            asset.asset,
+            100.0 * asset.r_squared
+        );
+        for slope in &asset.slopes[..shown] {
+            let _ = write!(text, " {:>19}", with(slope.slope, slope.std_error));
+        }
+        if let Some(gain) = asset.loglik_gain {
+            let steps: Vec<String> = asset.slopes[..shown]
+                .iter()
+                .map(|s| format!("{:.5}", s.step.unwrap_or(0.0)))
+                .collect();
+            let _ = write!(text, "  steps {}, log likelihood +{gain:.2}", steps.join(" "));
+        }
+        text.push('\n');
+    }
+    if shown < report.factors.len() {
+        let _ = writeln!(text, "({} more factors: --json)", report.factors.len() - shown);
+    }
+    text
+}

@@ -1,0 +1,21 @@
+//! Factor models: a few series that move many assets.
+//!
+//! `statistical` finds them by principal components and says how many there are; `given` takes the user's and
+//! regresses on them; `dynamic` lets an asset's slopes on given factors move, by a Kalman filter. Each says
+//! what is explained, and the first two make a covariance B·F·B' + D of it.
+
+pub mod dynamic;
+pub mod given;
+pub mod statistical;
+
+use faer::Mat;
+
+/// B·F·B' + D, D the variances that factors do not explain.
+pub(super) fn assembled(slopes: &Mat<f64>, factors: &Mat<f64>, own: &[f64]) -> Mat<f64> {
+    let shared = slopes * factors * slopes.transpose();
+    let n = own.len();
+    Mat::from_fn(n, n, |i, j| {
+        let both = 0.5 * (shared[(i, j)] + shared[(j, i)]);
+        if i == j { both + own[i] } else { both }
+    })
+}
