@@ -1,4 +1,5 @@
-//! `bot4 drawdown`: what control of size by falls of wealth would have made of a history, and where it stands.
+//! `bot4 drawdown`: what control of size by falls of wealth would have made of a history, and where it
+//! stands.
 //!
 //! a series of returns → `risk::drawdown` → JSON, a table, a page with pictures.
 

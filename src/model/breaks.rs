@@ -1,8 +1,9 @@
 //! Whether correlations stayed what they were: rolling windows, and tests for breaks.
 //!
 //! - fluctuation: max over j of j/√n·|ρ_j − ρ_n|/ω, ρ_j of the first j rows; under constant correlation its
-//!   limit is the supremum of a Brownian bridge, whose probabilities are Kolmogorov's (Wied, Krämer and Dehling
-//!   2012). ω² is the long-run variance of the correlation's influence x·y − ρ(x² + y²)/2 with Bartlett weights;
+//!   limit is the supremum of a Brownian bridge, whose probabilities are Kolmogorov's (Wied, Krämer and
+//!   Dehling 2012). ω² is the long-run variance of the correlation's influence x·y − ρ(x² + y²)/2 with
+//!   Bartlett weights;
 //! - shift: (ρ of the newest rows − ρ of those before) over its error by the same influences.
 //!
 //! Many pairs make some look broken by luck: p-values come with Holm's (1979) correction.

@@ -1,8 +1,8 @@
 //! What made a book's return: its assets, its groups beside a benchmark's, its factors.
 //!
-//! - assets: weights set at a date drift with returns until the next; an asset's part of a period is its weight
-//!   times its return, and parts of periods are linked so that they add up to the compounded return (Carino
-//!   1999): Σ k_t·w·r / k with k_t = ln(1 + R_t)/R_t and k the same of the whole;
+//! - assets: weights set at a date drift with returns until the next; an asset's part of a period is its
+//!   weight times its return, and parts of periods are linked so that they add up to the compounded return
+//!   (Carino 1999): Σ k_t·w·r / k with k_t = ln(1 + R_t)/R_t and k the same of the whole;
 //! - groups beside a benchmark (Brinson and Fachler 1985): allocation (w − b)(r_b − R_b), selection
 //!   b(r − r_b), interaction (w − b)(r − r_b), linked by the difference's own k (Carino's form for
 //!   active return); some add interaction to selection, here it stands alone;

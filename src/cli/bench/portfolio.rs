@@ -3,8 +3,9 @@
 use super::BenchError;
 use crate::cli::series::{Kind, SeriesArgs};
 use crate::host::clock::process_time;
+use crate::maths::statistics::covariance;
 use crate::portfolio::allocation::Allocation;
-use crate::portfolio::problem::{Constraints, Estimates};
+use crate::portfolio::problem::{Constraints, Costs, Estimates};
 use crate::portfolio::shortfall::min_cvar;
 use clap::{Args, ValueEnum};
 use faer::Mat;
@@ -70,7 +71,32 @@ struct Report {
     certificate: Proof,
     cold: Found,
     warm: Found,
+    limited: Vec<Limited>,
 }
+
+/// The same with limits and costs, beside the plain one of the same run.
+#[derive(Clone, Debug, Serialize)]
+struct Limited {
+    name: &'static str,
+    /// Greatest weight of an asset.
+    upper: Option<f64>,
+    /// Of a unit traded from equal weights.
+    linear_cost: f64,
+    /// Of a trade to the power of 1.5, times the asset's deviation.
+    impact: f64,
+    cold_cpu_ms: f64,
+    warm_cpu_ms: f64,
+    /// Cold, over the plain case's cold.
+    times_plain: f64,
+    certified: bool,
+    cold: Found,
+    warm: Found,
+}
+
+/// Budget over assets, times this, is the box's upper bound.
+const BOX: f64 = 20.0;
+const LINEAR: f64 = 0.001;
+const IMPACT: f64 = 0.1;
 
 /// Runs the command.
 ///
@@ -92,17 +118,41 @@ pub fn run(args: &PortfolioArgs, out: &mut dyn Write) -> Result<(), BenchError> 
         covariance: Mat::zeros(n, n),
     };
     let constraints = Constraints::long_only(n);
-    let time = |columns: &[Vec<f64>], warm: Option<&[f64]>| {
+    let time = |constraints: &Constraints, columns: &[Vec<f64>], warm: Option<&[f64]>| {
         let mut runs: Vec<(f64, Allocation)> = Vec::new();
         for _ in 0..RUNS {
             let began = process_time();
-            let found = min_cvar(&estimates, columns, &constraints, args.level, warm)?;
+            let found = min_cvar(&estimates, columns, constraints, args.level, warm)?;
             runs.push((1e3 * (process_time() - began), found));
         }
         Ok::<_, BenchError>(runs)
     };
-    let cold = time(&before, None)?;
-    let warm = time(&after, Some(&cold[0].1.weights))?;
+    let cold = time(&constraints, &before, None)?;
+    let warm = time(&constraints, &after, Some(&cold[0].1.weights))?;
+    let mut limited = Vec::new();
+    for (name, is_boxed, linear, impact) in [
+        ("box", true, 0.0, 0.0),
+        ("costs", false, LINEAR, 0.0),
+        ("costs, impact and box", true, LINEAR, IMPACT),
+    ] {
+        let upper = is_boxed.then_some((BOX / n as f64).min(1.0));
+        let limits = limits(&before, upper, linear, impact);
+        let cold_runs = time(&limits, &before, None)?;
+        let warm_runs = time(&limits, &after, Some(&cold_runs[0].1.weights))?;
+        let all = [&cold_runs, &warm_runs];
+        limited.push(Limited {
+            name,
+            upper,
+            linear_cost: linear,
+            impact,
+            cold_cpu_ms: median(&cold_runs),
+            warm_cpu_ms: median(&warm_runs),
+            times_plain: median(&cold_runs) / median(&cold),
+            certified: all.iter().all(|runs| runs.iter().all(|run| is_proven(&run.1))),
+            cold: found([0, window], &cold_runs[0].1),
+            warm: found([step, step + window], &warm_runs[0].1),
+        });
+    }
     let report = Report {
         case: "mean-cvar",
         level: args.level,
@@ -115,6 +165,7 @@ pub fn run(args: &PortfolioArgs, out: &mut dyn Write) -> Result<(), BenchError> 
         certificate: proof(&warm[0].1),
         cold: found([0, window], &cold[0].1),
         warm: found([step, step + window], &warm[0].1),
+        limited,
     };
     if args.json {
         serde_json::to_writer_pretty(&mut *out, &report)?;
@@ -135,8 +186,37 @@ pub fn run(args: &PortfolioArgs, out: &mut dyn Write) -> Result<(), BenchError> 
                 found.iterations
             )?;
         }
+        for case in &report.limited {
+            writeln!(
+                out,
+                "{:<24} {:>8.2} ms cold ({:.1} times plain), {:>8.2} ms warm, gap {:.1e}",
+                case.name,
+                case.cold_cpu_ms,
+                case.times_plain,
+                case.warm_cpu_ms,
+                case.cold.certificate.gap
+            )?;
+        }
     }
     Ok(())
+}
+
+/// Long only, an upper bound where there is one, costs of trades from equal weights.
+fn limits(columns: &[Vec<f64>], upper: Option<f64>, linear: f64, impact: f64) -> Constraints {
+    let n = columns.len();
+    let mut limits = Constraints::long_only(n);
+    if let Some(upper) = upper {
+        limits.upper.fill(upper);
+    }
+    if linear > 0.0 {
+        let deviation = |column: &Vec<f64>| covariance(column, column).sqrt();
+        limits.previous = Some(vec![1.0 / n as f64; n]);
+        limits.costs = Some(Costs {
+            linear: vec![linear; n],
+            impact: columns.iter().map(|column| impact * deviation(column)).collect(),
+        });
+    }
+    limits
 }
 
 fn is_proven(found: &Allocation) -> bool {

@@ -299,7 +299,8 @@ fn text(report: &Report) -> String {
     if let Some(counts) = &report.counts {
         let _ = writeln!(
             text,
-            "how many: {} by Bai and Ng's IC_p2, {} by the eigenvalue ratio, {} by the growth ratio (of up to {})",
+            "how many: {} by Bai and Ng's IC_p2, {} by the eigenvalue ratio, {} by the growth ratio (of up \
+             to {})",
             counts.information, counts.eigenvalue_ratio, counts.growth_ratio, counts.considered
         );
         let shown: Vec<String> =

@@ -116,8 +116,9 @@ pub fn run(args: &MeasureArgs, out: &mut dyn Write) -> Result<(), MeasureFailure
     Ok(output::show(&report, args.json, |report| text(report, panel.symbols()), out)?)
 }
 
-/// The chance that each Sharpe ratio is above the best that luck gives in so many trials. The ratios' variance
-/// is that of the columns' own where there are several, else what a ratio of nothing has over as many periods.
+/// The chance that each Sharpe ratio is above the best that luck gives in so many trials. The ratios'
+/// variance is that of the columns' own where there are several, else what a ratio of nothing has over as
+/// many periods.
 fn deflate(
     measures: &mut BTreeMap<String, Measures>,
     panel: &Panel,
@@ -184,7 +185,8 @@ fn text(report: &Report, order: &[String]) -> String {
         if let Some(deflated) = m.deflated_sharpe {
             let _ = writeln!(
                 text,
-                "{column:<16} above the best that luck gives with a chance of {:.2} % (above nothing: {:.2} %)",
+                "{column:<16} above the best that luck gives with a chance of {:.2} % (above nothing: \
+                 {:.2} %)",
                 100.0 * deflated,
                 100.0 * m.probabilistic_sharpe
             );

@@ -1,8 +1,8 @@
 //! Slopes that move: y_t = x_t'β_t + e_t, β_t = β_{t−1} + u_t, by a Kalman filter (Kalman 1960; Harvey 1989,
 //! section 3.4).
 //!
-//! x is a constant and the given factors. Each coefficient's step has its own size; the sizes, as shares of the
-//! residual's variance, are those of greatest likelihood, the residual's variance itself comes out of the
+//! x is a constant and the given factors. Each coefficient's step has its own size; the sizes, as shares of
+//! the residual's variance, are those of greatest likelihood, the residual's variance itself comes out of the
 //! same filter. The start is diffuse: β₀ unknown, as wide as a million of the residual's variance in units
 //! of the factors; the likelihood counts from the row on at which β is known.
 //! A size of nothing is a regression: the filter's last β is then the least squares'.

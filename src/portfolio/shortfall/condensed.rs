@@ -1,29 +1,24 @@
 //! Long-only CVaR by an interior point inside active sets.
 //!
-//! For scenarios and assets in play, with v = Rw + α + u ≥ 0 (dual y) and u ≥ 0 (dual k − y): Newton's system
-//! condenses to the assets and α, H = R₁ᵀ·D·R₁ + Z/W with R₁ = [R, 1] and D = 1/(v/y + u/(k − y)). Mehrotra's
-//! predictor and corrector; the budget by one more solve with the same factor.
 //! Rounds: a loose solve names scenarios beyond α that are not in play and assets that cost less in the tail
 //! than those held. While many scenarios are new, the tail of the new weights replaces the old one; once few
 //! are, they join, and tight solves follow until the vertex that the duals name is proven on all scenarios.
 
-use super::{dot_at, feasible, losses, proven, shortfall};
-use crate::maths::programme::{Status, dot};
+use super::interior::{Inner, Sides, interior};
+use super::{dot_at, feasible, losses, proven, shortfall, worst};
+use crate::maths::programme::Status;
 use crate::portfolio::allocation::Allocation;
-use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::Mat;
 use faer::linalg::solvers::Solve;
-use faer::{Accum, Mat, Par, Side};
 
 const ROUNDS_MAX: usize = 60;
 /// Rounds that only look around.
 const LOOSE_ROUNDS: usize = 12;
-const STEPS_MAX: usize = 80;
 /// Relative complementarity of rounds that only look around, and of the last.
 const LOOSE: f64 = 1e-3;
 const TIGHT: f64 = 1e-8;
 /// The same where no vertex was found: then the interior itself must be the proof.
 const TIGHTEST: f64 = 1e-13;
-const BOUNDARY: f64 = 0.995;
 
 /// How many scenarios, as a multiple of the tail, and assets are in play at first.
 const TAILS_COLD: f64 = 2.0;
@@ -50,14 +45,6 @@ struct Play {
     size: f64,
 }
 
-/// An interior point's last state.
-struct Inner {
-    weights: Vec<f64>,
-    alpha: f64,
-    y: Vec<f64>,
-    steps: usize,
-}
-
 /// Solves the problem.
 pub(super) fn solve(columns: &[Vec<f64>], level: f64, warm: Option<&[f64]>) -> Allocation {
     let n = columns.len();
@@ -71,7 +58,8 @@ pub(super) fn solve(columns: &[Vec<f64>], level: f64, warm: Option<&[f64]>) -> A
     let mut duals: Vec<(usize, f64)> = Vec::new();
     let mut weights = Vec::new();
     for round in 0..ROUNDS_MAX {
-        let found = interior(columns, &play, k, scale, tolerance);
+        let sides = Sides::long_only(play.assets.len());
+        let found = interior(columns, &play.scenarios, &play.assets, &sides, k, scale, tolerance);
         steps += found.steps;
         weights = vec![0.0; n];
         play.assets.iter().zip(&found.weights).for_each(|(&i, &w)| weights[i] = w);
@@ -125,15 +113,6 @@ fn first(columns: &[Vec<f64>], tail: f64, warm: Option<&[f64]>) -> Play {
     let mut assets: Vec<usize> = ranked.iter().take(ASSETS_COLD).map(|&(_, i)| i).collect();
     assets.sort_unstable();
     Play { size: size(&losses, &scenarios), scenarios, assets }
-}
-
-/// The greatest of the losses, by scenario.
-fn worst(losses: &[f64], many: usize) -> Vec<u32> {
-    let many = many.clamp(1, losses.len());
-    let mut ranked = losses.to_vec();
-    let least = *ranked.select_nth_unstable_by(many - 1, |a, b| b.total_cmp(a)).1;
-    // equals of the last may be more than asked for, which does no harm
-    (0..losses.len()).filter(|&s| losses[s] >= least).map(|s| s as u32).collect()
 }
 
 /// Lets what matters join; how many did.
@@ -194,190 +173,6 @@ fn join(
         play.scenarios.sort_unstable();
     }
     many + better.len()
-}
-
-/// Everything a step changes.
-#[derive(Clone)]
-struct State {
-    w: Vec<f64>,
-    alpha: f64,
-    u: Vec<f64>,
-    v: Vec<f64>,
-    y: Vec<f64>,
-    q: Vec<f64>,
-    z: Vec<f64>,
-    eta: f64,
-}
-
-/// The interior point on what is in play.
-fn interior(columns: &[Vec<f64>], play: &Play, k: f64, scale: f64, tolerance: f64) -> Inner {
-    let (n, m) = (play.assets.len(), play.scenarios.len());
-    // [asset][scenario] and a column of ones
-    let mut returns = Mat::<f64>::zeros(m, n + 1);
-    for (j, &i) in play.assets.iter().enumerate() {
-        let (from, to) = (&columns[i], returns.col_mut(j));
-        to.iter_mut().zip(&play.scenarios).for_each(|(x, &s)| *x = scale * from[s as usize]);
-    }
-    returns.col_mut(n).iter_mut().for_each(|x| *x = 1.0);
-    let column = |j: usize| returns.col(j).try_as_col_major().map(|c| c.as_slice()).unwrap_or(&[]);
-    let times = |x: &[f64], alpha: f64| -> Vec<f64> {
-        let mut to = vec![alpha; m];
-        for (j, &x) in x.iter().enumerate() {
-            to.iter_mut().zip(column(j)).for_each(|(t, r)| *t += x * r);
-        }
-        to
-    };
-    let mut at = {
-        let w = vec![1.0 / n as f64; n];
-        let moved = times(&w, 0.0);
-        let losses: Vec<f64> = moved.iter().map(|r| -r).collect();
-        let level = 1.0 - 1.0 / (k * m as f64);
-        let alpha = if level > 0.0 { shortfall(&losses, level).0 } else { losses[0] };
-        let spread = losses.iter().map(|l| (l - alpha).abs()).sum::<f64>() / m as f64;
-        let room = spread.max(1e-3);
-        let v: Vec<f64> = losses.iter().map(|l| (alpha - l).max(0.0) + room).collect();
-        let u: Vec<f64> = losses.iter().map(|l| (l - alpha).max(0.0) + room).collect();
-        let y = vec![(1.0 / m as f64).min(0.5 * k); m];
-        let q = y.iter().map(|y| k - y).collect();
-        State { w, alpha, u, v, y, q, z: vec![room; n], eta: 0.0 }
-    };
-    let mut scaled = Mat::<f64>::zeros(m, n + 1);
-    let mut hessian = Mat::<f64>::zeros(n + 1, n + 1);
-    let mut steps = 0;
-    while steps < STEPS_MAX {
-        let residual_v: Vec<f64> = {
-            let moved = times(&at.w, at.alpha);
-            (0..m).map(|s| moved[s] + at.u[s] - at.v[s]).collect()
-        };
-        let residual_w: Vec<f64> =
-            (0..n).map(|j| at.eta - dot(column(j), &at.y) - at.z[j]).collect();
-        let residual_a = 1.0 - at.y.iter().sum::<f64>();
-        let residual_e = at.w.iter().sum::<f64>() - 1.0;
-        let gap = dot(&at.v, &at.y) + dot(&at.u, &at.q) + dot(&at.w, &at.z);
-        let count = (2 * m + n) as f64;
-        let mean = gap / count;
-        let greatest = |values: &[f64]| values.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
-        let residual = greatest(&residual_v)
-            .max(greatest(&residual_w))
-            .max(residual_a.abs())
-            .max(residual_e.abs());
-        if gap < tolerance && residual < tolerance.max(1e-11) {
-            break;
-        }
-        let d: Vec<f64> = (0..m).map(|s| 1.0 / (at.v[s] / at.y[s] + at.u[s] / at.q[s])).collect();
-        let roots: Vec<f64> = d.iter().map(|d| d.sqrt()).collect();
-        for j in 0..=n {
-            let from = column(j);
-            let to = scaled.col_mut(j);
-            to.iter_mut().zip(from.iter().zip(&roots)).for_each(|(t, (r, d))| *t = r * d);
-        }
-        triangular::matmul(
-            &mut hessian,
-            BlockStructure::TriangularLower,
-            Accum::Replace,
-            scaled.transpose(),
-            BlockStructure::Rectangular,
-            &scaled,
-            BlockStructure::Rectangular,
-            1.0,
-            Par::Seq,
-        );
-        for j in 0..n {
-            hessian[(j, j)] += at.z[j] / at.w[j];
-        }
-        for j in 0..=n {
-            hessian[(j, j)] *= 1.0 + 1e-14;
-        }
-        let Ok(factor) = hessian.llt(Side::Lower) else { break };
-        let mut ones = Mat::from_fn(n + 1, 1, |j, _| f64::from(u8::from(j < n)));
-        factor.solve_in_place(&mut ones);
-        let ones_sum: f64 = (0..n).map(|j| ones[(j, 0)]).sum();
-        let step = |target: f64, second: Option<&State>| -> State {
-            let of_v =
-                |s: usize| target - at.v[s] * at.y[s] - second.map_or(0.0, |p| p.v[s] * p.y[s]);
-            let of_u =
-                |s: usize| target - at.u[s] * at.q[s] - second.map_or(0.0, |p| p.u[s] * p.q[s]);
-            let of_w =
-                |j: usize| target - at.w[j] * at.z[j] - second.map_or(0.0, |p| p.w[j] * p.z[j]);
-            let e: Vec<f64> = (0..m)
-                .map(|s| d[s] * (of_v(s) / at.y[s] - of_u(s) / at.q[s] - residual_v[s]))
-                .collect();
-            let mut x = Mat::from_fn(n + 1, 1, |j, _| {
-                if j < n {
-                    dot(column(j), &e) - residual_w[j] + of_w(j) / at.w[j]
-                } else {
-                    e.iter().sum::<f64>() - residual_a
-                }
-            });
-            factor.solve_in_place(&mut x);
-            let moved: f64 = (0..n).map(|j| x[(j, 0)]).sum();
-            let eta = (moved + residual_e) / ones_sum;
-            let w: Vec<f64> = (0..n).map(|j| x[(j, 0)] - eta * ones[(j, 0)]).collect();
-            let alpha = x[(n, 0)] - eta * ones[(n, 0)];
-            let along = times(&w, alpha);
-            let y: Vec<f64> = (0..m).map(|s| e[s] - d[s] * along[s]).collect();
-            let q: Vec<f64> = y.iter().map(|y| -y).collect();
-            let u: Vec<f64> = (0..m).map(|s| (of_u(s) - at.u[s] * q[s]) / at.q[s]).collect();
-            let v: Vec<f64> = (0..m).map(|s| along[s] + u[s] + residual_v[s]).collect();
-            let z: Vec<f64> = (0..n).map(|j| (of_w(j) - at.z[j] * w[j]) / at.w[j]).collect();
-            State { w, alpha, u, v, y, q, z, eta }
-        };
-        let predictor = step(0.0, None);
-        let (primal, dual) = reach(&at, &predictor);
-        let (primal, dual) = (primal.min(1.0), dual.min(1.0));
-        let ahead = |x: &[f64], dx: &[f64], z: &[f64], dz: &[f64]| -> f64 {
-            x.iter()
-                .zip(dx)
-                .zip(z.iter().zip(dz))
-                .map(|((x, dx), (z, dz))| (x + primal * dx) * (z + dual * dz))
-                .sum()
-        };
-        let after = ahead(&at.v, &predictor.v, &at.y, &predictor.y)
-            + ahead(&at.u, &predictor.u, &at.q, &predictor.q)
-            + ahead(&at.w, &predictor.w, &at.z, &predictor.z);
-        let centre = (after / gap).clamp(0.0, 1.0).powi(3);
-        let corrector = step(centre * mean, Some(&predictor));
-        let (primal, dual) = reach(&at, &corrector);
-        let (primal, dual) = ((BOUNDARY * primal).min(1.0), (BOUNDARY * dual).min(1.0));
-        let add = |to: &mut [f64], step: &[f64], by: f64| {
-            to.iter_mut().zip(step).for_each(|(x, d)| *x += by * d);
-        };
-        let before = at.clone();
-        add(&mut at.w, &corrector.w, primal);
-        add(&mut at.u, &corrector.u, primal);
-        add(&mut at.v, &corrector.v, primal);
-        at.alpha += primal * corrector.alpha;
-        add(&mut at.y, &corrector.y, dual);
-        add(&mut at.z, &corrector.z, dual);
-        at.eta += dual * corrector.eta;
-        for s in 0..m {
-            at.q[s] = (k - at.y[s]).max(1e-300);
-        }
-        steps += 1;
-        if !at.alpha.is_finite() || !at.eta.is_finite() || (primal < 1e-10 && dual < 1e-10) {
-            at = before;
-            break;
-        }
-    }
-    let whole = at.w.iter().sum::<f64>();
-    let weights = at.w.iter().map(|w| w / whole).collect();
-    Inner { weights, alpha: at.alpha / scale, y: at.y, steps }
-}
-
-/// How far primal and dual may go.
-fn reach(at: &State, step: &State) -> (f64, f64) {
-    let longest = |x: &[f64], d: &[f64]| {
-        let mut least = f64::INFINITY;
-        for (x, d) in x.iter().zip(d) {
-            if *d < 0.0 {
-                least = least.min(-x / d);
-            }
-        }
-        least
-    };
-    let primal = longest(&at.w, &step.w).min(longest(&at.u, &step.u)).min(longest(&at.v, &step.v));
-    let dual = longest(&at.y, &step.y).min(longest(&at.q, &step.q)).min(longest(&at.z, &step.z));
-    (primal, dual)
 }
 
 /// Weights, and y by scenario.

@@ -4,12 +4,16 @@
 //! maximise min_i −Σ_s y_s r_si over 0 ≤ y_s ≤ k = 1/((1 − β)S), Σy = 1, so that any such y proves a bound.
 //! - long only and fully invested: `condensed`, an interior point whose systems are as small as the assets
 //!   in play, inside an active set of scenarios and assets that grows until nothing left out matters;
-//! - any other limits and costs: `general`, the conic programme over the scenarios in play.
+//! - bounds of single assets, linear and 3/2-power costs of trades: `bounded`, the same `interior` point with
+//!   slacks and trades eliminated asset by asset;
+//! - any other limits: `general`, the conic programme over the scenarios in play.
 //!
 //! A vertex is found exactly at the end, by solving the equalities that the duals name.
 
+mod bounded;
 mod condensed;
 mod general;
+mod interior;
 
 #[cfg(test)]
 mod tests;
@@ -85,6 +89,9 @@ pub fn min_cvar(
     if is_simple && constraints.upper.iter().all(|upper| *upper >= 1.0) {
         return Ok(condensed::solve(columns, level, warm));
     }
+    if let Some(found) = bounded::solve(columns, constraints, level, warm) {
+        return Ok(found);
+    }
     general::solve(estimates, columns, constraints, level)
 }
 
@@ -130,6 +137,15 @@ fn feasible(duals: &[(usize, f64)], most: f64) -> Vec<(usize, f64)> {
         }
     }
     moved
+}
+
+/// The greatest of the losses, by scenario.
+fn worst(losses: &[f64], many: usize) -> Vec<u32> {
+    let many = many.clamp(1, losses.len());
+    let mut ranked = losses.to_vec();
+    let least = *ranked.select_nth_unstable_by(many - 1, |a, b| b.total_cmp(a)).1;
+    // equals of the last may be more than asked for, which does no harm
+    (0..losses.len()).filter(|&s| losses[s] >= least).map(|s| s as u32).collect()
 }
 
 /// The sum of products at places.

@@ -134,3 +134,78 @@ fn canary_a_spoiled_weight_misses_the_bound() {
     spoiled[(most + 1) % 8] += 0.05;
     assert!(above(&spoiled) > 1e-6, "{}", above(&spoiled));
 }
+
+/// CVaR and what trades cost.
+fn whole(columns: &[Vec<f64>], limits: &Constraints, level: f64, weights: &[f64]) -> f64 {
+    let mut value = shortfall(&losses(columns, weights), level).1;
+    if let (Some(costs), Some(held)) = (&limits.costs, &limits.previous) {
+        for (i, w) in weights.iter().enumerate() {
+            let change = (w - held[i]).abs();
+            value += costs.linear[i] * change + costs.impact[i] * change.powf(1.5);
+        }
+    }
+    value
+}
+
+/// Bounds and costs of every kind by turns.
+fn bounds(assets: usize, kind: usize) -> Constraints {
+    let n = assets as f64;
+    let mut limits = Constraints::long_only(assets);
+    if kind & 1 == 1 {
+        limits.upper = (0..assets).map(|i| (2.0 + i as f64 / n) / n).collect();
+        limits.lower = (0..assets).map(|i| if i % 7 == 3 { 0.1 / n } else { 0.0 }).collect();
+    }
+    if kind & 2 == 2 {
+        limits.previous =
+            Some((0..assets).map(|i| if i % 2 == 0 { 2.0 / n } else { 0.0 }).collect());
+        let impact = if kind & 4 == 4 { 0.004 } else { 0.0 };
+        limits.costs = Some(Costs { linear: vec![0.0007; assets], impact: vec![impact; assets] });
+    }
+    if kind & 8 == 8 {
+        limits.lower = vec![-0.3; assets];
+        limits.upper = limits.upper.iter().map(|u| u.min(0.6)).collect();
+    }
+    limits
+}
+
+#[test]
+fn bounds_and_costs_are_the_written_out_ones() {
+    let (mut solved, mut tried) = (0, 0);
+    for (assets, rows, level, seed) in [
+        (3, 200, 0.9, 1),
+        (8, 400, 0.95, 2),
+        (20, 600, 0.95, 3),
+        (60, 400, 0.9, 4),
+        (90, 900, 0.95, 5),
+    ] {
+        let columns = scenarios(assets, rows, seed);
+        let known = estimates(&columns);
+        for kind in 1..16 {
+            let limits = bounds(assets, kind);
+            tried += 1;
+            let Some(fast) = bounded::solve(&columns, &limits, level, None) else { continue };
+            solved += 1;
+            let slow = general::solve(&known, &columns, &limits, level).expect("feasible");
+            let of = |found: &Allocation| whole(&columns, &limits, level, &found.weights);
+            let (ours, theirs) = (of(&fast), of(&slow));
+            assert!(ours < theirs + 1e-7 * theirs.abs(), "{assets} {kind}: {ours} {theirs}");
+            let proof = fast.certificate.expect("proven");
+            assert!((proof.primal - ours).abs() < 1e-12 && proof.gap > -1e-10, "{proof:?}");
+            assert!(proof.gap < 1e-8 * ours.abs(), "{assets} {kind}: {proof:?}");
+            for (i, w) in fast.weights.iter().enumerate() {
+                assert!((limits.lower[i]..=limits.upper[i]).contains(w), "{assets} {kind}: {w}");
+            }
+            assert!((fast.weights.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+            // from its own solution it ends at the same value
+            let again = bounded::solve(&columns, &limits, level, Some(&fast.weights));
+            if let Some(again) = again {
+                assert!((of(&again) / ours - 1.0).abs() < 1e-7, "{assets} {kind}");
+            }
+            // canary: all on the wildest asset is seen
+            let mut moved = vec![0.0; assets];
+            moved[assets - 1] = 1.0;
+            assert!(whole(&columns, &limits, level, &moved) > ours * (1.0 + 1e-6));
+        }
+    }
+    assert!(solved * 10 >= tried * 9, "{solved} of {tried}");
+}
