@@ -3,9 +3,9 @@
 //!
 //! Columns of returns → a GARCH fit each → standardised residuals z → Q_t = (1 − a − b)·S + a·z z' +
 //! b·Q_{t−1}, S their second moments, R_t = Q_t scaled to ones on its diagonal. a and b are greatest in the
-//! sum of the normal log likelihoods of neighbouring pairs, which costs rows·assets where the whole likelihood
-//! costs rows·assets³, and does not sink towards a = 0 as assets grow.
-//! Errors are the sandwich of composite scores; what the first step estimated is taken as given.
+//! sum of the normal log likelihoods of neighbouring pairs, which costs rows·assets where the whole
+//! likelihood costs rows·assets³, and does not sink towards a = 0 as assets grow. Errors are the sandwich
+//! of composite scores; what the first step estimated is taken as given.
 
 use super::garch::{self, Family, Fit, FitError, Spec, Volatility};
 use crate::maths::minimise::{Status, bfgs};

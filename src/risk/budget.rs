@@ -1,10 +1,11 @@
 //! Risk budgets and what a book has used of them: of the whole, of assets, of strategies or groups of assets,
 //! of factors, of the tail.
 //!
-//! Shares of risk add up: an asset's share of deviation is w_i(Σw)_i/wᵀΣw (Litterman 1996), its share of the
-//! tail is its part of the mean loss on the book's worst rows (Tasche 1999), and a factor's share is the
-//! covariance of b_k·f_k with the book over the book's variance, b from the regression of the book on factors;
-//! what factors do not explain is a share of its own. A share may be negative: what hedges gives back.
+//! Shares of risk add up: an asset's share of deviation is w_i(Σw)_i/wᵀΣw (Litterman 1996), its share of
+//! the tail is its part of the mean loss on the book's worst rows (Tasche 1999), and a factor's share is
+//! the covariance of b_k·f_k with the book over the book's variance, b from the regression of the book on
+//! factors; what factors do not explain is a share of its own. A share may be negative: what hedges gives
+//! back.
 
 use crate::maths::regression::{RegressionError, regress};
 use crate::maths::statistics::{covariance, lower_tail, mean, sorted};

@@ -9,8 +9,8 @@
 //! - max_drawdown: the least of wealth over its running maximum, minus one; wealth starts at one, so that
 //!   a first loss counts (some start at the first close after it);
 //! - calmar: cagr / |max_drawdown|, over all of the series (some take three years);
-//! - sterling: cagr / (mean over whole years, from the end back, of the year's own deepest drawdown, plus 10 %);
-//!   Sterling Jones' form (some leave the 10 % out, some take the largest few drawdowns);
+//! - sterling: cagr / (mean over whole years, from the end back, of the year's own deepest drawdown, plus
+//!   10 %); Sterling Jones' form (some leave the 10 % out, some take the largest few drawdowns);
 //! - ulcer: √(mean of drawdown²) over all periods (some divide by n − 1);
 //! - tail_ratio: 95 % quantile over |5 % quantile|; profit_factor: Σ gains / |Σ losses|;
 //! - value at risk and shortfall: historical, positive for a loss, as FORMATS has them;

@@ -5,8 +5,8 @@
 //! of their variance, whose `sample` says how it errs; `forecast` says the next period's tail day after
 //! day, `backtest` whether it held, `evidence` which model that speaks for; `stress` values stated
 //! scenarios and `events` what happened before. `sizing` and `leverage` say how much may be held, `regime`
-//! what the market allows, `budget` what a book has used, `drawdown` what a fall leaves; `measures` says what a
-//! series of returns achieved, `bootstrap` and `sharpe` how much that says.
+//! what the market allows, `budget` what a book has used, `drawdown` what a fall leaves; `measures` says
+//! what a series of returns achieved, `bootstrap` and `sharpe` how much that says.
 
 pub mod backtest;
 pub mod bootstrap;

@@ -1,11 +1,11 @@
 //! CVaR with bounds of single assets and costs of trades: the interior point inside active sets.
 //!
-//! Assets out of play stay where they are: at a bound, or untraded. Rounds solve what is in play, let scenarios
-//! join that lose more than α, and assets whose slope at where they stand says that they should move; when
-//! none does, the duals are judged on everything.
-//! The bound: for any y with 0 ≤ y ≤ k and Σy = 1, and any price p of the budget, CVaR plus costs is at least
-//! p·budget + Σ_i min over w_i of (cost_i − p)·w_i + c_i(w_i), each of which is known in closed form; the best p
-//! by bisection, for it is where those weights add up to the budget.
+//! Assets out of play stay where they are: at a bound, or untraded. Rounds solve what is in play, let
+//! scenarios join that lose more than α, and assets whose slope at where they stand says that they should
+//! move; when none does, the duals are judged on everything. The bound: for any y with 0 ≤ y ≤ k and Σy =
+//! 1, and any price p of the budget, CVaR plus costs is at least p·budget + Σ_i min over w_i of (cost_i −
+//! p)·w_i + c_i(w_i), each of which is known in closed form; the best p by bisection, for it is where those
+//! weights add up to the budget.
 
 use super::interior::{Inner, Sides, Trades, interior};
 use super::{dot_at, feasible, losses, shortfall, worst};
@@ -103,7 +103,8 @@ struct Play {
     weights: Vec<f64>,
 }
 
-/// The least CVaR and costs; none where limits are of another kind, have no room inside, or nothing is proven.
+/// The least CVaR and costs; none where limits are of another kind, have no room inside, or nothing is
+/// proven.
 pub(super) fn solve(
     columns: &[Vec<f64>],
     constraints: &Constraints,
@@ -186,8 +187,8 @@ impl Bounded<'_> {
         self.assets.iter().any(|a| a.linear > 0.0 || a.impact > 0.0)
     }
 
-    /// Where assets stand before anything is known: untraded where trades cost, or already sold where the tail
-    /// of equal weights says so; else at their lower bounds.
+    /// Where assets stand before anything is known: untraded where trades cost, or already sold where the
+    /// tail of equal weights says so; else at their lower bounds.
     fn rest(&self, scenarios: &[u32]) -> Vec<f64> {
         if !self.costs() {
             return self.assets.iter().map(|a| a.lower).collect();
@@ -389,8 +390,8 @@ impl Bounded<'_> {
         Allocation { weights, objective, status, certificate: Some(certificate), iterations }
     }
 
-    /// Weights a hair from a bound, or from what is held where trades cost, are put there; the weight farthest
-    /// from its bounds takes up what is left of the budget.
+    /// Weights a hair from a bound, or from what is held where trades cost, are put there; the weight
+    /// farthest from its bounds takes up what is left of the budget.
     fn settled(&self, weights: &[f64]) -> Vec<f64> {
         let near = NOTHING * self.budget.abs().max(1e-3);
         let settle = |(i, &w): (usize, &f64)| {

@@ -1,11 +1,12 @@
-//! The interior point of CVaR on scenarios and assets in play, each weight between its sides, trades with costs.
+//! The interior point of CVaR on scenarios and assets in play, each weight between its sides, trades with
+//! costs.
 //!
-//! minimise α + kΣu + Σ_i c_i(w_i) with v = Rw + g + α + u ≥ 0 (dual y), u ≥ 0 (dual q = k − y), Σw = budget,
-//! w between its sides (duals z, x), g what assets out of play earn. Newton's system condenses to the assets
-//! and α: H = R₁ᵀ·D·R₁ + E with R₁ = [R, 1], D = 1/(v/y + u/q), and E diagonal: z and x over their slacks,
-//! and what the asset's trade leaves. A trade is w − w₀ = a − b with a, b ≥ 0 and costs l·a + i·a^(3/2): two
-//! more unknowns and a multiplier an asset, eliminated by hand. Mehrotra's predictor and corrector; the budget
-//! by one more solve with the same factor.
+//! minimise α + kΣu + Σ_i c_i(w_i) with v = Rw + g + α + u ≥ 0 (dual y), u ≥ 0 (dual q = k − y), Σw =
+//! budget, w between its sides (duals z, x), g what assets out of play earn. Newton's system condenses to
+//! the assets and α: H = R₁ᵀ·D·R₁ + E with R₁ = [R, 1], D = 1/(v/y + u/q), and E diagonal: z and x over
+//! their slacks, and what the asset's trade leaves. A trade is w − w₀ = a − b with a, b ≥ 0 and costs l·a +
+//! i·a^(3/2): two more unknowns and a multiplier an asset, eliminated by hand. Mehrotra's predictor and
+//! corrector; the budget by one more solve with the same factor.
 
 use super::shortfall;
 use crate::maths::programme::dot;
