@@ -480,7 +480,7 @@ fn risk_budgets_and_growth_are_no_worse() {
         let (status, _, truth) = cones.solve();
         assert!(is_solved(status), "{seed}: {status:?}");
         let plain = Constraints::long_only(n);
-        let found = kelly(&known, &columns, &plain, true, 1.0, None).expect("feasible");
+        let found = kelly(&known, &columns, &plain, true, 1.0, None, 0.0).expect("feasible");
         assert!(found.objective.value > -truth - 1e-9, "{seed}: {} {truth}", found.objective.value);
         assert!(keeps(&found.weights, &plain, &known), "{seed}");
     }

@@ -138,7 +138,7 @@ fn costs_growth_and_budgets_are_the_references() {
     let (columns, n) = (panel.columns(), panel.columns().len());
     for (cap, key) in [(1.0, "kelly_longonly_cap1.0"), (2.0, "kelly_longonly_cap2.0")] {
         let limits = Constraints { budget: cap, ..Constraints::long_only(n) };
-        let found = kelly(&known, columns, &limits, false, 1.0, None).expect("feasible");
+        let found = kelly(&known, columns, &limits, false, 1.0, None, 0.0).expect("feasible");
         let growth = number(&extra[key]["growth"]);
         assert!((found.objective.value - growth).abs() < 1e-11, "{key}");
         assert!(apart(&found.weights, &known.assets, &extra[key]["weights"]) < 1e-7, "{key}");

@@ -129,14 +129,20 @@ fn bets_are_read_and_wrong_ones_named() {
     let broken = folder.file("broken.csv", "symbol,result\nA,1\nB,x\n");
     with(&["--trades", &broken], &["line 3", "`x` is no result"]);
     let none = folder.file("none.csv", "symbol,result\nA,1\nB,1\n");
-    with(&["--trades", &none], &["no bet on `C`"]);
+    let none = json(&["size", "--returns", &path, "--trades", &none]);
+    assert_eq!(none["positions"][2]["kelly"]["reason"], "few-trades");
+    let lucky: String = (0..40).map(|_| "A,1\n").collect();
+    let lucky = folder.file("lucky.csv", &format!("symbol,result\n{lucky}"));
+    let lucky = json(&["size", "--returns", &path, "--trades", &lucky]);
+    assert_eq!(lucky["positions"][0]["kelly"]["reason"], "no-losses");
     let heading = folder.file("heading.csv", "name,result\nA,1\n");
     with(&["--trades", &heading], &["no column `symbol`"]);
     with(&["--trades", "missing.csv"], &["missing.csv"]);
     with(&["--weights", "Z=1"], &["no asset `Z`; there are A, B, C"]);
     with(&["--regime", "calm"], &["no `calm`", "bull"]);
     with(&["--regime", "bull=0.5,bear=0.4"], &["add up to 0.9"]);
-    with(&["--stop", "0"], &["the stop is 0"]);
+    with(&["--stop", "0"], &["--stop 0"]);
+    with(&["--stop", "0.5"], &["at most 0.04"]);
     with(&["--margin", "0.1"], &["0.1:0.05"]);
     with(&["--capital", "-5"], &["--capital -5"]);
     with(&["--target-volatility", "nan"], &["--target-volatility NaN"]);
@@ -153,6 +159,12 @@ fn budgets_add_up_and_are_over_where_they_are() {
     let assets = found["assets"].as_array().expect("assets");
     let sum: f64 = assets.iter().map(|a| number(&a["used"])).sum();
     near(sum, 1.0);
+    let refused_with = |flag: &[&str], parts: &[&str]| refused(&[&args[..], flag].concat(), parts);
+    refused_with(&["--risk-budgets", "A=0.5"], &["names no share of `B`"]);
+    refused_with(&["--risk-budgets", "A=-1,B=1,C=1"], &["A=-1"]);
+    let tail =
+        ["budget", "--returns", &path, "--weights", "B=1", "--of", "tail", "--factor", "A=0.3"];
+    refused(&tail, &["--factor divides variance"]);
     near(
         number(&assets[2]["used"]),
         0.5 * covariance(&columns[2], &book) / covariance(&book, &book),
@@ -261,6 +273,7 @@ fn dependence_is_fitted() {
     assert!(csv.starts_with("date,A/C\n") && csv.lines().count() == 601);
     refused(&["fit", "dcc", "--returns", &path, "--assets", "A"], &["at least 2 assets"]);
     refused(&["fit", "dcc", "--returns", &path, "--pair", "A-C", "--paths", paths], &["write A/B"]);
+    json(&["fit", "copula", "--returns", &path, "--filtered"]);
     let copula = json(&["fit", "copula", "--returns", &path]);
     assert!(number(&copula["loglik"]) >= number(&copula["loglik_normal"]) - 1.0);
     near(number(&copula["dependence"][0][0]), 1.0);
@@ -315,4 +328,69 @@ fn measures_have_error_bars_and_deflation() {
     refused(&[&measure[..], &["--bootstrap", "5"]].concat(), &["give 100 to"]);
     refused(&[&measure[..], &["--trials", "0"]].concat(), &["--trials 0"]);
     refused(&[&measure[..], &["--block", "5"]].concat(), &["--bootstrap"]);
+}
+
+#[test]
+fn shorts_are_sized_as_shorts() {
+    let (columns, folder, path) = written();
+    let held = json(&["size", "--returns", &path, "--weights", "A=-1,B=0.5,C=0.5"]);
+    let turned: Vec<f64> = columns[0].iter().map(|r| -r).collect();
+    let mut text = "date,A,B,C\n".to_owned();
+    for (day, own) in turned.iter().enumerate() {
+        let date = 1_500_000_000 + (day + 2 * (day / 5)) * 86_400;
+        text.push_str(&format!("{date},{own},{},{}\n", columns[1][day], columns[2][day]));
+    }
+    let mirrored = folder.file("mirrored.csv", &text);
+    let long = json(&["size", "--returns", &mirrored, "--weights", "A=1,B=0.5,C=0.5"]);
+    let (short, long) = (&held["positions"][0], &long["positions"][0]);
+    assert_eq!(short["side"], "short");
+    for key in ["correlation", "size"] {
+        near(number(&short[key]), number(&long[key]));
+    }
+    near(number(&short["kelly"]["full"]), number(&long["kelly"]["full"]));
+}
+
+#[test]
+fn splits_and_dividends_are_taken_out() {
+    let folder = Folder::new();
+    let mut text = "date,A\n".to_owned();
+    let mut plain = "date,A\n".to_owned();
+    for day in 0..40 {
+        let price = 100.0 + f64::from((day * 7) % 11);
+        // two for one on the twentieth day
+        let seen = if day >= 20 { price / 2.0 } else { price };
+        let date = format!("2024-{:02}-{:02}", 1 + day / 28, 1 + day % 28);
+        text.push_str(&format!("{date},{seen}\n"));
+        plain.push_str(&format!("{date},{price}\n"));
+    }
+    let (split, plain) = (folder.file("split.csv", &text), folder.file("plain.csv", &plain));
+    let actions = folder.file("actions.csv", "date,symbol,action,value\n2024-01-21,A,split,2\n");
+    let found = json(&["measure", "--prices", &split, "--actions", &actions]);
+    let wanted = json(&["measure", "--prices", &plain]);
+    near(number(&found["measures"]["A"]["cagr"]), number(&wanted["measures"]["A"]["cagr"]));
+    assert_eq!(found["repairs"]["adjusted"], 1);
+    assert!(json(&["measure", "--prices", &split])["measures"] != wanted["measures"]);
+    let wrong = folder.file("wrong.csv", "date,symbol,action,value\n2024-01-21,B,split,2\n");
+    refused(&["measure", "--prices", &split, "--actions", &wrong], &["no action of any symbol"]);
+    refused(&["measure", "--returns", &split, "--actions", &actions], &["not returns"]);
+}
+
+#[test]
+fn volume_bounds_trades() {
+    let (_, _folder, path) = written();
+    let args = ["optimize", "min-variance", "--returns", &path, "--previous", "equal"];
+    let free = json(&args);
+    let volume = ["--volume", "A=1e5,B=1e5", "--capital", "1e6"];
+    let bound = json(&[&args[..], &volume].concat());
+    for asset in ["A", "B"] {
+        let moved = (number(&bound["weights"][asset]) - 1.0 / 3.0).abs();
+        assert!(moved < 0.01 + 1e-9, "{asset}: {moved}");
+        assert!((number(&free["weights"][asset]) - 1.0 / 3.0).abs() > 0.01);
+    }
+    let out = [&args[..], &volume, &["--bound", "A=0.5:0.6"]].concat();
+    refused(&out, &["`A` can only be traded to a weight between 0.323333 and 0.343333"]);
+    let doubted = ["optimize", "kelly", "--returns", &path, "--budget", "2"];
+    let (sure, unsure) = (json(&doubted), json(&[&doubted[..], &["--mean-doubt", "1"]].concat()));
+    assert!(number(&unsure["volatility"]) < number(&sure["volatility"]));
+    assert_eq!(unsure["objective_name"], "growth_after_doubt");
 }

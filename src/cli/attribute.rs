@@ -126,7 +126,13 @@ pub fn run(args: &AttributeArgs, out: &mut dyn Write) -> Result<(), AttributeFai
         all.iter().cloned().partition(|name| args.factor.contains(name));
     let panel = series.panel.choose(&assets).map_err(HistoryFailure::from)?;
     let columns = panel.columns();
+    if assets.is_empty() {
+        return Err(refused("--factor: every column is a factor; no asset is left".to_owned()));
+    }
     let plan = plan(args, &panel)?;
+    if plan.iter().all(|set| set.weights.iter().all(|w| *w == 0.0)) {
+        return Err(refused("the weights hold nothing: there is nothing to attribute".to_owned()));
+    }
     let book = path(columns, &plan, args.constant)?;
     let groups = groups(args, &assets)?;
     let parts = parts(&assets, columns, &book);
@@ -151,8 +157,9 @@ pub fn run(args: &AttributeArgs, out: &mut dyn Write) -> Result<(), AttributeFai
         assets: parts.clone(),
         brinson: other.map_or_else(Vec::new, |other| brinson(columns, &book, &other, &groups)),
         factors: explained(&book, &series, &factors)?,
-        rebalances: plan.len(),
-        turnover: book.turnover.iter().sum::<f64>() * series.calendar / panel.rows() as f64,
+        rebalances: if args.constant { panel.rows() } else { plan.len() },
+        // a sum of nothing is minus nothing
+        turnover: (book.turnover.iter().sum::<f64>() + 0.0) * series.calendar / panel.rows() as f64,
         observations: panel.rows(),
         calendar: series.calendar,
         repairs: series.repairs.clone(),
@@ -281,7 +288,7 @@ fn text(report: &Report) -> String {
     // writing to a String cannot fail
     let _ = writeln!(
         text,
-        "return {} over {} periods ({} a year); {} set of weights, turnover {} a year",
+        "return {} over {} periods ({} a year); weights set {} time(s), turnover {} a year",
         percent(report.r#return),
         report.observations,
         report.calendar,
@@ -334,7 +341,7 @@ fn text(report: &Report) -> String {
     if let Some(found) = &report.factors {
         let _ = writeln!(
             text,
-            "factors explain {} of the variance; errors by Newey and West over {} lags",
+            "factors explain {} of the variance; errors by Newey and West, lags: {}",
             percent(found.r_squared),
             found.lags
         );

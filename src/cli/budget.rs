@@ -104,6 +104,15 @@ pub fn run(args: &BudgetArgs, out: &mut dyn Write) -> Result<(), BudgetFailure> 
     let columns: Vec<Vec<f64>> =
         places.iter().map(|&at| series.panel.columns()[at].clone()).collect();
     let weights = holdings::weights("--weights", &args.weights, &assets).map_err(refused)?;
+    let allowed: f64 = named.iter().flatten().sum();
+    if !args.factor.is_empty() && args.of == KindName::Tail {
+        return Err(refused("--factor divides variance: leave --of tail out".to_owned()));
+    }
+    if named.iter().flatten().any(|share| *share < 0.0) || allowed > 1.0 {
+        return Err(refused(
+            "--factor: give shares of variance that add up to 1 at most".to_owned(),
+        ));
+    }
     if weights.iter().all(|&w| w == 0.0) {
         return Err(refused("--weights: nothing is held".to_owned()));
     }
@@ -129,6 +138,23 @@ pub fn run(args: &BudgetArgs, out: &mut dyn Write) -> Result<(), BudgetFailure> 
     let shares = shares(&columns, &weights, of, level);
     let given =
         holdings::by_asset("--risk-budgets", &args.risk_budgets, &assets).map_err(refused)?;
+    if !args.risk_budgets.is_empty() {
+        for ((asset, share), weight) in assets.iter().zip(&given).zip(&weights) {
+            match share {
+                Some(share) if *share < 0.0 => {
+                    return Err(refused(format!(
+                        "--risk-budgets {asset}={share}: give a share above 0"
+                    )));
+                }
+                None if *weight != 0.0 => {
+                    return Err(refused(format!(
+                        "--risk-budgets names no share of `{asset}`, which is held"
+                    )));
+                }
+                _ => {}
+            }
+        }
+    }
     let held_count = weights.iter().filter(|w| **w != 0.0).count() as f64;
     let budget = |at: usize| match given[at] {
         Some(share) => share,

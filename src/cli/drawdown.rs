@@ -135,6 +135,13 @@ pub fn run(args: &DrawdownArgs, out: &mut dyn Write) -> Result<(), DrawdownFailu
         calm: args.calm,
         step: args.step,
     };
+    if let Some(row) = book.iter().position(|&r| r <= -1.0) {
+        let (date, lost) = (panel.dates()[row], -100.0 * book[row]);
+        return Err(DrawdownFailure::Arguments(format!(
+            "{date}: the book lost {lost:.1} %: nothing is left to control (are these percent, or log \
+             returns?)"
+        )));
+    }
     let before = measure(&book, series.calendar, 0.0, &[0.99], None)?;
     let found = controlled(&book, rules, args.resume_after)?;
     let change = |&(row, from, to, fall): &(usize, State, State, f64)| Change {

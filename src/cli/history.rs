@@ -1,5 +1,6 @@
 //! The arguments that name a history, shared by every command that reads one.
 
+use crate::history::actions::{self, ActionError};
 use crate::history::{
     self, Missing, Panel, PanelError, ReadError, ReadSettings, RepairError, Repairs,
 };
@@ -25,6 +26,9 @@ pub struct HistoryArgs {
     /// Prices: CSV, CSV.gz, NPY or Parquet; several files join on their dates
     #[arg(long, value_name = "FILE")]
     prices: Vec<PathBuf>,
+    /// Splits and dividends that prices do not know of: CSV of date,symbol,split or dividend,value
+    #[arg(long, value_name = "FILE.csv")]
+    actions: Option<PathBuf>,
     /// Which price of several: open, high, low, close
     #[arg(long, value_name = "NAME")]
     price_column: Option<String>,
@@ -57,6 +61,12 @@ pub enum HistoryFailure {
     /// Its shape.
     #[error(transparent)]
     Panel(#[from] PanelError),
+    /// Splits and dividends.
+    #[error(transparent)]
+    Actions(#[from] ActionError),
+    /// Splits and dividends of what are no prices.
+    #[error("--actions changes prices, not returns: give --prices FILE")]
+    NoPrices,
     /// A calendar that is none.
     #[error("--calendar {0}: give the periods of a year, as 365 or 252")]
     Calendar(f64),
@@ -69,6 +79,8 @@ pub struct History {
     /// Periods a year.
     pub calendar: f64,
     missing: Option<MissingName>,
+    /// Actions that changed a price.
+    adjusted: usize,
 }
 
 fn rows(text: &str) -> Result<Range<usize>, String> {
@@ -92,7 +104,12 @@ impl HistoryArgs {
     /// Files that cannot be read.
     pub fn prices(&self) -> Result<History, HistoryFailure> {
         // N returns lie between N + 1 prices
-        self.read(&self.prices, self.last.map(|last| last.saturating_add(1)))
+        let mut history = self.read(&self.prices, self.last.map(|last| last.saturating_add(1)))?;
+        if let Some(path) = &self.actions {
+            let actions = actions::read(path)?;
+            (history.panel, history.adjusted) = actions::adjust(&history.panel, &actions, path)?;
+        }
+        Ok(history)
     }
 
     /// Reads files of returns by the same arguments.
@@ -100,6 +117,9 @@ impl HistoryArgs {
     /// # Errors
     /// Files that cannot be read.
     pub fn returns(&self, files: &[PathBuf]) -> Result<History, HistoryFailure> {
+        if self.actions.is_some() {
+            return Err(HistoryFailure::NoPrices);
+        }
         self.read(files, self.last)
     }
 
@@ -115,7 +135,7 @@ impl HistoryArgs {
         if !(calendar.is_finite() && calendar > 0.0) {
             return Err(HistoryFailure::Calendar(calendar));
         }
-        Ok(History { panel, calendar, missing: self.missing })
+        Ok(History { panel, calendar, missing: self.missing, adjusted: 0 })
     }
 }
 
@@ -176,7 +196,8 @@ impl History {
             Some(MissingName::Error) => Missing::Error,
             Some(MissingName::DropRows) | None => Missing::DropRows,
         };
-        Ok(history::repair(chosen, missing, self.missing.is_some(), needed)?)
+        let (panel, repairs) = history::repair(chosen, missing, self.missing.is_some(), needed)?;
+        Ok((panel, Repairs { adjusted: self.adjusted, ..repairs }))
     }
 }
 

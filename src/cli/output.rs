@@ -76,6 +76,9 @@ pub fn repaired(repairs: &Repairs) -> String {
     if !repairs.dropped_columns.is_empty() {
         let _ = writeln!(text, "repairs: dropped {}", repairs.dropped_columns.join(", "));
     }
+    if repairs.adjusted > 0 {
+        let _ = writeln!(text, "repairs: {} splits and dividends taken out", repairs.adjusted);
+    }
     text
 }
 
@@ -91,9 +94,11 @@ mod tests {
             dropped_rows: 2,
             first_dropped: Some("2020-01-02".into()),
             dropped_columns: vec!["A".into(), "B".into()],
+            adjusted: 3,
         };
         let text = repaired(&some);
         assert!(text.contains("2 rows dropped, the first 2020-01-02") && text.contains("A, B"));
+        assert!(text.contains("3 splits and dividends"));
     }
 
     #[test]

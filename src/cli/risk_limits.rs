@@ -39,6 +39,9 @@ impl RiskLimitArgs {
                 return Err(format!("--{name} {value}: give a share above 0, as 0.02"));
             }
         }
+        if self.drawdown_max >= 1.0 {
+            return Err(format!("--drawdown-max {}: give a fall below 1", self.drawdown_max));
+        }
         Ok(())
     }
 }

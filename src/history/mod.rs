@@ -1,8 +1,9 @@
 //! Histories: panels of prices or returns by date, their readers and their repairs. Level 2.
 //!
-//! files → `read` → `Panel` → `repair` → complete `Panel` → `returns`. Nothing is filled in: what has a
-//! hole is dropped and reported, or refused.
+//! files → `read` → `Panel` → `actions` → `repair` → complete `Panel` → `returns`. Nothing is filled in:
+//! what has a hole is dropped and reported, or refused.
 
+pub mod actions;
 pub mod csv;
 pub mod date;
 pub mod npy;

@@ -26,6 +26,8 @@ pub struct Repairs {
     pub first_dropped: Option<String>,
     /// Columns dropped because a value was missing.
     pub dropped_columns: Vec<String>,
+    /// Splits and dividends that changed a price.
+    pub adjusted: usize,
 }
 
 /// Why a history is refused.

@@ -38,6 +38,14 @@ pub enum RegressionError {
         /// Factors.
         columns: usize,
     },
+    /// Too few rows for slopes that move.
+    #[error("{rows} rows: slopes that move need at least {needed}")]
+    FewToMove {
+        /// Rows.
+        rows: usize,
+        /// Needed.
+        needed: usize,
+    },
     /// A factor as long as another series.
     #[error("factor {at} has {found} rows beside {wanted}")]
     Length {

@@ -4,7 +4,10 @@
 //!   limit is the supremum of a Brownian bridge, whose probabilities are Kolmogorov's (Wied, Krämer and
 //!   Dehling 2012). ω² is the long-run variance of the correlation's influence x·y − ρ(x² + y²)/2 with
 //!   Bartlett weights;
-//! - shift: (ρ of the newest rows − ρ of those before) over its error by the same influences.
+//! - shift: Fisher's transforms of the newest rows' ρ and of the ρ before, apart, over their error under no
+//!   break: ω/(1 − ρ²)·√(1/(n₁ − 3) + 1/(n₂ − 3)), ω and ρ of all rows, since few rows' own ω is too small.
+//!
+//! Where volatility clusters both reject a little too often: about 8 to 10 % at a level of 5 %.
 //!
 //! Many pairs make some look broken by luck: p-values come with Holm's (1979) correction.
 
@@ -25,6 +28,15 @@ pub enum BreakError {
         /// There.
         rows: usize,
     },
+    /// Too few rows for any.
+    #[error("{rows} rows: tests for breaks need at least {}", 2 * WINDOW_MIN)]
+    Few {
+        /// There.
+        rows: usize,
+    },
+    /// One asset.
+    #[error("correlation needs at least 2 assets")]
+    One,
     /// A series that never moves.
     #[error("asset {0} never moves: it has no correlation")]
     Still(usize),
@@ -102,6 +114,11 @@ fn influences(x: &[f64], y: &[f64]) -> (f64, Vec<f64>) {
     (rho, rows.map(|(a, b)| a * b - 0.5 * rho * (a * a + b * b)).collect())
 }
 
+/// Fisher's transform, whose variance hardly depends on ρ; short of one so that it stays a number.
+fn fisher(rho: f64) -> f64 {
+    rho.clamp(-1.0 + 1e-15, 1.0 - 1e-15).atanh()
+}
+
 /// Long-run variance with Bartlett weights over ⌊ln n⌋ lags, the authors' choice.
 fn long_run(series: &[f64]) -> f64 {
     let n = series.len();
@@ -155,6 +172,12 @@ fn fluctuation(x: &[f64], y: &[f64], rho: f64, omega: f64) -> (f64, usize) {
 /// A window that is none, an asset that never moves.
 pub fn breaks(columns: &[Vec<f64>], window: usize) -> Result<Vec<Break>, BreakError> {
     let rows = columns.first().map_or(0, Vec::len);
+    if columns.len() < 2 {
+        return Err(BreakError::One);
+    }
+    if rows < 2 * WINDOW_MIN {
+        return Err(BreakError::Few { rows });
+    }
     if window < WINDOW_MIN || window > rows / 2 {
         return Err(BreakError::Window { window, rows });
     }
@@ -170,11 +193,14 @@ pub fn breaks(columns: &[Vec<f64>], window: usize) -> Result<Vec<Break>, BreakEr
         for first in 0..second {
             let (x, y) = (&columns[first], &columns[second]);
             let (rho, influence) = influences(x, y);
-            let (statistic, at) = fluctuation(x, y, rho, long_run(&influence).sqrt());
-            let (before, old) = influences(&x[..split], &y[..split]);
-            let (newest, new) = influences(&x[split..], &y[split..]);
-            let error = long_run(&old) / split as f64 + long_run(&new) / window as f64;
-            let shift = (newest - before) / error.sqrt();
+            let omega = long_run(&influence).sqrt();
+            let (statistic, at) = fluctuation(x, y, rho, omega);
+            let before = correlation(&x[..split], &y[..split]);
+            let newest = correlation(&x[split..], &y[split..]);
+            let counts = 1.0 / (split as f64 - 3.0) + 1.0 / (window as f64 - 3.0);
+            let error = omega / (1.0 - rho * rho).max(f64::MIN_POSITIVE) * counts.sqrt();
+            let apart = fisher(newest) - fisher(before);
+            let shift = if apart == 0.0 { 0.0 } else { apart / error };
             found.push(Break {
                 first,
                 second,
@@ -260,7 +286,8 @@ mod tests {
     fn constant_correlation_is_seldom_called_broken() {
         let (mut called, mut shifted) = (0, 0);
         for seed in 0..400 {
-            let found = breaks(&pair(600, 0, [0.5, 0.5], 100 + seed), 150).expect("sound")[0];
+            let window = if seed % 2 == 0 { 25 } else { 150 };
+            let found = breaks(&pair(600, 0, [0.5, 0.5], 100 + seed), window).expect("sound")[0];
             called += usize::from(found.fluctuation_p < 0.05);
             shifted += usize::from(found.shift_p < 0.05);
         }

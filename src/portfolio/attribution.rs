@@ -1,11 +1,12 @@
 //! What made a book's return: its assets, its groups beside a benchmark's, its factors.
 //!
-//! - assets: weights set at a date drift with returns until the next; an asset's part of a period is its
-//!   weight times its return, and parts of periods are linked so that they add up to the compounded return
-//!   (Carino 1999): Σ k_t·w·r / k with k_t = ln(1 + R_t)/R_t and k the same of the whole;
+//! - assets: weights set at a date drift with returns until the next; an asset's part is the money it made
+//!   over the capital at the start, Σ V_{t−1}·w·r with V the book's worth before the period: parts add up
+//!   to the compounded return exactly (some link by Carino's logarithms instead, which spreads late gains
+//!   over all);
 //! - groups beside a benchmark (Brinson and Fachler 1985): allocation (w − b)(r_b − R_b), selection
-//!   b(r − r_b), interaction (w − b)(r − r_b), linked by the difference's own k (Carino's form for
-//!   active return); some add interaction to selection, here it stands alone;
+//!   b(r − r_b), interaction (w − b)(r − r_b), linked over time by logarithms (Carino 1999): each period's by
+//!   (ln(1 + R) − ln(1 + B))/(R − B) over the same of the whole; some add interaction to selection;
 //! - factors: regression of the book on them; a factor's part is its slope times its mean, what is left is
 //!   alpha, and they add up to the mean.
 
@@ -96,19 +97,18 @@ pub fn compounded(returns: &[f64]) -> f64 {
     returns.iter().map(|r| r.ln_1p()).sum::<f64>().exp_m1()
 }
 
-/// ln(1 + r)/r, one where r is nothing.
-fn linking(r: f64) -> f64 {
-    if r.abs() < 1e-12 { 1.0 - 0.5 * r } else { r.ln_1p() / r }
-}
-
-/// Each asset's part of the compounded return; they add up to it.
+/// What each asset made, over the capital at the start; the parts add up to the compounded return.
 #[must_use]
 pub fn by_asset(columns: &[Vec<f64>], path: &Path) -> Vec<f64> {
-    let whole = linking(compounded(&path.returns));
-    let scales: Vec<f64> = path.returns.iter().map(|&r| linking(r) / whole).collect();
+    let mut worth = 1.0;
+    let mut before = Vec::with_capacity(path.returns.len());
+    for r in &path.returns {
+        before.push(worth);
+        worth *= 1.0 + r;
+    }
     let part = |(at, column): (usize, &Vec<f64>)| {
-        let rows = column.iter().zip(&path.weights).zip(&scales);
-        rows.map(|((r, weights), scale)| scale * weights[at] * r).sum()
+        let rows = column.iter().zip(&path.weights).zip(&before);
+        rows.map(|((r, weights), worth)| worth * weights[at] * r).sum()
     };
     columns.iter().enumerate().map(part).collect()
 }
@@ -256,6 +256,17 @@ mod tests {
         let wanted = 0.5 * (grown(&columns[0]) + grown(&columns[1])) - 1.0;
         assert!((compounded(&path.returns) - wanted).abs() < 1e-12);
         assert!(path.turnover.is_empty());
+    }
+
+    #[test]
+    fn what_is_never_touched_makes_its_own_growth() {
+        let columns = columns(80, 2);
+        let path = path(&columns, &[at(0, &[0.7, 0.2])], false).expect("sound");
+        let made = by_asset(&columns, &path);
+        for (made, (column, weight)) in made.iter().zip(columns.iter().zip([0.7, 0.2])) {
+            let grown = column.iter().map(|r| 1.0 + r).product::<f64>() - 1.0;
+            assert!((made - weight * grown).abs() < 1e-12, "{made} {grown}");
+        }
     }
 
     #[test]

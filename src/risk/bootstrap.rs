@@ -57,7 +57,11 @@ fn optimal_length(series: &[f64]) -> f64 {
     let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
     let longest = (3.0 * count.sqrt()).min(count / 3.0).ceil();
     let in_a_row = 5.max(count.log10() as usize);
-    let lags_max = (count.sqrt().ceil() as usize + in_a_row).min(n - 2);
+    let lags_max = (count.sqrt().ceil() as usize + in_a_row).min(n.saturating_sub(2));
+    if lags_max <= in_a_row {
+        // too short to tell what is correlated
+        return count.cbrt();
+    }
     let small = 2.0 * (count.log10() / count).sqrt();
     let covariances: Vec<f64> =
         (0..=lags_max).map(|lag| product(&errors[lag..], &errors[..n - lag]) / count).collect();
@@ -158,6 +162,14 @@ mod tests {
             means.push(rows.iter().map(|&row| series[row]).sum::<f64>() / rows.len() as f64);
         });
         assert!(spread(&means).expect("numbers").std_error < 0.7 * wanted);
+    }
+
+    #[test]
+    fn short_series_have_a_length_too() {
+        for count in 3..40 {
+            let length = block_length(&autoregressive(0.3, count));
+            assert!(length >= 1.0 && length <= count as f64, "{count}: {length}");
+        }
     }
 
     #[test]

@@ -72,6 +72,9 @@ pub enum RulesError {
         /// What was given.
         value: f64,
     },
+    /// A hysteresis that is none.
+    #[error("the hysteresis is {0}: give a share from 0 up to 1, 1 left out")]
+    Hysteresis(f64),
     /// Wealth that is none.
     #[error("wealth is {0}: give a positive number")]
     Wealth(f64),
@@ -118,13 +121,11 @@ impl Control {
         if !(0.0 < reduce && reduce < preserve && preserve < halt && halt < 1.0) {
             return Err(RulesError::Order { reduce, preserve, halt });
         }
-        let shares = [
-            ("the least size", rules.least, true),
-            ("a step", rules.step, true),
-            ("the hysteresis", rules.hysteresis, false),
-        ];
-        for (what, value, is_all_right) in shares {
-            if !(value > 0.0 && (value < 1.0 || (is_all_right && value <= 1.0))) {
+        if !(0.0..1.0).contains(&rules.hysteresis) {
+            return Err(RulesError::Hysteresis(rules.hysteresis));
+        }
+        for (what, value) in [("the least size", rules.least), ("a step", rules.step)] {
+            if !(value > 0.0 && value <= 1.0) {
                 return Err(RulesError::Share { what, value });
             }
         }
@@ -197,6 +198,10 @@ impl Control {
             self.state = self.named(fall);
         } else if self.scale < 1.0 {
             self.rise(fall);
+        }
+        // after a resume the least is held already: the state follows the fall all the same
+        if self.state == State::Recovering && fall >= self.rules.preserve {
+            self.state = State::Preserving;
         }
         Ok(self.state)
     }
@@ -341,6 +346,16 @@ mod tests {
         // a new low undoes it at once
         control.observe(88.0).expect("wealth");
         assert_eq!((control.state(), control.scale()), (State::Preserving, 0.25));
+    }
+
+    #[test]
+    fn after_a_resume_the_state_follows_the_fall() {
+        let mut control = control();
+        control.observe(80.0).expect("wealth");
+        control.resume();
+        assert_eq!(control.observe(75.0), Ok(State::Recovering));
+        assert_eq!(control.observe(71.5), Ok(State::Preserving));
+        assert_eq!(control.observe(67.0), Ok(State::Halted));
     }
 
     #[test]

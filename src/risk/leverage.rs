@@ -90,10 +90,10 @@ pub struct Leverage {
     pub leverage: f64,
     /// Which that is.
     pub rule: Rule,
-    /// All, in the order of the rules.
+    /// Those that limit anything, in the order of the rules.
     pub caps: Vec<Cap>,
-    /// What grows fastest on the history.
-    pub growth_optimal: f64,
+    /// What grows fastest on the history; none where more always grew faster.
+    pub growth_optimal: Option<f64>,
     /// (mean − c)/variance: the same for small returns (Merton 1969).
     pub merton: f64,
 }
@@ -109,7 +109,8 @@ pub struct Studied {
     pub growth: f64,
     /// Deepest fall, negative.
     pub max_drawdown: f64,
-    /// Chance of ever falling to half: ½^(2/fraction − 1), of a random walk (Thorp 2006, section 7).
+    /// Chance of ever falling to half, ½^(2/fraction − 1), of a lognormal walk with this growth optimum
+    /// (Thorp 2006, section 7): not measured on the history.
     pub half_chance: f64,
 }
 
@@ -134,6 +135,8 @@ pub enum LeverageError {
 /// Leverage is looked for up to here.
 const LEVERAGE_MAX: f64 = 1_000.0;
 const HALVINGS: usize = 100;
+/// Leverage below this is none.
+const NOTHING: f64 = 1e-9;
 
 /// Returns of the book held at `leverage`.
 fn levered(returns: &[f64], leverage: f64, borrowing: f64) -> impl Iterator<Item = f64> + '_ {
@@ -282,7 +285,7 @@ pub fn leverage(
     check(limits)?;
     let found = measure(returns, calendar, 0.0, &[limits.level], None)?;
     let tail = found.tails[0];
-    // a tail that gains limits nothing
+    // a tail that gains limits nothing, and what is not limited below the search's end neither
     let over = |limit: f64, loss: f64| if loss > 0.0 { limit / loss } else { LEVERAGE_MAX };
     let full = growth_optimal(returns, limits.borrowing);
     let mut caps = vec![
@@ -301,18 +304,21 @@ pub fn leverage(
     if let Some(margin) = limits.margin {
         caps.push(Cap { rule: Rule::Margin, leverage: margin.cap() });
     }
+    caps.retain(|cap| cap.leverage < LEVERAGE_MAX);
     let strictest = caps.iter().copied().min_by(|a, b| a.leverage.total_cmp(&b.leverage));
-    let strictest = strictest.expect("Invariant: there are rules");
+    let none = Cap { rule: Rule::Limit, leverage: limits.leverage };
+    let strictest = strictest.unwrap_or(none);
     Ok(Leverage {
         leverage: strictest.leverage,
         rule: strictest.rule,
         caps,
-        growth_optimal: full,
+        growth_optimal: (full < LEVERAGE_MAX).then_some(full),
         merton: (found.mean - limits.borrowing) / (found.deviation * found.deviation),
     })
 }
 
-/// What fractions of the full growth leverage made of the history, in the order given.
+/// What fractions of the full growth leverage made of the history, in the order given; nothing where
+/// nothing is to be won, or where more always grew faster.
 ///
 /// # Errors
 /// Returns that cannot be measured.
@@ -324,6 +330,9 @@ pub fn study(
 ) -> Result<Vec<Studied>, LeverageError> {
     measure(returns, calendar, 0.0, &[], None)?;
     let full = growth_optimal(returns, borrowing);
+    if full <= NOTHING || full >= LEVERAGE_MAX {
+        return Ok(Vec::new());
+    }
     let one = |&fraction: &f64| {
         let leverage = fraction * full;
         let logs = levered(returns, leverage, borrowing).map(f64::ln_1p).sum::<f64>();

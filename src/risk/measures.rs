@@ -52,6 +52,8 @@ pub struct Measures {
     pub record_needed: Option<f64>,
     /// Chance that the true Sharpe ratio is above the best that luck gives in so many trials.
     pub deflated_sharpe: Option<f64>,
+    /// That best, a year.
+    pub sharpe_by_luck: Option<f64>,
     /// A year.
     pub sortino: f64,
     /// At the risk-free rate.
@@ -197,6 +199,7 @@ pub fn measure(
         probabilistic_sharpe: sharpe.probability_above(0.0),
         record_needed: sharpe.record_needed(0.0, 0.95),
         deflated_sharpe: None,
+        sharpe_by_luck: None,
         sortino: middle / downside * root,
         omega: gains / losses,
         skew,

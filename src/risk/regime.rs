@@ -1,8 +1,9 @@
 //! What a market's regime allows: risk of a position, leverage, stop and correlation, each a default that may
 //! be overruled by something stricter.
 //!
-//! Regimes come with probabilities. `blended` weights every limit by them; a black swan's limits are nothing,
-//! so its probability cuts by as much.
+//! Regimes come with probabilities. `blended` weights every limit by them, exposures rather than what they
+//! are made of; a black swan's are nothing, so its probability cuts by as much. A regime above 75 % binds
+//! by its own limits too.
 
 use serde::Serialize;
 
@@ -29,6 +30,8 @@ pub enum Regime {
 pub struct RegimeLimits {
     /// Share of capital that a position may lose at its stop.
     pub risk_per_position: f64,
+    /// A position over capital: risk over stop, never above the leverage.
+    pub position: f64,
     /// Sum of positions over capital.
     pub leverage: f64,
     /// Distance of a stop, as a share of the price.
@@ -49,7 +52,7 @@ pub enum RegimeError {
         value: f64,
     },
     /// They are not all.
-    #[error("the regimes' probabilities add up to {0}, not to 1")]
+    #[error("the regimes' probabilities add up to {0:.6}, not to 1")]
     Sum(f64),
 }
 
@@ -86,7 +89,7 @@ impl Regime {
     /// What it allows by default.
     #[must_use]
     pub fn limits(self) -> RegimeLimits {
-        let (risk_per_position, leverage, stop, correlation) = match self {
+        let (risk_per_position, leverage, stop, correlation): (f64, f64, f64, f64) = match self {
             Regime::Bull => (0.02, 3.0, 0.04, 0.7),
             Regime::Sideways => (0.015, 1.5, 0.03, 0.3),
             Regime::HighVolatility => (0.01, 1.0, 0.03, 0.4),
@@ -94,10 +97,13 @@ impl Regime {
             Regime::Bear => (0.01, 1.0, 0.02, 0.2),
             Regime::BlackSwan => (0.0, 0.0, 0.01, 0.0),
         };
-        RegimeLimits { risk_per_position, leverage, stop, correlation }
+        let position = (risk_per_position / stop).min(leverage);
+        RegimeLimits { risk_per_position, position, leverage, stop, correlation }
     }
 }
 
+/// Confidence above which a regime counts as the market's.
+const SURE: f64 = 0.75;
 /// How far from one probabilities may add up.
 const SUM_ERROR: f64 = 1e-6;
 
@@ -116,12 +122,22 @@ pub fn blended(regimes: &[(Regime, f64)]) -> Result<RegimeLimits, RegimeError> {
     let weighted = |of: fn(RegimeLimits) -> f64| {
         regimes.iter().map(|&(regime, p)| p / sum * of(regime.limits())).sum()
     };
-    Ok(RegimeLimits {
+    let blend = RegimeLimits {
         risk_per_position: weighted(|l| l.risk_per_position),
+        position: weighted(|l| l.position),
         leverage: weighted(|l| l.leverage),
         stop: weighted(|l| l.stop),
         correlation: weighted(|l| l.correlation),
-    })
+    };
+    // a regime that is as good as sure allows no more than it does alone
+    let sure = regimes.iter().find(|(_, p)| p / sum > SURE).map(|(regime, _)| regime.limits());
+    Ok(sure.map_or(blend, |own| RegimeLimits {
+        risk_per_position: blend.risk_per_position.min(own.risk_per_position),
+        position: blend.position.min(own.position),
+        leverage: blend.leverage.min(own.leverage),
+        stop: blend.stop.min(own.stop),
+        correlation: blend.correlation.min(own.correlation),
+    }))
 }
 
 #[cfg(test)]
@@ -141,6 +157,9 @@ mod tests {
         let found = blended(&[(Regime::Bull, 0.6), (Regime::BlackSwan, 0.4)]).expect("sound");
         assert!((found.leverage - 1.8).abs() < 1e-12);
         assert!((found.risk_per_position - 0.012).abs() < 1e-12);
+        assert!((found.position - 0.3).abs() < 1e-12, "not 0.012 over a blended stop");
+        let sure = blended(&[(Regime::Bull, 0.1), (Regime::BlackSwan, 0.9)]).expect("sound");
+        assert!(sure.position <= 0.0 && sure.leverage <= 0.0, "{sure:?}");
     }
 
     #[test]

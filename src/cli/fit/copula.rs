@@ -8,6 +8,7 @@ use crate::history::Repairs;
 use crate::host::clock::process_time;
 use crate::model::copula::{self, CopulaError};
 use crate::model::dependence::DependenceError;
+use crate::model::garch::{self, Family, Spec, Volatility};
 use clap::Args;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -18,6 +19,9 @@ use std::io::Write;
 pub(super) struct CopulaArgs {
     #[command(flatten)]
     series: SeriesArgs,
+    /// Of returns over their GARCH-t volatility, rather than of returns as they are
+    #[arg(long)]
+    filtered: bool,
     /// One JSON object on stdout
     #[arg(long)]
     json: bool,
@@ -34,6 +38,8 @@ struct Report {
     dependence: Vec<Vec<f64>>,
     tail_dependence: Vec<Vec<f64>>,
     is_repaired: bool,
+    /// Whether volatility was taken out first.
+    filtered: bool,
     boundary: Option<&'static str>,
     observations: usize,
     cpu_ms: f64,
@@ -44,7 +50,21 @@ pub(super) fn run(args: &CopulaArgs, out: &mut dyn Write) -> Result<(), FitFailu
     let series = args.series.read(Kind::Simple, None, 3)?;
     let assets = series.panel.symbols();
     let began = process_time();
-    let found = copula::fit(series.panel.columns()).map_err(|error| {
+    let residuals;
+    let columns = if args.filtered {
+        let spec = Spec::new(Volatility::Garch, Family::Student);
+        let one = |(column, asset): (&Vec<f64>, &String)| {
+            let fit = garch::fit(column, spec);
+            let failed = |error| FitFailure::Fit { column: asset.clone(), error };
+            fit.map(|fit| fit.standardised).map_err(failed)
+        };
+        let all = series.panel.columns().iter().zip(assets).map(one);
+        residuals = all.collect::<Result<Vec<Vec<f64>>, FitFailure>>()?;
+        &residuals
+    } else {
+        series.panel.columns()
+    };
+    let found = copula::fit(columns).map_err(|error| {
         FitFailure::Model(match error {
             CopulaError::Same { first, second } => format!(
                 "`{}` and `{}` move as one: a copula of both has no density; leave one out",
@@ -65,6 +85,7 @@ pub(super) fn run(args: &CopulaArgs, out: &mut dyn Write) -> Result<(), FitFailu
         dependence: rows(&found.matrix),
         tail_dependence: rows(&found.tail),
         is_repaired: found.is_repaired,
+        filtered: args.filtered,
         boundary: found.boundary,
         observations: series.panel.rows(),
         cpu_ms: 1e3 * (process_time() - began),

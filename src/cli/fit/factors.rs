@@ -8,6 +8,7 @@ use crate::cli::output;
 use crate::cli::series::{Kind, Series, SeriesArgs};
 use crate::history::{Panel, Repairs};
 use crate::maths::regression::RegressionError;
+use crate::maths::statistics::mean;
 use crate::model::factors::dynamic;
 use crate::model::factors::given::{self, GivenError};
 use crate::model::factors::statistical::{self, StatisticalError};
@@ -28,7 +29,7 @@ pub(super) struct FactorsArgs {
     /// Columns that are factors; principal components without
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     factor: Vec<String>,
-    /// Let the slopes on given factors move, by a Kalman filter
+    /// Let alpha and the slopes on given factors move, by a Kalman filter
     #[arg(long, requires = "factor")]
     dynamic: bool,
     /// Write the components, or the moving slopes, through time as CSV
@@ -54,6 +55,9 @@ struct Asset {
     asset: String,
     alpha: f64,
     alpha_std_error: Option<f64>,
+    /// Deviation of alpha's own step, where it moves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alpha_step: Option<f64>,
     slopes: Vec<Slope>,
     /// Share of the variance that the factors explain.
     r_squared: f64,
@@ -102,6 +106,9 @@ pub(super) fn run(args: &FactorsArgs, out: &mut dyn Write) -> Result<(), FitFail
     if panel.symbols().is_empty() {
         return Err(FitFailure::Arguments("--factor: every column is a factor".to_owned()));
     }
+    if args.factor.is_empty() && args.dynamic {
+        return Err(FitFailure::Arguments("--dynamic moves slopes on --factor".to_owned()));
+    }
     let given = series.panel.choose(&named).map_err(HistoryFailure::from)?;
     let report = if named.is_empty() {
         components(args, &series, &panel)?
@@ -138,8 +145,10 @@ fn components(args: &FactorsArgs, series: &Series, panel: &Panel) -> Result<Repo
         let whole = found.covariance[(i, i)];
         Asset {
             asset: name.clone(),
-            alpha: 0.0,
+            // components have no mean of their own
+            alpha: mean(&panel.columns()[i]),
             alpha_std_error: None,
+            alpha_step: None,
             slopes: factors.iter().enumerate().map(slope).collect(),
             r_squared: 1.0 - found.own[i] / whole,
             own: found.own[i].sqrt(),
@@ -194,6 +203,7 @@ fn regressed(series: &Series, panel: &Panel, factors: &Panel) -> Result<Report, 
             asset: name.clone(),
             alpha: fit.constant,
             alpha_std_error: Some(fit.constant_error),
+            alpha_step: None,
             slopes: names.iter().enumerate().map(slope).collect(),
             r_squared: fit.r_squared,
             own: (fit.residuals.iter().map(|e| e * e).sum::<f64>() / left).sqrt(),
@@ -238,6 +248,7 @@ fn moving(
             asset: name.clone(),
             alpha: last[0],
             alpha_std_error: Some(fit.errors[0]),
+            alpha_step: Some(fit.steps[0]),
             slopes: names.iter().enumerate().map(slope).collect(),
             r_squared: 1.0 - fit.variance / whole,
             own: fit.variance.sqrt(),
@@ -303,6 +314,10 @@ fn text(report: &Report) -> String {
              to {})",
             counts.information, counts.eigenvalue_ratio, counts.growth_ratio, counts.considered
         );
+        if counts.information == counts.considered {
+            let _ =
+                writeln!(text, "note: IC_p2 stands at the most it may say, which finds nothing");
+        }
         let shown: Vec<String> =
             report.eigenvalues.iter().take(10).map(|value| format!("{value:.3}")).collect();
         let _ = writeln!(text, "eigenvalues {}", shown.join(" "));

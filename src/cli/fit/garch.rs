@@ -294,11 +294,13 @@ fn text(report: &Report) -> String {
     text.push_str(&output::repaired(&report.repairs));
     let _ = writeln!(text, "{:<8} {:>14} {:>14} {:>14}", "", "value", "robust error", "error");
     for (name, value) in &report.params {
-        let _ = writeln!(
-            text,
-            "{name:<8} {value:>14.6} {:>14.6} {:>14.6}",
-            report.std_errors[name], report.std_errors_hessian[name]
-        );
+        // what a target sets, and what stands at a limit, has no error
+        let error = |of: &BTreeMap<&str, f64>| match of[name] {
+            none if none.is_nan() => "-".to_owned(),
+            some => format!("{some:.6}"),
+        };
+        let (robust, plain) = (error(&report.std_errors), error(&report.std_errors_hessian));
+        let _ = writeln!(text, "{name:<8} {value:>14.6} {robust:>14} {plain:>14}");
     }
     for words in &report.boundary {
         let _ = writeln!(text, "note: at the limit {words}; standard errors do not hold there");

@@ -9,7 +9,7 @@ use crate::cli::history::HistoryFailure;
 use crate::history::{Panel, Repairs};
 use crate::maths::statistics;
 use crate::risk::measures::{ErrorBars, MeasureError, Measures, RETURNS_MIN, measure};
-use crate::risk::sharpe::Sharpe;
+use crate::risk::sharpe::{Sharpe, best_by_luck};
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -105,7 +105,8 @@ pub fn run(args: &MeasureArgs, out: &mut dyn Write) -> Result<(), MeasureFailure
         measures.insert(column.clone(), found);
     }
     if let Some(trials) = args.trials {
-        deflate(&mut measures, panel, series.calendar, args.risk_free, trials)?;
+        let benchmark = args.benchmark.as_deref();
+        deflate(&mut measures, panel, series.calendar, args.risk_free, trials, benchmark)?;
     }
     let error_bars = bars::bars(args, panel, series.calendar, benchmark)?;
     let (calendar, repairs) = (series.calendar, series.repairs);
@@ -117,30 +118,31 @@ pub fn run(args: &MeasureArgs, out: &mut dyn Write) -> Result<(), MeasureFailure
 }
 
 /// The chance that each Sharpe ratio is above the best that luck gives in so many trials. The ratios'
-/// variance is that of the columns' own where there are several, else what a ratio of nothing has over as
-/// many periods.
+/// variance is the columns' own, the benchmark left out, but never less than what a ratio of nothing has over
+/// as many periods: columns that were chosen, or that are alike, differ too little.
 fn deflate(
     measures: &mut BTreeMap<String, Measures>,
     panel: &Panel,
     calendar: f64,
     rate: f64,
     trials: f64,
+    benchmark: Option<&str>,
 ) -> Result<(), MeasureFailure> {
     if !(trials.is_finite() && trials >= 1.0) {
         let words = format!("--trials {trials}: give how many were tried, at least 1");
         return Err(MeasureFailure::Arguments(words));
     }
-    let ratios: Vec<f64> = measures.values().map(|m| m.sharpe / calendar.sqrt()).collect();
-    let variance = if ratios.len() > 1 {
-        statistics::covariance(&ratios, &ratios)
-    } else {
-        1.0 / (panel.rows() as f64 - 1.0)
-    };
+    let tried = measures.iter().filter(|(column, _)| Some(column.as_str()) != benchmark);
+    let ratios: Vec<f64> = tried.map(|(_, m)| m.sharpe / calendar.sqrt()).collect();
+    let least = 1.0 / (panel.rows() as f64 - 1.0);
+    let own = if ratios.len() > 1 { statistics::covariance(&ratios, &ratios) } else { 0.0 };
+    let variance = least.max(own);
     for (column, returns) in panel.symbols().iter().zip(panel.columns()) {
         let excess: Vec<f64> = returns.iter().map(|r| r - rate).collect();
         if let Some(found) = measures.get_mut(column) {
             let sharpe = Sharpe::of(&excess, found.deviation);
             found.deflated_sharpe = Some(sharpe.deflated(trials, variance));
+            found.sharpe_by_luck = Some(best_by_luck(trials, variance) * calendar.sqrt());
         }
     }
     Ok(())
@@ -172,7 +174,8 @@ fn text(report: &Report, order: &[String]) -> String {
             100.0 * var,
             100.0 * es
         );
-        if let Some(b) = &m.benchmark {
+        // beside itself a series has nothing to say
+        if let Some(b) = m.benchmark.as_ref().filter(|b| b.tracking_error > 0.0) {
             let _ = writeln!(
                 text,
                 "{:<16} beta {:.4}, Jensen's alpha {:.4}, Treynor {:.4}, tracking error {:.4}, information \
@@ -185,8 +188,9 @@ fn text(report: &Report, order: &[String]) -> String {
         if let Some(deflated) = m.deflated_sharpe {
             let _ = writeln!(
                 text,
-                "{column:<16} above the best that luck gives with a chance of {:.2} % (above nothing: \
-                 {:.2} %)",
+                "{column:<16} above the best that luck gives ({:.3}) with a chance of {:.2} % (above \
+                 nothing: {:.2} %)",
+                m.sharpe_by_luck.unwrap_or(0.0),
                 100.0 * deflated,
                 100.0 * m.probabilistic_sharpe
             );

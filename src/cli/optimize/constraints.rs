@@ -41,6 +41,15 @@ pub struct ConstraintArgs {
     /// Cost of an asset's change to the power of 1.5, times its volatility
     #[arg(long, value_name = "RATE", requires = "previous")]
     impact: Option<f64>,
+    /// Traded value of a day, as A=1e6,B=5e5: no trade from --previous above --volume-share of it
+    #[arg(long, value_delimiter = ',', value_name = "A=AMOUNT", requires = "capital")]
+    volume: Vec<String>,
+    /// Share of --volume that may be traded
+    #[arg(long, default_value_t = 0.1, value_name = "SHARE", allow_negative_numbers = true)]
+    volume_share: f64,
+    /// What all weights together are worth, in the currency of --volume
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true, requires = "volume")]
+    capital: Option<f64>,
     /// Least expected return of a period
     #[arg(long, value_name = "RETURN", allow_negative_numbers = true)]
     target_return: Option<f64>,
@@ -107,6 +116,7 @@ impl ConstraintArgs {
             };
             constraints.previous = Some(held);
         }
+        self.bound_by_volume(&mut constraints, assets)?;
         if self.cost.is_some() || self.impact.is_some() {
             let deviation = |i: usize| estimates.covariance[(i, i)].sqrt();
             let impact = self.impact.unwrap_or(0.0);
@@ -116,6 +126,40 @@ impl ConstraintArgs {
             });
         }
         Ok(constraints)
+    }
+
+    /// Narrows the bounds to what the market's volume lets trade.
+    fn bound_by_volume(
+        &self,
+        constraints: &mut Constraints,
+        assets: &[String],
+    ) -> Result<(), OptimizeError> {
+        let Some(capital) = self.capital else { return Ok(()) };
+        for (name, value) in [("capital", capital), ("volume-share", self.volume_share)] {
+            if !(value.is_finite() && value > 0.0) {
+                return Err(wrong(format!("--{name} {value}: give a number above 0")));
+            }
+        }
+        let volumes = holdings::by_asset("--volume", &self.volume, assets).map_err(wrong)?;
+        for (i, volume) in volumes.into_iter().enumerate() {
+            let Some(volume) = volume else { continue };
+            if volume < 0.0 {
+                return Err(wrong(format!("--volume {}={volume}: give an amount", assets[i])));
+            }
+            let held = constraints.previous.as_ref().map_or(0.0, |held| held[i]);
+            let room = self.volume_share * volume / capital;
+            let (least, most) = (held - room, held + room);
+            let (lower, upper) = (constraints.lower[i].max(least), constraints.upper[i].min(most));
+            if lower > upper {
+                return Err(wrong(format!(
+                    "--volume: `{}` can only be traded to a weight between {least:.6} and {most:.6}, which \
+                     its bounds leave out",
+                    assets[i]
+                )));
+            }
+            (constraints.lower[i], constraints.upper[i]) = (lower, upper);
+        }
+        Ok(())
     }
 }
 

@@ -384,7 +384,8 @@ fn allocate(
         Method::Kelly => {
             let fraction = positive("fraction", args.fraction)?;
             let (is_full, drawdown) = (!args.constraints.has_cash(), args.risk.drawdown());
-            growth::kelly(estimates, columns, constraints, is_full, fraction, drawdown)?
+            let doubt = args.risk.mean_doubt();
+            growth::kelly(estimates, columns, constraints, is_full, fraction, drawdown, doubt)?
         }
         Method::MinRisk
         | Method::MaxRatio
@@ -397,7 +398,12 @@ fn allocate(
 /// Whether a method that has a solver of its own is asked for more than that one can keep to.
 fn needs_cones(args: &OptimizeArgs, constraints: &Constraints) -> bool {
     let is_bare = constraints.leverage.is_none() && !constraints.has_trades();
-    args.risk.has_more()
+    // doubt is in our own Kelly
+    let has_more = match args.method {
+        Method::Kelly => args.risk.has_caps(),
+        _ => args.risk.has_more(),
+    };
+    has_more
         || match args.method {
             Method::MaxSharpe => !is_bare,
             Method::MinCvar => args.risk.reward != 0.0,

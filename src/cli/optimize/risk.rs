@@ -127,7 +127,17 @@ impl RiskArgs {
 
     /// Whether anything beyond the linear limits is asked.
     pub(super) fn has_more(&self) -> bool {
-        !self.risk_max.is_empty() || self.mean_doubt != 0.0 || !self.track.is_empty()
+        self.has_caps() || self.mean_doubt != 0.0
+    }
+
+    /// Whether caps or tracking are asked.
+    pub(super) fn has_caps(&self) -> bool {
+        !self.risk_max.is_empty() || !self.track.is_empty()
+    }
+
+    /// Standard errors by which means are lowered.
+    pub(super) fn mean_doubt(&self) -> f64 {
+        self.mean_doubt
     }
 
     /// Puts caps, doubt and tracking into a request.

@@ -31,20 +31,12 @@ pub enum BetsError {
         /// What is wrong.
         what: String,
     },
-    /// An asset without any.
-    #[error("{}: no bet on `{asset}`", .path.display())]
-    None {
-        /// Which file.
-        path: PathBuf,
-        /// Which asset.
-        asset: String,
-    },
 }
 
-/// Results by asset; symbols that are no asset here are passed over.
+/// Results by asset, none where there was no bet; symbols that are no asset here are passed over.
 ///
 /// # Errors
-/// A file that cannot be read, a result that is no number, an asset without a bet.
+/// A file that cannot be read, a result that is no number.
 pub fn read(path: &Path, assets: &[String]) -> Result<Vec<Vec<f64>>, BetsError> {
     let failed = |error| BetsError::File { path: path.to_owned(), error };
     let mut reader =
@@ -66,9 +58,6 @@ pub fn read(path: &Path, assets: &[String]) -> Result<Vec<Vec<f64>>, BetsError> 
             line,
             what: format!("`{}` is no result", &record[result]),
         })?);
-    }
-    if let Some(at) = found.iter().position(Vec::is_empty) {
-        return Err(BetsError::None { path: path.to_owned(), asset: assets[at].clone() });
     }
     Ok(found)
 }

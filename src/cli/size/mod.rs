@@ -143,6 +143,8 @@ pub enum SizeFailure {
 #[derive(Clone, Debug, Serialize)]
 struct Sized {
     asset: String,
+    /// As it is held; long where it is not.
+    side: &'static str,
     /// A year.
     volatility: f64,
     /// With the rest of what is held; none where nothing else is.
@@ -174,6 +176,8 @@ struct Report {
     repairs: Repairs,
 }
 
+/// Stops farther away are none.
+const STOP_MAX: f64 = 0.04;
 /// Fewer rows say nothing of a correlation.
 const CORRELATION_ROWS_MIN: usize = 20;
 /// Shares of Kelly's leverage that are studied.
@@ -247,6 +251,15 @@ fn check(args: &SizeArgs) -> Result<(), SizeFailure> {
     if !(args.kelly_fraction > 0.0 && args.kelly_fraction <= 1.0) {
         let fraction = args.kelly_fraction;
         return refused(format!("--kelly-fraction {fraction}: give a share above 0, at most 1"));
+    }
+    if !(args.stop > 0.0 && args.stop <= STOP_MAX) {
+        let stop = args.stop;
+        return refused(format!(
+            "--stop {stop}: give a share of the price above 0, at most {STOP_MAX}"
+        ));
+    }
+    if !(0.0..=1.0).contains(&args.risk) {
+        return refused(format!("--risk {}: give a share of capital, from 0 to 1", args.risk));
     }
     if !(-1.0..=1.0).contains(&args.correlation_max) {
         let most = args.correlation_max;
@@ -350,7 +363,8 @@ impl About<'_> {
         volume: Option<f64>,
     ) -> Result<Sized, SizeFailure> {
         let args = self.args;
-        let correlation = self.correlation(at);
+        let is_short = self.weights[at] < 0.0;
+        let correlation = self.correlation(at).map(|rho| if is_short { -rho } else { rho });
         let regime_correlation = self.regime.map_or(f64::INFINITY, |limits| limits.correlation);
         let correlation_max = args.correlation_max.min(regime_correlation);
         let settings = Settings {
@@ -362,22 +376,29 @@ impl About<'_> {
             },
             ..Settings::default()
         };
-        let evidence = Evidence::of(results);
+        // what is held short wins where the asset falls
+        let turned = is_short && args.trades.is_none();
+        let evidence = if turned {
+            Evidence::of(&results.iter().map(|r| -r).collect::<Vec<f64>>())
+        } else {
+            Evidence::of(results)
+        };
         let kelly = kelly::size(&evidence, correlation.unwrap_or(0.0), &settings);
         let size = |rule, size| Size { rule, size };
-        let mut sizes = vec![
-            size(Rule::FixedFractional, fixed_fractional(args.risk, args.stop)?),
-            size(Rule::Volatility, volatility_target(args.limits.target_volatility, volatility)?),
-            size(Rule::RiskParity, parity),
-            size(Rule::Kelly, kelly.size),
-        ];
+        let mut sizes = Vec::new();
+        // what allows nothing binds before what follows from it
         if let Some(limits) = self.regime {
-            let by_stop = fixed_fractional(limits.risk_per_position, limits.stop)?;
-            sizes.push(size(Rule::Regime, by_stop.min(limits.leverage)));
+            sizes.push(size(Rule::Regime, limits.position));
         }
         if let Some(tier) = self.tier {
             sizes.push(size(Rule::Tier, tier.limits().position));
         }
+        sizes.extend([
+            size(Rule::FixedFractional, fixed_fractional(args.risk, args.stop)?),
+            size(Rule::Volatility, volatility_target(args.limits.target_volatility, volatility)?),
+            size(Rule::RiskParity, parity),
+            size(Rule::Kelly, kelly.size),
+        ]);
         if let (Some(volume), Some(capital)) = (volume, args.capital) {
             sizes.push(size(Rule::Liquidity, liquidity(volume, args.volume_share, capital)?));
         }
@@ -387,6 +408,7 @@ impl About<'_> {
         let least = smallest(&sizes).expect("Invariant: there are rules");
         Ok(Sized {
             asset: self.panel.symbols()[at].clone(),
+            side: if is_short { "short" } else { "long" },
             volatility,
             correlation,
             evidence,

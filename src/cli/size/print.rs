@@ -52,6 +52,7 @@ pub(super) fn text(report: &Report) -> String {
             Rule::Kelly => format!("kelly ({})", word(&position.kelly.reason)),
             rule => word(&rule),
         };
+        let binds = if position.side == "short" { format!("{binds}, short") } else { binds };
         let _ = write!(text, " {:>7.2}%  {binds}", 100.0 * position.size);
         let _ = match position.amount {
             Some(amount) => writeln!(text, ", {amount:.2}"),
@@ -67,25 +68,27 @@ pub(super) fn text(report: &Report) -> String {
         word(&all.rule)
     );
     for cap in &all.caps {
-        let _ = match cap.leverage {
-            none if none.is_infinite() => writeln!(text, "  {:<14} {:>9}", word(&cap.rule), "-"),
-            some => writeln!(text, "  {:<14} {some:>9.3}", word(&cap.rule)),
-        };
+        let _ = writeln!(text, "  {:<14} {:>9.3}", word(&cap.rule), cap.leverage);
     }
-    let _ = writeln!(
-        text,
-        "fastest growth of this history at {:.3} times capital (mean over variance: {:.3})",
-        all.growth_optimal, all.merton
-    );
-    let _ = writeln!(
-        text,
-        "{:>14} {:>9} {:>10} {:>10} {:>16}",
-        "of Kelly", "leverage", "a year", "deepest", "ever at half"
-    );
+    let _ = match all.growth_optimal {
+        Some(full) => writeln!(
+            text,
+            "fastest growth of this history at {full:.3} times capital (mean over variance: {:.3})",
+            all.merton
+        ),
+        None => writeln!(text, "this history never lost: more leverage always grew faster"),
+    };
+    if !report.kelly_study.is_empty() {
+        let _ = writeln!(
+            text,
+            "{:>14} {:>9} {:>10} {:>10} {:>24}",
+            "of Kelly", "leverage", "a year", "deepest", "at half ever (of a walk)"
+        );
+    }
     for row in &report.kelly_study {
         let _ = writeln!(
             text,
-            "{:>13.0}% {:>9.3} {:>9.2}% {:>9.2}% {:>15.2}%",
+            "{:>13.0}% {:>9.3} {:>9.2}% {:>9.2}% {:>23.2}%",
             100.0 * row.fraction,
             row.leverage,
             100.0 * row.growth,

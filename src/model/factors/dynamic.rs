@@ -50,7 +50,8 @@ const APART: f64 = 1e-4;
 pub fn fit(y: &[f64], factors: &[Vec<f64>]) -> Result<Dynamic, RegressionError> {
     let plain = regress(y, factors)?;
     if y.len() < 3 * (factors.len() + 2) {
-        return Err(RegressionError::Few { rows: y.len(), columns: factors.len() });
+        let (rows, needed) = (y.len(), 3 * (factors.len() + 2));
+        return Err(RegressionError::FewToMove { rows, needed });
     }
     // in units of the residual and of each factor's own size
     let unit = (plain.residuals.iter().map(|e| e * e).sum::<f64>() / y.len() as f64).sqrt();
@@ -275,6 +276,6 @@ mod tests {
     #[test]
     fn too_few_rows_are_refused() {
         let (y, x, _) = drawn(8, 0.0, 1);
-        assert!(matches!(fit(&y, &[x]), Err(RegressionError::Few { .. })));
+        assert!(matches!(fit(&y, &[x]), Err(RegressionError::FewToMove { needed: 9, .. })));
     }
 }

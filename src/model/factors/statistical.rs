@@ -74,8 +74,9 @@ pub enum StatisticalError {
     Eigenvalues,
 }
 
-/// More factors are not considered by the tests.
-const CONSIDERED: usize = 15;
+/// More factors, or more than half of the assets, are not considered by the tests: near all of them, criteria
+/// always fall.
+const CONSIDERED: usize = 8;
 
 /// Finds factors; so many, or as many as the eigenvalue ratio says (one at least).
 ///
@@ -107,7 +108,7 @@ pub fn fit(columns: &[Vec<f64>], asked: Option<usize>) -> Result<Statistical, St
         correlation.self_adjoint_eigen(Side::Lower).map_err(|_| StatisticalError::Eigenvalues)?;
     let (vectors, values) = (parts.U(), parts.S());
     let eigenvalues: Vec<f64> = (0..n).rev().map(|k| values[k].max(0.0)).collect();
-    let counts = counts(&eigenvalues, rows, most.min(CONSIDERED));
+    let counts = counts(&eigenvalues, rows, most.min(CONSIDERED).min(n / 2).max(1));
     let used = asked.unwrap_or_else(|| counts.ratio.max(1));
     if used == 0 || used > most {
         return Err(StatisticalError::Many { asked: used, assets: n, rows, most });

@@ -1,9 +1,10 @@
 //! Kelly's fraction of capital for one bet, from the record of such bets.
 //!
-//! f* = (p·b − q)/b for wins of share p that pay b times what losses cost (Kelly 1956); what is sized is
-//! a quarter of it, cut by what moves alike: f = ¼·f*·√(1 − ρ²), held between 0.5 % and 25 % of capital.
-//! A bet of no edge has no size: the least size never makes one. Deliberately absent: ruin by leverage of
-//! several bets at once, which is `portfolio`'s Kelly.
+//! f* = (p·b − q)/b for wins of share p that pay b times what losses cost (Kelly 1956); what is sized is a
+//! quarter of it, cut by what moves alike: f = ¼·f*·√(1 − ρ²), held between 0.5 % and 25 % of capital. A
+//! bet of no edge has no size: the least size never makes one. The share is taken as the position itself,
+//! the stricter reading: who loses only a part of a position, down to its stop, could hold f over that
+//! part. Deliberately absent: ruin by leverage of several bets at once, which is `portfolio`'s Kelly.
 
 use crate::maths::statistics::mean;
 use serde::Serialize;
@@ -83,6 +84,8 @@ pub enum Reason {
     Correlation,
     /// Too few bets.
     FewTrades,
+    /// Nothing was ever lost: what a win pays for a loss is unknown.
+    NoLosses,
     /// Too few wins.
     FewWins,
     /// Too little edge.
@@ -133,6 +136,9 @@ impl Evidence {
 pub fn size(evidence: &Evidence, correlation: f64, settings: &Settings) -> KellySize {
     let full = evidence.full();
     let nothing = |reason| KellySize { full, size: 0.0, reason };
+    if evidence.trades == 0 {
+        return nothing(Reason::FewTrades);
+    }
     if full.is_nan() || full <= 0.0 {
         return nothing(Reason::NoEdge);
     }
@@ -141,6 +147,8 @@ pub fn size(evidence: &Evidence, correlation: f64, settings: &Settings) -> Kelly
     }
     let thin = if evidence.trades < settings.trades_min {
         Some(Reason::FewTrades)
+    } else if evidence.payoff.is_infinite() {
+        Some(Reason::NoLosses)
     } else if evidence.win_rate < settings.win_rate_min {
         Some(Reason::FewWins)
     } else if evidence.edge < settings.edge_min {
