@@ -394,3 +394,28 @@ fn volume_bounds_trades() {
     assert!(number(&unsure["volatility"]) < number(&sure["volatility"]));
     assert_eq!(unsure["objective_name"], "growth_after_doubt");
 }
+
+#[test]
+fn views_come_from_a_model_and_budgets_from_groups() {
+    let (_, _folder, path) = written();
+    let args = ["optimize", "black-litterman", "--returns", &path];
+    let found = json(&[&args[..], &["--view-trend", "60"]].concat());
+    let sum: f64 = ["A", "B", "C"].iter().map(|a| number(&found["weights"][a])).sum();
+    near(sum, 1.0);
+    refused(&[&args[..], &["--view-trend", "0"]].concat(), &["--view-trend 0"]);
+    refused(&args, &["--view-trend ROWS"]);
+    refused(
+        &[&args[..], &["--view", "A = 0.01 +- x"]].concat(),
+        &["an error is no negative number"],
+    );
+    let parity = ["optimize", "risk-parity", "--returns", &path];
+    let grouped =
+        json(&[&parity[..], &["--group-budget", "ab=A+B=0.4", "--risk-budgets", "C=0.6"]].concat());
+    near(number(&grouped["risk_contributions"]["A"]), 0.2);
+    near(number(&grouped["risk_contributions"]["C"]), 0.6);
+    let twice =
+        [&parity[..], &["--group-budget", "ab=A+B=0.4", "--risk-budgets", "A=0.6"]].concat();
+    refused(&twice, &["`A` has a share already"]);
+    let lacking = [&parity[..], &["--group-budget", "ab=A+B=0.4"]].concat();
+    refused(&lacking, &["names no share of `C`"]);
+}

@@ -8,3 +8,4 @@ pub mod dependence;
 pub mod factors;
 pub mod garch;
 pub mod tails;
+pub mod trend;

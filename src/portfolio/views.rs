@@ -1,9 +1,10 @@
 //! Black and Litterman: what is believed of assets, mixed with what prices imply.
 //!
 //! Prior: μ = δ·Σ·w_market (He and Litterman 1999), by default with equal weights and δ = 1; views P·μ = q
-//! with errors Ω = diag(τ·P·Σ·Pᵀ), or, with confidences c, times 1/c − 1 (Idzorek 2005 in Walters' form).
+//! with errors Ω = diag(τ·P·Σ·Pᵀ), or, with confidences c, times 1/c − 1 (Idzorek 2005 in Walters' form), or
+//! with the standard error that a model gives its forecast, squared.
 //! Posterior: μ + τΣPᵀ(PτΣPᵀ + Ω)⁻¹(q − Pμ) and Σ + τΣ − τΣPᵀ(…)⁻¹PτΣ.
-//! A view is one line: `A = 0.01`, `A - B = 0.002`, `0.5*A + 0.5*B - C == 0.001 @ 0.8`.
+//! A view is one line: `A = 0.01`, `A - B = 0.002`, `0.5*A + 0.5*B - C == 0.001 @ 0.8`, `A = 0.01 +- 0.004`.
 
 use super::allocation::AllocationError;
 use super::problem::{Estimates, product};
@@ -17,8 +18,19 @@ pub struct View {
     pub picks: Vec<f64>,
     /// What it is believed to return in a period.
     pub value: f64,
-    /// How sure, from 0 to 1; by τ where not said.
-    pub confidence: Option<f64>,
+    /// How sure.
+    pub doubt: Doubt,
+}
+
+/// How sure a view is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Doubt {
+    /// As unsure as the prior.
+    Prior,
+    /// From 0 to 1.
+    Confidence(f64),
+    /// Standard error of the value.
+    Error(f64),
 }
 
 impl View {
@@ -33,14 +45,17 @@ impl View {
                 text.trim()
             ))
         };
-        let (body, confidence) = match text.split_once('@') {
-            Some((body, confidence)) => {
-                let value = confidence.trim().parse::<f64>().ok();
-                let value = value.filter(|c| (0.0..=1.0).contains(c));
-                let value = value.ok_or_else(|| wrong("a confidence lies from 0 to 1".into()))?;
-                (body, Some(value))
-            }
-            None => (text, None),
+        let number = |text: &str| text.trim().parse::<f64>().ok().filter(|x| x.is_finite());
+        let (body, doubt) = if let Some((body, confidence)) = text.split_once('@') {
+            let value = number(confidence).filter(|c| (0.0..=1.0).contains(c));
+            let value = value.ok_or_else(|| wrong("a confidence lies from 0 to 1".into()))?;
+            (body, Doubt::Confidence(value))
+        } else if let Some((body, error)) = text.split_once("+-").or(text.split_once('±')) {
+            let value = number(error).filter(|error| *error >= 0.0);
+            let value = value.ok_or_else(|| wrong("an error is no negative number".into()))?;
+            (body, Doubt::Error(value))
+        } else {
+            (text, Doubt::Prior)
         };
         let (left, right) =
             body.split_once('=').ok_or_else(|| wrong("there is no `=` in it".into()))?;
@@ -65,7 +80,7 @@ impl View {
             })?;
             picks[at] += sign * times;
         }
-        Ok(View { picks, value, confidence })
+        Ok(View { picks, value, doubt })
     }
 }
 
@@ -135,8 +150,11 @@ pub fn black_litterman(
     let own = &picks * &spread;
     let mut middle = own.clone();
     for (at, view) in views.iter().enumerate() {
-        let doubt = view.confidence.map_or(1.0, |c| 1.0 / c.max(CONFIDENCE_MIN) - 1.0);
-        middle[(at, at)] += doubt * own[(at, at)];
+        middle[(at, at)] += match view.doubt {
+            Doubt::Prior => own[(at, at)],
+            Doubt::Confidence(c) => (1.0 / c.max(CONFIDENCE_MIN) - 1.0) * own[(at, at)],
+            Doubt::Error(error) => error * error,
+        };
     }
     let surprise = Mat::from_fn(k, 1, |i, _| {
         views[i].value - views[i].picks.iter().zip(&mean).map(|(p, m)| p * m).sum::<f64>()
@@ -174,13 +192,16 @@ mod tests {
         let read = |text| View::parse(text, &assets);
         let view = read("BRK-B - 0.5*GE == 0.00086 @ 0.8").expect("sound");
         assert_eq!(view.picks, [1.0, -0.5, 0.0]);
-        assert_eq!((view.value, view.confidence), (0.000_86, Some(0.8)));
+        assert_eq!((view.value, view.doubt), (0.000_86, Doubt::Confidence(0.8)));
+        let modelled = read("GE = 0.001 +- 0.0004").expect("sound");
+        assert_eq!((modelled.value, modelled.doubt), (0.001, Doubt::Error(0.000_4)));
         assert_eq!(read("-GE + JPM = -1e-3").expect("sound").picks, [0.0, -1.0, 1.0]);
         for (text, part) in [
             ("GE 0.1", "no `=`"),
             ("IBM = 0.1", "no asset `IBM`"),
             ("GE = x", "no number"),
             ("GE = 0.1 @ 3", "confidence"),
+            ("GE = 0.1 +- -1", "an error is no negative"),
         ] {
             let refused = read(text).expect_err("wrong").to_string();
             assert!(refused.contains(part), "{refused}");
@@ -190,13 +211,19 @@ mod tests {
     #[test]
     fn a_certain_view_comes_true_and_none_changes_nothing() {
         let (before, prior) = (estimates(), Prior::equal(3));
-        let view = |confidence| View { picks: vec![0.0, 1.0, 0.0], value: 0.01, confidence };
-        let sure = black_litterman(&before, &prior, &[view(Some(1.0))]).expect("sound");
+        let view = |doubt| View { picks: vec![0.0, 1.0, 0.0], value: 0.01, doubt };
+        let sure =
+            black_litterman(&before, &prior, &[view(Doubt::Confidence(1.0))]).expect("sound");
         assert!((sure.mean[1] - 0.01).abs() < 1e-15);
-        let idle = black_litterman(&before, &prior, &[view(Some(0.0))]).expect("sound");
+        let idle =
+            black_litterman(&before, &prior, &[view(Doubt::Confidence(0.0))]).expect("sound");
         assert!((idle.mean[1] - 2e-4).abs() < 1e-12, "the implied mean: {:?}", idle.mean);
         // half-way between the implied mean and the view
-        let half = black_litterman(&before, &prior, &[view(None)]).expect("sound");
+        let half = black_litterman(&before, &prior, &[view(Doubt::Prior)]).expect("sound");
         assert!((half.mean[1] - 0.5 * (0.01 + 2e-4)).abs() < 1e-15);
+        // an error as large as the prior's says the same
+        let error = (0.05_f64 * 4e-4).sqrt();
+        let same = black_litterman(&before, &prior, &[view(Doubt::Error(error))]).expect("sound");
+        assert!((same.mean[1] - half.mean[1]).abs() < 1e-15);
     }
 }

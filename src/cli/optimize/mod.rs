@@ -8,7 +8,7 @@ mod print;
 mod risk;
 
 use super::estimator::EstimatorArgs;
-use super::holdings::by_asset;
+use super::holdings::{self, by_asset};
 use super::output::{self, OutputError};
 use super::series::{Kind, Series, SeriesArgs};
 use crate::cli::history::HistoryFailure;
@@ -16,12 +16,13 @@ use crate::history::Repairs;
 use crate::host::clock::process_time;
 use crate::maths::programme::{Certificate, Status};
 use crate::model::covariance::{CovarianceError, covariance};
+use crate::model::trend::trend;
 use crate::portfolio::allocation::{Allocation, AllocationError};
 use crate::portfolio::conic::{Goal, Measure, Request, optimise};
 use crate::portfolio::hierarchy::{self, LeafOrder, Linkage};
 use crate::portfolio::problem::{Constraints, Estimates, product, variance};
 use crate::portfolio::quadratic;
-use crate::portfolio::views::{Prior, View, black_litterman};
+use crate::portfolio::views::{Doubt, Prior, View, black_litterman};
 use crate::portfolio::{growth, parity, shortfall};
 use clap::{Args, ValueEnum};
 use constraints::ConstraintArgs;
@@ -123,6 +124,10 @@ pub struct OptimizeArgs {
     /// Shares of risk, A=0.6,B=0.4; equal without
     #[arg(long, value_delimiter = ',', value_name = "A=SHARE")]
     risk_budgets: Vec<String>,
+    /// The share of risk that assets (or strategies) together have, in equal parts, as tech=A+B=0.4; may be
+    /// repeated
+    #[arg(long, value_name = "NAME=A+B=SHARE")]
+    group_budget: Vec<String>,
     /// How a tree's clusters are joined; single for hrp, ward for herc and nco
     #[arg(long, value_enum)]
     linkage: Option<LinkageName>,
@@ -138,6 +143,9 @@ pub struct OptimizeArgs {
     /// A file of views, one a line
     #[arg(long, value_name = "FILE")]
     views: Option<PathBuf>,
+    /// Views of every asset from its exponentially weighted mean with this half-life in rows, and its error
+    #[arg(long, value_name = "ROWS", allow_negative_numbers = true)]
+    view_trend: Option<f64>,
     /// How far the prior mean itself is in doubt, as a share of covariance
     #[arg(long, default_value_t = 0.05, value_name = "SHARE", allow_negative_numbers = true)]
     tau: f64,
@@ -375,7 +383,7 @@ fn allocate(
             hierarchy::nco(estimates, linkage(args, Linkage::Ward), args.clusters)?
         }
         Method::BlackLitterman => {
-            let views = views(args, &estimates.assets)?;
+            let views = views(args, &estimates.assets, columns)?;
             let prior = Prior { tau: positive("tau", args.tau)?, ..Prior::equal(n) };
             let after = black_litterman(estimates, &prior, &views)?;
             quadratic::max_sharpe(&after, constraints, args.risk_free)?
@@ -461,20 +469,36 @@ fn positive(name: &str, value: f64) -> Result<f64, OptimizeError> {
 }
 
 fn budgets(args: &OptimizeArgs, assets: &[String]) -> Result<Vec<f64>, OptimizeError> {
-    if args.risk_budgets.is_empty() {
+    if args.risk_budgets.is_empty() && args.group_budget.is_empty() {
         return Ok(vec![1.0; assets.len()]);
     }
-    let given =
+    let mut given =
         by_asset("--risk-budgets", &args.risk_budgets, assets).map_err(OptimizeError::Arguments)?;
+    for text in &args.group_budget {
+        let read = holdings::group("--group-budget", text, assets);
+        let (_, members, share) = read.map_err(OptimizeError::Arguments)?;
+        for &at in &members {
+            if given[at].replace(share / members.len() as f64).is_some() {
+                let words = format!("--group-budget {text}: `{}` has a share already", assets[at]);
+                return Err(OptimizeError::Arguments(words));
+            }
+        }
+    }
     let each = given.iter().zip(assets).map(|(budget, asset)| {
         budget.ok_or_else(|| {
-            OptimizeError::Arguments(format!("--risk-budgets names no share of `{asset}`"))
+            let flag =
+                if args.group_budget.is_empty() { "--risk-budgets" } else { "--group-budget" };
+            OptimizeError::Arguments(format!("{flag} names no share of `{asset}`"))
         })
     });
     each.collect()
 }
 
-fn views(args: &OptimizeArgs, assets: &[String]) -> Result<Vec<View>, OptimizeError> {
+fn views(
+    args: &OptimizeArgs,
+    assets: &[String],
+    columns: &[Vec<f64>],
+) -> Result<Vec<View>, OptimizeError> {
     let mut lines = args.view.clone();
     if let Some(path) = &args.views {
         let text = std::fs::read_to_string(path)
@@ -482,9 +506,24 @@ fn views(args: &OptimizeArgs, assets: &[String]) -> Result<Vec<View>, OptimizeEr
         let lines_of = text.lines().map(str::trim);
         lines.extend(lines_of.filter(|l| !l.is_empty() && !l.starts_with('#')).map(str::to_owned));
     }
-    if lines.is_empty() {
-        let words = "black-litterman mixes in views: give --view \"A - B = 0.002\" or --views FILE";
+    if lines.is_empty() && args.view_trend.is_none() {
+        let words = "black-litterman mixes in views: give --view \"A - B = 0.002\", --views FILE or \
+                     --view-trend ROWS";
         return Err(OptimizeError::Arguments(words.to_owned()));
     }
-    lines.iter().map(|line| View::parse(line, assets).map_err(OptimizeError::from)).collect()
+    let mut found = Vec::with_capacity(lines.len() + assets.len());
+    for line in &lines {
+        found.push(View::parse(line, assets)?);
+    }
+    if let Some(half_life) = args.view_trend {
+        for (at, column) in columns.iter().enumerate() {
+            let words = || format!("--view-trend {half_life}: give a half-life in rows, above 0");
+            let forecast = trend(column, half_life);
+            let forecast = forecast.ok_or_else(|| OptimizeError::Arguments(words()))?;
+            let mut picks = vec![0.0; assets.len()];
+            picks[at] = 1.0;
+            found.push(View { picks, value: forecast.mean, doubt: Doubt::Error(forecast.error) });
+        }
+    }
+    Ok(found)
 }
