@@ -6,6 +6,8 @@ use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
 
 /// Why a result did not get out.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +64,38 @@ pub fn progress(steps: usize) -> ProgressBar {
         bar.set_draw_target(ProgressDrawTarget::hidden());
     }
     bar
+}
+
+/// Something that turns on stderr, where somebody looks, while work goes on that cannot say how far it is; it is
+/// seen from a second on, and goes with the value that is returned.
+#[must_use]
+pub fn working(on: &str) -> Working {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    if std::io::stderr().is_terminal() {
+        bar.set_message(on.to_owned());
+        let shown = bar.clone();
+        std::thread::spawn(move || {
+            // what is done within a second needs no sign of life
+            if stopped.recv_timeout(Duration::from_secs(1)) == Err(RecvTimeoutError::Timeout) {
+                shown.set_draw_target(ProgressDrawTarget::stderr());
+                shown.enable_steady_tick(Duration::from_millis(120));
+            }
+        });
+    }
+    Working { bar, _stop: stop }
+}
+
+/// Work going on; gone from the screen when dropped.
+pub struct Working {
+    bar: ProgressBar,
+    _stop: std::sync::mpsc::Sender<()>,
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
 }
 
 /// What was dropped, in words; nothing where nothing was.

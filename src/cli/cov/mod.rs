@@ -135,6 +135,7 @@ pub fn run(args: &CovArgs, out: &mut dyn Write) -> Result<(), CovFailure> {
         let at = if let DependenceError::Still(at) = error { Some(at) } else { None };
         CovFailure::Dependence { asset: named(at), error }
     };
+    let working = output::working("estimating");
     let found = covariance(columns, args.estimator.estimator()).map_err(failed)?;
     let (volatility, pearson) = correlations(&found.matrix).map_err(failed)?;
     let compared = |how| dependence(columns, how).map_err(refused);
@@ -154,6 +155,7 @@ pub fn run(args: &CovArgs, out: &mut dyn Write) -> Result<(), CovFailure> {
         let n = assets.len();
         matrix = Mat::from_fn(n, n, |i, j| correlation[(i, j)] * volatility[i] * volatility[j]);
     }
+    drop(working);
     let eigenvalues = eigenvalues(&correlation).map_err(refused)?;
     let report = Report {
         assets: assets.to_vec(),

@@ -50,6 +50,7 @@ pub(super) fn run(args: &CopulaArgs, out: &mut dyn Write) -> Result<(), FitFailu
     let series = args.series.read(Kind::Simple, None, 3)?;
     let assets = series.panel.symbols();
     let began = process_time();
+    let working = output::working("fitting the copula");
     let residuals;
     let columns = if args.filtered {
         let spec = Spec::new(Volatility::Garch, Family::Student);
@@ -76,6 +77,7 @@ pub(super) fn run(args: &CopulaArgs, out: &mut dyn Write) -> Result<(), FitFailu
             other => other.to_string(),
         })
     })?;
+    drop(working);
     let report = Report {
         assets: assets.to_vec(),
         nu: found.nu,

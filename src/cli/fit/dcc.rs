@@ -77,6 +77,7 @@ pub(super) fn run(args: &DccArgs, out: &mut dyn Write) -> Result<(), FitFailure>
     let (assets, columns) = (series.panel.symbols(), series.panel.columns());
     let pairs = pairs(args, assets)?;
     let began = process_time();
+    let working = output::working("fitting correlations");
     let found = dcc::fit(columns, args.dist.family()).map_err(|error| match error {
         DccError::Fit { at, error } => FitFailure::Fit { column: assets[at].clone(), error },
         DccError::Level { at, .. } => FitFailure::Model(
@@ -85,6 +86,7 @@ pub(super) fn run(args: &DccArgs, out: &mut dyn Write) -> Result<(), FitFailure>
         DccError::One => FitFailure::Model(error.to_string()),
     })?;
     let cpu_ms = 1e3 * (process_time() - began);
+    drop(working);
     if let Some(path) = &args.paths {
         output::save(path, csv(&found, &series.panel, &pairs))?;
     }

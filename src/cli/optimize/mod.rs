@@ -223,7 +223,9 @@ struct Report {
 pub fn run(args: &OptimizeArgs, out: &mut dyn Write) -> Result<(), OptimizeError> {
     let series = args.series.read(Kind::Simple, None, 3)?;
     let began = process_time();
+    let working = output::working("searching weights");
     let report = report(args, &series, began)?;
+    drop(working);
     Ok(output::show(&report, args.json, print::text, out)?)
 }
 
