@@ -66,8 +66,8 @@ pub fn progress(steps: usize) -> ProgressBar {
     bar
 }
 
-/// Something that turns on stderr, where somebody looks, while work goes on that cannot say how far it is; it is
-/// seen from a second on, and goes with the value that is returned.
+/// Something that turns on stderr, where somebody looks, while work goes on that cannot say how far it is;
+/// it is seen from a second on, and goes with the value that is returned.
 #[must_use]
 pub fn working(on: &str) -> Working {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
