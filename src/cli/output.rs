@@ -1,7 +1,7 @@
 //! What commands print and write: one JSON object or a text on stdout, and files.
 
 use crate::history::Repairs;
-use indicatif::{ProgressBar, ProgressDrawTarget};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
@@ -70,7 +70,8 @@ pub fn progress(steps: usize) -> ProgressBar {
 /// it is seen from a second on, and goes with the value that is returned.
 #[must_use]
 pub fn working(on: &str) -> Working {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
+        .with_style(ProgressStyle::default_spinner());
     let (stop, stopped) = std::sync::mpsc::channel::<()>();
     if std::io::stderr().is_terminal() {
         bar.set_message(on.to_owned());
