@@ -169,22 +169,23 @@ pub fn run(args: &BudgetArgs, out: &mut dyn Write) -> Result<(), BudgetFailure> 
     });
     let budgets = budgets.collect::<Result<Vec<Budget>, BudgetFailure>>()?;
     let by_factor = factors(&book, &series.panel, &named)?;
+    let (whole, by_group) = (whole(&risk, series.calendar, &limits), groups(&shares, &budgets));
+    let lists = [&whole, &by_asset, &by_group, &by_factor];
+    let is_over = lists.into_iter().flatten().any(|used| used.state == State::Over);
     let report = Report {
         of: super::optimize::name(&args.of),
         level,
-        whole: whole(&risk, series.calendar, &limits),
+        whole,
         risk,
         assets: by_asset,
-        groups: groups(&shares, &budgets),
+        groups: by_group,
         factors: by_factor,
-        is_over: false,
+        is_over,
         observations: series.panel.rows(),
         calendar: series.calendar,
         repairs: series.repairs,
     };
-    let lists = [&report.whole, &report.assets, &report.groups, &report.factors];
-    let is_over = lists.into_iter().flatten().any(|used| used.state == State::Over);
-    Ok(output::show(&Report { is_over, ..report }, args.json, text, out)?)
+    Ok(output::show(&report, args.json, text, out)?)
 }
 
 /// What each factor, and what none of them, has of the variance; what is unexplained has what they leave.

@@ -1,6 +1,6 @@
 //! The arguments that say how covariance is estimated.
 
-use crate::model::covariance::Estimator;
+use crate::model::covariance::{Covariance, CovarianceError, Estimator, covariance};
 use clap::{Args, ValueEnum};
 
 /// How covariance is estimated.
@@ -42,8 +42,19 @@ pub struct EstimatorArgs {
 }
 
 impl EstimatorArgs {
-    /// As the arguments say.
-    pub fn estimator(&self) -> Estimator {
+    /// The covariance of these assets' columns.
+    ///
+    /// # Errors
+    /// What the estimator refuses, with the asset's name where it is one's.
+    pub fn estimate(
+        &self,
+        columns: &[Vec<f64>],
+        assets: &[String],
+    ) -> Result<Covariance, EstimateError> {
+        covariance(columns, self.estimator()).map_err(|error| EstimateError::of(error, assets))
+    }
+
+    fn estimator(&self) -> Estimator {
         match self.covariance {
             EstimatorName::Sample => Estimator::Sample,
             EstimatorName::Ewma => Estimator::Weighted(self.half_life),
@@ -60,5 +71,26 @@ impl EstimatorArgs {
     /// Its name.
     pub fn name(&self) -> String {
         super::optimize::name(&self.covariance)
+    }
+}
+
+/// A covariance that cannot be estimated.
+#[derive(Debug, thiserror::Error)]
+#[error("{asset}{error}")]
+pub struct EstimateError {
+    /// Which asset, where it is one's.
+    asset: String,
+    /// Why.
+    error: CovarianceError,
+}
+
+impl EstimateError {
+    /// With the name of the asset that it is about.
+    pub fn of(error: CovarianceError, assets: &[String]) -> EstimateError {
+        let asset = match error {
+            CovarianceError::Still(at) => format!("`{}`: ", assets[at]),
+            _ => String::new(),
+        };
+        EstimateError { asset, error }
     }
 }

@@ -20,6 +20,7 @@ mod history;
 mod holdings;
 pub mod key;
 pub mod keys;
+mod matrix;
 pub mod measure;
 pub mod optimize;
 mod output;

@@ -47,6 +47,13 @@ pub fn show<R: Serialize>(
     Ok(())
 }
 
+/// The name that JSON has for something that is one word.
+#[must_use]
+pub fn word(of: &impl Serialize) -> String {
+    let value = serde_json::to_value(of).ok();
+    value.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
 /// Writes a file.
 ///
 /// # Errors

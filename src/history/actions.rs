@@ -41,7 +41,7 @@ pub enum ActionError {
         /// Which.
         path: PathBuf,
         /// Why.
-        error: std::io::Error,
+        error: ::csv::Error,
     },
     /// A row.
     #[error("{}, row {row}: {what}", .path.display())]
@@ -68,12 +68,15 @@ pub enum ActionError {
 /// # Errors
 /// A file that cannot be read, a row that is no action.
 pub fn read(path: &Path) -> Result<Vec<Action>, ActionError> {
-    let file = |error| ActionError::File { path: path.to_owned(), error };
-    let text = std::fs::read_to_string(path).map_err(file)?;
+    let file = |error: ::csv::Error| ActionError::File { path: path.to_owned(), error };
+    let mut settings = ::csv::ReaderBuilder::new();
+    settings.has_headers(false).flexible(true).trim(::csv::Trim::All);
+    let mut reader = settings.from_path(path).map_err(file)?;
     let mut found = Vec::new();
     let mut row = 0;
-    for (line, text) in text.lines().enumerate().filter(|(_, text)| !text.trim().is_empty()) {
-        let cells: Vec<&str> = text.split(',').map(str::trim).collect();
+    for (line, record) in reader.records().enumerate() {
+        let record = record.map_err(file)?;
+        let cells: Vec<&str> = record.iter().collect();
         let date = cells.first().and_then(|cell| Date::parse(cell));
         if line == 0 && date.is_none() {
             continue;

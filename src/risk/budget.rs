@@ -7,6 +7,7 @@
 //! factors; what factors do not explain is a share of its own. A share may be negative: what hedges gives
 //! back.
 
+use super::measures::falls;
 use crate::maths::regression::{RegressionError, regress};
 use crate::maths::statistics::{covariance, lower_tail, mean, sorted};
 use serde::Serialize;
@@ -121,13 +122,8 @@ pub fn held(columns: &[Vec<f64>], weights: &[f64]) -> Vec<f64> {
 #[must_use]
 pub fn risk(book: &[f64], level: f64) -> Risk {
     let (at, beyond) = lower_tail(&sorted(book), 1.0 - level);
-    let (mut wealth, mut peak, mut deepest, mut now) = (1.0_f64, 1.0_f64, 0.0_f64, 0.0);
-    for r in book {
-        wealth *= 1.0 + r;
-        peak = peak.max(wealth);
-        now = wealth / peak - 1.0;
-        deepest = deepest.min(now);
-    }
+    let (deepest, now) = falls(book.iter().copied())
+        .fold((0.0_f64, 0.0), |(deepest, _), fall| (deepest.min(fall), fall));
     Risk {
         deviation: covariance(book, book).sqrt(),
         value_at_risk: -at,

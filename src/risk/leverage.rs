@@ -9,7 +9,7 @@
 //!
 //! `study` says what fractions of the full growth leverage would have made of the same history.
 
-use super::measures::{MeasureError, measure};
+use super::measures::{MeasureError, falls, measure};
 use serde::Serialize;
 
 /// A rule.
@@ -177,16 +177,9 @@ pub fn growth_optimal(returns: &[f64], borrowing: f64) -> f64 {
 
 /// The deepest fall of the book held at `leverage`, negative; −1 where it was ruined.
 fn deepest(returns: &[f64], leverage: f64, borrowing: f64) -> f64 {
-    let (mut wealth, mut peak, mut deepest) = (1.0_f64, 1.0_f64, 0.0_f64);
-    for r in levered(returns, leverage, borrowing) {
-        wealth *= 1.0 + r;
-        if wealth <= 0.0 {
-            return -1.0;
-        }
-        peak = peak.max(wealth);
-        deepest = deepest.min(wealth / peak - 1.0);
-    }
-    deepest
+    // a period that takes all, or more, takes all
+    let held = levered(returns, leverage, borrowing).map(|r| r.max(-1.0));
+    falls(held).fold(0.0, f64::min)
 }
 
 /// The greatest leverage that never fell by more, looked for upwards from the unlevered book's own size, so

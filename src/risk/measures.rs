@@ -222,6 +222,16 @@ pub fn measure(
     })
 }
 
+/// How far wealth stands below its highest after every period, from 0 down; it starts at its highest.
+pub fn falls(returns: impl IntoIterator<Item = f64>) -> impl Iterator<Item = f64> {
+    let (mut wealth, mut peak) = (1.0_f64, 1.0_f64);
+    returns.into_iter().map(move |r| {
+        wealth *= 1.0 + r;
+        peak = peak.max(wealth);
+        wealth / peak - 1.0
+    })
+}
+
 struct Fall {
     depth: f64,
     at: usize,

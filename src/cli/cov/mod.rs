@@ -5,12 +5,13 @@
 mod breaks;
 mod picture;
 
-use super::estimator::EstimatorArgs;
+use super::estimator::{EstimateError, EstimatorArgs};
 use super::history::HistoryFailure;
+use super::matrix::{SHOWN, rows};
 use super::output::{self, OutputError};
 use super::series::{Kind, SeriesArgs};
 use crate::history::Repairs;
-use crate::model::covariance::{CovarianceError, correlations, covariance};
+use crate::model::covariance::correlations;
 use crate::model::dependence::{Dependence, DependenceError, dependence, eigenvalues, nearest};
 use clap::{Args, ValueEnum};
 use faer::Mat;
@@ -72,13 +73,8 @@ pub enum CovFailure {
     #[error(transparent)]
     History(#[from] HistoryFailure),
     /// The covariance.
-    #[error("{asset}{error}")]
-    Covariance {
-        /// Which asset, where it is one's.
-        asset: String,
-        /// Why.
-        error: CovarianceError,
-    },
+    #[error(transparent)]
+    Covariance(#[from] EstimateError),
     /// The dependence.
     #[error("{asset}{error}")]
     Dependence {
@@ -127,17 +123,14 @@ pub fn run(args: &CovArgs, out: &mut dyn Write) -> Result<(), CovFailure> {
     let series = args.series.read(Kind::Simple, None, 3)?;
     let (columns, assets) = (series.panel.columns(), series.panel.symbols());
     let named = |at: Option<usize>| at.map_or_else(String::new, |at| format!("`{}`: ", assets[at]));
-    let failed = |error: CovarianceError| {
-        let at = if let CovarianceError::Still(at) = error { Some(at) } else { None };
-        CovFailure::Covariance { asset: named(at), error }
-    };
     let refused = |error: DependenceError| {
         let at = if let DependenceError::Still(at) = error { Some(at) } else { None };
         CovFailure::Dependence { asset: named(at), error }
     };
     let working = output::working("estimating");
-    let found = covariance(columns, args.estimator.estimator()).map_err(failed)?;
-    let (volatility, pearson) = correlations(&found.matrix).map_err(failed)?;
+    let found = args.estimator.estimate(columns, assets)?;
+    let (volatility, pearson) =
+        correlations(&found.matrix).map_err(|error| EstimateError::of(error, assets))?;
     let compared = |how| dependence(columns, how).map_err(refused);
     let mut correlation = match args.correlation {
         CorrelationName::Pearson => pearson,
@@ -182,11 +175,6 @@ pub fn run(args: &CovArgs, out: &mut dyn Write) -> Result<(), CovFailure> {
     Ok(output::show(&report, args.json, text, out)?)
 }
 
-fn rows(matrix: &Mat<f64>) -> Vec<Vec<f64>> {
-    let n = matrix.nrows();
-    (0..n).map(|i| (0..n).map(|j| matrix[(i, j)]).collect()).collect()
-}
-
 fn csv(report: &Report) -> String {
     let mut text = format!("asset,{}\n", report.assets.join(","));
     for (asset, row) in report.assets.iter().zip(&report.covariance) {
@@ -196,9 +184,6 @@ fn csv(report: &Report) -> String {
     }
     text
 }
-
-/// Assets whose correlations a terminal has room for.
-const SHOWN: usize = 12;
 
 fn text(report: &Report) -> String {
     let mut text = String::new();

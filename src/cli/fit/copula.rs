@@ -1,7 +1,7 @@
 //! `bot4 fit copula`: dependence once the assets' own distributions are set aside.
 
 use super::FitFailure;
-use super::dcc::{rows, table};
+use crate::cli::matrix::{rows, table};
 use crate::cli::output;
 use crate::cli::series::{Kind, SeriesArgs};
 use crate::history::Repairs;

@@ -3,13 +3,13 @@
 use super::FitFailure;
 use super::garch::FamilyName;
 use crate::cli::holdings::place;
+use crate::cli::matrix::{SHOWN, rows, table};
 use crate::cli::output;
 use crate::cli::series::{Kind, SeriesArgs};
 use crate::history::{Panel, Repairs};
 use crate::host::clock::process_time;
 use crate::model::dcc::{self, Dcc, DccError};
 use clap::Args;
-use faer::Mat;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::Write;
@@ -62,11 +62,6 @@ struct Report {
     observations: usize,
     cpu_ms: f64,
     repairs: Repairs,
-}
-
-/// A matrix by rows.
-pub(super) fn rows(matrix: &Mat<f64>) -> Vec<Vec<f64>> {
-    (0..matrix.nrows()).map(|i| (0..matrix.ncols()).map(|j| matrix[(i, j)]).collect()).collect()
 }
 
 pub(super) fn run(args: &DccArgs, out: &mut dyn Write) -> Result<(), FitFailure> {
@@ -143,30 +138,6 @@ fn csv(found: &Dcc, panel: &Panel, pairs: &[(usize, usize)]) -> String {
         text.push('\n');
     }
     text
-}
-
-/// Assets that a terminal has room for.
-const SHOWN: usize = 12;
-
-/// A matrix with names, as far as a terminal has room.
-pub(super) fn table(text: &mut String, title: &str, names: &[String], matrix: &[Vec<f64>]) {
-    let shown = names.len().min(SHOWN);
-    // writing to a String cannot fail
-    let _ = write!(text, "{title:<24}");
-    names[..shown].iter().for_each(|name| {
-        let _ = write!(text, " {:>7}", name.chars().take(7).collect::<String>());
-    });
-    text.push('\n');
-    for (name, row) in names.iter().zip(matrix).take(shown) {
-        let _ = write!(text, "{name:<24}");
-        for value in &row[..shown] {
-            let _ = write!(text, " {value:>7.3}");
-        }
-        text.push('\n');
-    }
-    if shown < names.len() {
-        let _ = writeln!(text, "({} more: --json)", names.len() - shown);
-    }
 }
 
 fn text(report: &Report) -> String {

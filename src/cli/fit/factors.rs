@@ -1,9 +1,9 @@
 //! `bot4 fit factors`: principal components, given factors, or given factors whose slopes move.
 
 use super::FitFailure;
-use super::dcc::rows;
 use crate::cli::history::HistoryFailure;
 use crate::cli::holdings::place;
+use crate::cli::matrix::rows;
 use crate::cli::output;
 use crate::cli::series::{Kind, Series, SeriesArgs};
 use crate::history::{Panel, Repairs};

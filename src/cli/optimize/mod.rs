@@ -6,8 +6,9 @@ mod constraints;
 mod picture;
 mod print;
 mod risk;
+mod views;
 
-use super::estimator::EstimatorArgs;
+use super::estimator::{EstimateError, EstimatorArgs};
 use super::holdings::{self, by_asset};
 use super::output::{self, OutputError};
 use super::series::{Kind, Series, SeriesArgs};
@@ -15,14 +16,12 @@ use crate::cli::history::HistoryFailure;
 use crate::history::Repairs;
 use crate::host::clock::process_time;
 use crate::maths::programme::{Certificate, Status};
-use crate::model::covariance::{CovarianceError, covariance};
-use crate::model::trend::trend;
 use crate::portfolio::allocation::{Allocation, AllocationError};
 use crate::portfolio::conic::{Goal, Measure, Request, optimise};
 use crate::portfolio::hierarchy::{self, LeafOrder, Linkage};
 use crate::portfolio::problem::{Constraints, Estimates, product, variance};
 use crate::portfolio::quadratic;
-use crate::portfolio::views::{Doubt, Prior, View, black_litterman};
+use crate::portfolio::views::{Prior, black_litterman};
 use crate::portfolio::{growth, parity, shortfall};
 use clap::{Args, ValueEnum};
 use constraints::ConstraintArgs;
@@ -31,6 +30,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
+use views::ViewArgs;
 
 /// What is made as small or as great as possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -137,15 +137,8 @@ pub struct OptimizeArgs {
     /// Clusters of herc and nco; by the gap statistic without
     #[arg(long, value_name = "N")]
     clusters: Option<usize>,
-    /// A view, as "A - B = 0.002 @ 0.8" (the share behind @ is how sure); may be repeated
-    #[arg(long, value_name = "VIEW", allow_hyphen_values = true)]
-    view: Vec<String>,
-    /// A file of views, one a line
-    #[arg(long, value_name = "FILE")]
-    views: Option<PathBuf>,
-    /// Views of every asset from its exponentially weighted mean with this half-life in rows, and its error
-    #[arg(long, value_name = "ROWS", allow_negative_numbers = true)]
-    view_trend: Option<f64>,
+    #[command(flatten)]
+    views: ViewArgs,
     /// How far the prior mean itself is in doubt, as a share of covariance
     #[arg(long, default_value_t = 0.05, value_name = "SHARE", allow_negative_numbers = true)]
     tau: f64,
@@ -167,13 +160,8 @@ pub enum OptimizeError {
     #[error(transparent)]
     History(#[from] HistoryFailure),
     /// The covariance.
-    #[error("{asset}{error}")]
-    Covariance {
-        /// Which asset, where it is one's.
-        asset: String,
-        /// Why.
-        error: CovarianceError,
-    },
+    #[error(transparent)]
+    Covariance(#[from] EstimateError),
     /// The method.
     #[error(transparent)]
     Allocation(#[from] AllocationError),
@@ -238,13 +226,7 @@ fn report(args: &OptimizeArgs, series: &Series, began: f64) -> Result<Report, Op
     let columns = series.panel.columns();
     let assets = series.panel.symbols().to_vec();
     let rows = series.panel.rows();
-    let found = covariance(columns, args.estimator.estimator()).map_err(|error| {
-        let asset = match error {
-            CovarianceError::Still(at) => format!("`{}`: ", assets[at]),
-            _ => String::new(),
-        };
-        OptimizeError::Covariance { asset, error }
-    })?;
+    let found = args.estimator.estimate(columns, &assets)?;
     let mean = columns.iter().map(|column| column.iter().sum::<f64>() / rows as f64).collect();
     let estimates = Estimates { assets, mean, covariance: found.matrix };
     let constraints = args.constraints.read(&estimates)?;
@@ -385,7 +367,7 @@ fn allocate(
             hierarchy::nco(estimates, linkage(args, Linkage::Ward), args.clusters)?
         }
         Method::BlackLitterman => {
-            let views = views(args, &estimates.assets, columns)?;
+            let views = args.views.read(&estimates.assets, columns)?;
             let prior = Prior { tau: positive("tau", args.tau)?, ..Prior::equal(n) };
             let after = black_litterman(estimates, &prior, &views)?;
             quadratic::max_sharpe(&after, constraints, args.risk_free)?
@@ -494,38 +476,4 @@ fn budgets(args: &OptimizeArgs, assets: &[String]) -> Result<Vec<f64>, OptimizeE
         })
     });
     each.collect()
-}
-
-fn views(
-    args: &OptimizeArgs,
-    assets: &[String],
-    columns: &[Vec<f64>],
-) -> Result<Vec<View>, OptimizeError> {
-    let mut lines = args.view.clone();
-    if let Some(path) = &args.views {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| OptimizeError::Views { path: path.clone(), error })?;
-        let lines_of = text.lines().map(str::trim);
-        lines.extend(lines_of.filter(|l| !l.is_empty() && !l.starts_with('#')).map(str::to_owned));
-    }
-    if lines.is_empty() && args.view_trend.is_none() {
-        let words = "black-litterman mixes in views: give --view \"A - B = 0.002\", --views FILE or \
-                     --view-trend ROWS";
-        return Err(OptimizeError::Arguments(words.to_owned()));
-    }
-    let mut found = Vec::with_capacity(lines.len() + assets.len());
-    for line in &lines {
-        found.push(View::parse(line, assets)?);
-    }
-    if let Some(half_life) = args.view_trend {
-        for (at, column) in columns.iter().enumerate() {
-            let words = || format!("--view-trend {half_life}: give a half-life in rows, above 0");
-            let forecast = trend(column, half_life);
-            let forecast = forecast.ok_or_else(|| OptimizeError::Arguments(words()))?;
-            let mut picks = vec![0.0; assets.len()];
-            picks[at] = 1.0;
-            found.push(View { picks, value: forecast.mean, doubt: Doubt::Error(forecast.error) });
-        }
-    }
-    Ok(found)
 }

@@ -5,7 +5,7 @@
 mod bets;
 mod print;
 
-use super::estimator::EstimatorArgs;
+use super::estimator::{EstimateError, EstimatorArgs};
 use super::history::HistoryFailure;
 use super::holdings;
 use super::output::{self, OutputError};
@@ -13,7 +13,6 @@ use super::risk_limits::RiskLimitArgs;
 use super::series::{Kind, SeriesArgs};
 use crate::history::{Panel, Repairs};
 use crate::maths::statistics;
-use crate::model::covariance::{CovarianceError, covariance};
 use crate::portfolio::allocation::AllocationError;
 use crate::portfolio::parity::risk_parity;
 use crate::portfolio::problem::variance;
@@ -112,13 +111,8 @@ pub enum SizeFailure {
     #[error(transparent)]
     Bets(#[from] bets::BetsError),
     /// The covariance.
-    #[error("{asset}{error}")]
-    Covariance {
-        /// Which asset, where it is one's.
-        asset: String,
-        /// Why.
-        error: CovarianceError,
-    },
+    #[error(transparent)]
+    Covariance(#[from] EstimateError),
     /// The weights of equal risk.
     #[error(transparent)]
     Allocation(#[from] AllocationError),
@@ -194,13 +188,7 @@ pub fn run(args: &SizeArgs, out: &mut dyn Write) -> Result<(), SizeFailure> {
     let (columns, assets) = (panel.columns(), panel.symbols());
     let regime = regime(&args.regime)?;
     let tier = args.capital.map(Tier::of);
-    let found = covariance(columns, args.estimator.estimator()).map_err(|error| {
-        let asset = match error {
-            CovarianceError::Still(at) => format!("`{}`: ", assets[at]),
-            _ => String::new(),
-        };
-        SizeFailure::Covariance { asset, error }
-    })?;
+    let found = args.estimator.estimate(columns, assets)?;
     let parity = risk_parity(&found.matrix, &vec![1.0; assets.len()])?.weights;
     let (weights, weights_from) = if args.weights.is_empty() {
         (parity.clone(), "equal risk")

@@ -1,14 +1,9 @@
 //! Sizes for eyes.
 
 use super::Report;
-use crate::cli::output::repaired;
+use crate::cli::output::{repaired, word};
 use crate::risk::sizing::Rule;
 use std::fmt::Write;
-
-/// A name as JSON has it.
-fn word(of: &impl serde::Serialize) -> String {
-    serde_json::to_value(of).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
-}
 
 pub(super) fn text(report: &Report) -> String {
     let mut text = String::new();

@@ -11,7 +11,7 @@ pub mod statistical;
 use faer::Mat;
 
 /// B·F·B' + D, D the variances that factors do not explain.
-pub(super) fn assembled(slopes: &Mat<f64>, factors: &Mat<f64>, own: &[f64]) -> Mat<f64> {
+fn assembled(slopes: &Mat<f64>, factors: &Mat<f64>, own: &[f64]) -> Mat<f64> {
     let shared = slopes * factors * slopes.transpose();
     let n = own.len();
     Mat::from_fn(n, n, |i, j| {

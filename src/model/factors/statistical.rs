@@ -102,8 +102,8 @@ pub fn fit(columns: &[Vec<f64>], asked: Option<usize>) -> Result<Statistical, St
         }
         deviations.push(deviation);
     }
-    let correlation = Mat::from_fn(n, n, |_, _| 0.0) + scaled.transpose() * &scaled;
-    let correlation = Mat::from_fn(n, n, |i, j| correlation[(i, j)] / (rows - 1) as f64);
+    let products = scaled.transpose() * &scaled;
+    let correlation = Mat::from_fn(n, n, |i, j| products[(i, j)] / (rows - 1) as f64);
     let parts =
         correlation.self_adjoint_eigen(Side::Lower).map_err(|_| StatisticalError::Eigenvalues)?;
     let (vectors, values) = (parts.U(), parts.S());

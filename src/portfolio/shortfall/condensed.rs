@@ -62,7 +62,8 @@ pub(super) fn solve(columns: &[Vec<f64>], level: f64, warm: Option<&[f64]>) -> A
         let found = interior(columns, &play.scenarios, &play.assets, &sides, k, scale, tolerance);
         steps += found.steps;
         weights = vec![0.0; n];
-        play.assets.iter().zip(&found.weights).for_each(|(&i, &w)| weights[i] = w);
+        let whole: f64 = found.weights.iter().sum();
+        play.assets.iter().zip(&found.weights).for_each(|(&i, &w)| weights[i] = w / whole);
         let y = &found.y;
         duals = play.scenarios.iter().zip(y).map(|(&s, &y)| (s as usize, y)).collect();
         if tolerance < LOOSE

@@ -342,12 +342,7 @@ pub(super) fn interior(
             break;
         }
     }
-    let mut weights = at.w;
-    if sides.upper.is_none() && sides.trades.is_none() && sides.lower.iter().all(|l| *l == 0.0) {
-        let whole = weights.iter().sum::<f64>() / sides.budget;
-        weights.iter_mut().for_each(|w| *w /= whole);
-    }
-    Inner { weights, alpha: at.alpha / scale, y: at.y, price: -at.eta / scale, steps }
+    Inner { weights: at.w, alpha: at.alpha / scale, y: at.y, price: -at.eta / scale, steps }
 }
 
 impl Problem<'_> {

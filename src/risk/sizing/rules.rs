@@ -27,8 +27,6 @@ pub enum Rule {
     Liquidity,
     /// How it moves with what is held.
     Correlation,
-    /// What the drawdown leaves.
-    Drawdown,
 }
 
 /// What a rule allows.

@@ -3,15 +3,15 @@
 //!
 //! a series of returns → `risk::drawdown` → JSON, a table, a page with pictures.
 
+mod picture;
+
 use super::history::HistoryFailure;
 use super::holdings;
 use super::output::{self, OutputError};
-use super::picture::{Chart, INK, MAIN, WARM, page, svg};
 use super::series::{Kind, SeriesArgs};
 use crate::history::Repairs;
-use crate::history::date::Date;
 use crate::risk::budget::held;
-use crate::risk::drawdown::{Controlled, Rules, RulesError, State, controlled};
+use crate::risk::drawdown::{Rules, RulesError, State, controlled};
 use crate::risk::measures::{MeasureError, Measures, RETURNS_MIN, measure};
 use clap::Args;
 use serde::Serialize;
@@ -164,45 +164,9 @@ pub fn run(args: &DrawdownArgs, out: &mut dyn Write) -> Result<(), DrawdownFailu
         repairs: series.repairs.clone(),
     };
     if let Some(path) = &args.report {
-        output::save(path, html(&report, panel.dates(), &book, &found))?;
+        output::save(path, picture::html(&report, panel.dates(), &book, &found))?;
     }
     Ok(output::show(&report, args.json, text, out)?)
-}
-
-/// Dates along an axis.
-const DATES: usize = 6;
-
-fn html(report: &Report, dates: &[Date], book: &[f64], found: &Controlled) -> String {
-    let grown = |returns: &[f64]| {
-        let mut wealth = 1.0;
-        let rise = |(at, r): (usize, &f64)| {
-            wealth *= 1.0 + r;
-            (at as f64 + 1.0, wealth)
-        };
-        std::iter::once((0.0, 1.0)).chain(returns.iter().enumerate().map(rise)).collect::<Vec<_>>()
-    };
-    let (free, kept) = (grown(book), grown(&found.returns));
-    let values = || free.iter().chain(&kept).map(|point| point.1);
-    let (low, high) = (values().fold(1.0, f64::min), values().fold(1.0, f64::max));
-    let along = (0.0, dates.len() as f64);
-    let dated = |chart: &mut Chart| {
-        for k in 0..DATES {
-            let at = (dates.len() - 1) * k / (DATES - 1);
-            chart.below(at as f64 + 1.0, dates[at].to_string());
-        }
-    };
-    let mut wealth = Chart::new("", along, (low, high));
-    dated(&mut wealth);
-    wealth.line(&free, 1.0, WARM);
-    wealth.line(&kept, 1.4, MAIN);
-    wealth.legend(&[("as it was", WARM), ("controlled", MAIN)]);
-    let sizes = found.scales.iter().enumerate();
-    let steps = sizes.flat_map(|(at, &scale)| [(at as f64, scale), (at as f64 + 1.0, scale)]);
-    let mut size = Chart::new("", along, (0.0, 1.0));
-    dated(&mut size);
-    size.line(&steps.collect::<Vec<_>>(), 1.2, INK);
-    let pictures = [("Growth of one", svg(&wealth.picture())), ("Size held", svg(&size.picture()))];
-    page("Drawdown control", &pictures, &text(report))
 }
 
 /// Changes that a terminal has room for.
@@ -215,7 +179,7 @@ fn text(report: &Report) -> String {
         text,
         "{}: now {}, size {:.2}, {:.2} % below its mark; mean size {:.2}",
         report.book,
-        word(report.state),
+        output::word(&report.state),
         report.scale,
         100.0 * report.fall,
         report.exposure
@@ -247,20 +211,10 @@ fn text(report: &Report) -> String {
             text,
             "{}  {:>10} -> {:<10} {:>6.2} % below",
             change.date,
-            word(change.from),
-            word(change.to),
+            output::word(&change.from),
+            output::word(&change.to),
             100.0 * change.fall
         );
     }
     text
-}
-
-fn word(state: State) -> &'static str {
-    match state {
-        State::Normal => "normal",
-        State::Reduced => "reduced",
-        State::Preserving => "preserving",
-        State::Halted => "halted",
-        State::Recovering => "recovering",
-    }
 }
