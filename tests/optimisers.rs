@@ -7,7 +7,7 @@
 
 use bot4::maths::programme::Status;
 use bot4::model::covariance::{Estimator, covariance};
-use bot4::portfolio::allocation::AllocationError;
+use bot4::portfolio::allocation::{Allocation, AllocationError};
 use bot4::portfolio::growth::kelly;
 use bot4::portfolio::parity::risk_parity;
 use bot4::portfolio::problem::{Constraints, Costs, Estimates, Group, variance};
@@ -257,8 +257,8 @@ fn quadratic_methods_are_no_worse_and_infeasible_when_it_is() {
             stated(&mut cones, &limits, &known);
             let (status, _, truth) = cones.solve();
             let found = match aversion {
-                None => min_variance(&known, &limits),
-                Some(aversion) => mean_variance(&known, &limits, aversion),
+                None => min_variance(&known, &limits, None),
+                Some(aversion) => mean_variance(&known, &limits, aversion, None),
             };
             match found {
                 Ok(found) => {
@@ -283,6 +283,52 @@ fn quadratic_methods_are_no_worse_and_infeasible_when_it_is() {
         }
     }
     assert!(solved > 150 && conflicts > 20, "{solved} solved, {conflicts} conflicts");
+}
+
+/// Every method that begins from weights nearby: near ones, far ones and none at all end alike.
+#[test]
+fn weights_nearby_change_no_answer() {
+    let (mut fewer, mut all) = (0, 0);
+    for seed in 0..100 {
+        let columns = history(seed);
+        let known = estimates(&columns);
+        let (n, rows) = (columns.len(), columns[0].len());
+        let later: Vec<Vec<f64>> =
+            columns.iter().map(|c| [&c[rows / 20..], &c[..rows / 40]].concat()).collect();
+        let later = estimates(&later);
+        let limits = limits(&mut Noise(seed + 1_000), &known);
+        let plain = Constraints::long_only(n);
+        let mut corner = vec![0.0; n];
+        corner[seed as usize % n] = 1.0;
+        type Method<'a> =
+            &'a dyn Fn(&Estimates, Option<&[f64]>) -> Result<Allocation, AllocationError>;
+        let methods: [Method; 5] = [
+            &|of, warm| min_variance(of, &limits, warm),
+            &|of, warm| mean_variance(of, &limits, 5.0, warm),
+            &|of, warm| max_sharpe(of, &plain, 0.0, warm),
+            &|of, warm| max_diversification(of, &plain, warm),
+            &|of, warm| min_correlation(of, &limits, warm),
+        ];
+        for (at, method) in methods.iter().enumerate() {
+            let (Ok(before), Ok(cold)) = (method(&known, None), method(&later, None)) else {
+                continue;
+            };
+            for (is_near, from) in [(true, &before.weights), (false, &corner)] {
+                let warm = method(&later, Some(from)).expect("as cold");
+                let (warm_proof, proof) = (warm.certificate, cold.certificate);
+                let scale = proof.map_or(0.0, |proof| proof.primal.abs());
+                let apart = (warm.objective.value - cold.objective.value).abs();
+                let bound = 1e-9 * cold.objective.value.abs().max(scale).max(1e-6);
+                assert!(apart < bound, "{seed} {at}: {warm:?} {cold:?}");
+                assert!(warm_proof.is_some_and(|p| p.kkt_residual < 1e-8), "{seed} {at}: {warm:?}");
+                if is_near {
+                    all += 1;
+                    fewer += usize::from(warm.iterations < cold.iterations);
+                }
+            }
+        }
+    }
+    assert!(all > 250 && fewer * 10 > all * 7, "fewer steps in {fewer} of {all}");
 }
 
 #[test]
@@ -310,9 +356,9 @@ fn ratios_are_on_the_frontier() {
                 .fold(f64::MIN, f64::max)
         };
         let deviations: Vec<f64> = (0..n).map(|i| known.covariance[(i, i)].sqrt()).collect();
-        let found = max_diversification(&known, &plain).expect("positive");
+        let found = max_diversification(&known, &plain, None).expect("positive");
         assert!(found.objective.value > frontier(&deviations) * (1.0 - 1e-7), "{seed}");
-        match max_sharpe(&known, &plain, 0.0) {
+        match max_sharpe(&known, &plain, 0.0, None) {
             Ok(found) => {
                 assert!(found.objective.value > frontier(&known.mean) * (1.0 - 1e-7), "{seed}");
                 assert!(keeps(&found.weights, &plain, &known));
@@ -341,7 +387,7 @@ fn correlations_are_no_higher() {
             cones.covariance(&scaled, 2.0);
             stated(&mut cones, &limits, &known);
             let (status, x, _) = cones.solve();
-            match min_correlation(&known, &limits) {
+            match min_correlation(&known, &limits, None) {
                 Ok(found) => {
                     assert!(keeps(&found.weights, &limits, &known), "{seed}");
                     if is_solved(status) {
@@ -355,13 +401,13 @@ fn correlations_are_no_higher() {
         }
         // over the deviations, the same weights are the most diversified
         let plain = Constraints::long_only(n);
-        let least = min_correlation(&known, &plain).expect("long only").weights;
+        let least = min_correlation(&known, &plain, None).expect("long only").weights;
         let turned: Vec<f64> = least.iter().enumerate().map(|(i, w)| w / deviation(i)).collect();
         let sum: f64 = turned.iter().sum();
         let turned: Vec<f64> = turned.iter().map(|w| w / sum).collect();
         let mean: f64 = turned.iter().enumerate().map(|(i, w)| w * deviation(i)).sum();
         let ratio = mean / variance(&known.covariance, &turned).sqrt();
-        let most = max_diversification(&known, &plain).expect("positive").objective.value;
+        let most = max_diversification(&known, &plain, None).expect("positive").objective.value;
         assert!((ratio / most - 1.0).abs() < 1e-6, "{seed}: {ratio} {most}");
     }
 }
@@ -441,7 +487,7 @@ fn costs_inside_the_problem_are_no_worse() {
         }
         let (status, _, truth) = cones.solve();
         assert!(is_solved(status), "{seed}: {status:?}");
-        let found = mean_variance(&known, &limits, 3.0).expect("feasible");
+        let found = mean_variance(&known, &limits, 3.0, None).expect("feasible");
         assert!(-found.objective.value < truth + 1e-9, "{seed}: {} {truth}", found.objective.value);
         assert!(keeps(&found.weights, &plain, &known), "{seed}");
     }
@@ -465,7 +511,7 @@ fn risk_budgets_and_growth_are_no_worse() {
         let (status, x, _) = cones.solve();
         assert!(is_solved(status), "{seed}: {status:?}");
         let whole: f64 = x[..n].iter().sum();
-        let found = risk_parity(&known.covariance, &budgets).expect("positive");
+        let found = risk_parity(&known.covariance, &budgets, None).expect("positive");
         assert_eq!(found.status, Status::Optimal);
         for i in 0..n {
             assert!((found.weights[i] - x[i] / whole).abs() < 1e-5, "{seed} {i}");

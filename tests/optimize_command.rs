@@ -211,6 +211,81 @@ fn limits_are_kept_or_named() {
 }
 
 #[test]
+fn factors_explain_what_their_budgets_say() {
+    let folder = Folder::new();
+    let file = folder.file("prices.csv", &prices());
+    let base = ["optimize", "risk-parity", "--prices", &file, "--lower", "-9"];
+    for budgets in ["D=1", "C=0.7,D=0.3", "pc1=0.8,pc2=0.2", "pc1=0.9,pc2=-0.1"] {
+        let found = json(&[&base[..], &["--factor-budget", budgets]].concat());
+        let is_column = !budgets.starts_with("pc");
+        let factors = found["factors"].as_object().expect("by name");
+        let assets = found["weights"].as_object().expect("by asset").len();
+        assert_eq!(assets, if is_column { 4 - factors.len() } else { 4 }, "{budgets}: {found}");
+        let number = |of: &Value| of.as_f64().expect("a number");
+        let explained: f64 = factors.values().map(|of| number(&of["of_variance"])).sum();
+        for (name, of) in factors {
+            let budget = number(&of["budget"]);
+            let share = number(&of["of_variance"]) / explained;
+            assert!((share - budget.abs()).abs() < 1e-8, "{budgets} {name}: {found}");
+            assert!((number(&of["exposure"]) < 0.0) == (budget < 0.0), "{budgets}: {found}");
+        }
+        // what `bot4 budget` counts of the same book by its own regression
+        if is_column {
+            let weights = folder.file("weights.json", &found.to_string());
+            let book = ["budget", "--prices", &file, "--weights", &weights, "--factor", budgets];
+            let used = json(&book);
+            for counted in used["factors"].as_array().expect("a list") {
+                let name = counted["name"].as_str().expect("a name");
+                if let Some(own) = factors.get(name) {
+                    let apart = number(&counted["used"]) - number(&own["of_variance"]);
+                    assert!(apart.abs() < 1e-9, "{name}: {used} {found}");
+                }
+            }
+        }
+    }
+    for (given, parts) in [
+        ("E=1", &["--factor-budget", "no asset `E`"][..]),
+        ("pc1=0.5,D=0.5", &["not both"]),
+        ("pc9=1", &["pc9"]),
+        ("D=0", &["`D`", "not 0"]),
+        ("A=1,B=1,C=1,D=1", &["no asset is left"]),
+        ("A=1,B=1,C=1", &["3 factors and 1 assets"]),
+    ] {
+        refused(&[&base[..], &["--factor-budget", given]].concat(), parts);
+    }
+    let short = ["optimize", "risk-parity", "--prices", &file, "--factor-budget", "D=-1"];
+    refused(&short, &["widen the bounds", "D -1"]);
+    let other = ["optimize", "hrp", "--prices", &file, "--factor-budget", "D=1"];
+    refused(&other, &["hrp does not read --factor-budget"]);
+}
+
+#[test]
+fn weights_of_an_earlier_answer_begin_the_next() {
+    let folder = Folder::new();
+    let file = folder.file("prices.csv", &prices());
+    for method in ["min-variance", "max-sharpe", "max-diversification", "risk-parity", "min-cvar"] {
+        let base = ["optimize", method, "--prices", &file];
+        let before = json(&[&base[..], &["--last", "280"]].concat());
+        let known = folder.file("before.json", &before.to_string());
+        let cold = json(&base);
+        let warm = json(&[&base[..], &["--warm", &known]].concat());
+        for (asset, weight) in warm["weights"].as_object().expect("by asset") {
+            let apart = weight.as_f64().zip(cold["weights"][asset].as_f64());
+            assert!(apart.is_some_and(|(w, c)| (w - c).abs() < 1e-7), "{method}: {warm} {cold}");
+        }
+        let steps = |of: &Value| of["iterations"].as_u64().expect("a count");
+        assert!(steps(&warm) < steps(&cold), "{method}: {warm} {cold}");
+        // one that says nothing does no harm
+        let far = json(&[&base[..], &["--warm", "A=0"]].concat());
+        assert_eq!(far["status"], "optimal", "{method}");
+    }
+    let base = ["optimize", "hrp", "--prices", &file, "--warm", "A=1"];
+    refused(&base, &["hrp", "--warm"]);
+    let base = ["optimize", "min-variance", "--prices", &file, "--warm", "none.json"];
+    refused(&base, &["--warm none.json"]);
+}
+
+#[test]
 fn wrong_histories_are_refused() {
     let folder = Folder::new();
     let says = |name: &str, text: &str, parts: &[&str]| {

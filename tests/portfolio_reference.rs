@@ -59,13 +59,14 @@ fn weights_are_the_independent_ones() {
             assert!(apart < most, "{tag} {name}: {apart:e}");
         };
         let truth = &independent[tag];
-        let least = min_variance(&known, &plain).expect("feasible");
+        let least = min_variance(&known, &plain, None).expect("feasible");
         check("minimum variance", &least.weights, &truth["min_variance"], 1e-12);
-        let sharpe = max_sharpe(&known, &plain, 0.0).expect("feasible");
+        let sharpe = max_sharpe(&known, &plain, 0.0, None).expect("feasible");
         check("Sharpe", &sharpe.weights, &truth["max_sharpe_rf0"], 1e-12);
-        let diverse = max_diversification(&known, &plain).expect("feasible");
+        let diverse = max_diversification(&known, &plain, None).expect("feasible");
         check("diversification", &diverse.weights, &truth["max_diversification"], 1e-12);
-        let parity = risk_parity(&known.covariance, &vec![1.0; columns.len()]).expect("positive");
+        let parity =
+            risk_parity(&known.covariance, &vec![1.0; columns.len()], None).expect("positive");
         check("risk parity", &parity.weights, &truth["erc_variance"], 1e-12);
         let cvar = min_cvar(&known, columns, &plain, 0.95, None).expect("feasible");
         check("CVaR", &cvar.weights, &truth["min_cvar95_highs-ds"], 1e-9);
@@ -73,15 +74,15 @@ fn weights_are_the_independent_ones() {
         assert!((cvar.objective.value / objective - 1.0).abs() < 1e-12, "{tag}");
         // what skfolio's own solver gives
         let theirs = &skfolio[tag];
-        let utility = mean_variance(&known, &plain, 1.0).expect("feasible");
+        let utility = mean_variance(&known, &plain, 1.0, None).expect("feasible");
         check("utility", &utility.weights, &theirs["max_utility_ra1"], 2e-6);
         let shrunk = estimates(&panel, Estimator::LedoitWolf);
-        let shrunk = min_variance(&shrunk, &plain).expect("feasible");
+        let shrunk = min_variance(&shrunk, &plain, None).expect("feasible");
         check("Ledoit-Wolf", &shrunk.weights, &theirs["min_variance_ledoit_wolf"], 2e-6);
         let views = ["AAPL == 0.00098", "AAPL - GE == 0.00086", "JPM - GE == 0.00059"];
         let views = views.map(|view| View::parse(view, &known.assets).expect("sound"));
         let after = black_litterman(&known, &Prior::equal(columns.len()), &views).expect("sound");
-        let mixed = max_sharpe(&after, &plain, 0.0).expect("feasible");
+        let mixed = max_sharpe(&after, &plain, 0.0, None).expect("feasible");
         check("Black-Litterman", &mixed.weights, &theirs["max_sharpe_black_litterman"], 2e-6);
         for (linkage, name) in [
             (Linkage::Single, "single"),
@@ -146,7 +147,7 @@ fn costs_growth_and_budgets_are_the_references() {
     let reference = &extra["risk_budget_linear_1..n"];
     let budgets: Vec<f64> =
         known.assets.iter().map(|asset| number(&reference["budgets"][asset])).collect();
-    let found = risk_parity(&known.covariance, &budgets).expect("positive");
+    let found = risk_parity(&known.covariance, &budgets, None).expect("positive");
     assert!(apart(&found.weights, &known.assets, &reference["weights"]) < 1e-12);
     let linear = &extra["mean_cvar95_lam0_lin10bp_imp0"];
     let held = Constraints {

@@ -22,11 +22,15 @@ const TOLERABLE: f64 = 1e-8;
 /// Variance of a combination, beside that of its assets alone, that counts as none.
 const RISKLESS: f64 = 1e-9;
 
-/// Weights with these budgets, which need not add up to one.
+/// Weights with these budgets, which need not add up to one; `warm` are the weights of a problem nearby.
 ///
 /// # Errors
 /// A budget that is not positive, or an asset without variance.
-pub fn risk_parity(covariance: &Mat<f64>, budgets: &[f64]) -> Result<Allocation, AllocationError> {
+pub fn risk_parity(
+    covariance: &Mat<f64>,
+    budgets: &[f64],
+    warm: Option<&[f64]>,
+) -> Result<Allocation, AllocationError> {
     let n = budgets.len();
     if let Some(at) = budgets.iter().position(|&b| !(b.is_finite() && b > 0.0)) {
         let words =
@@ -42,8 +46,13 @@ pub fn risk_parity(covariance: &Mat<f64>, budgets: &[f64]) -> Result<Allocation,
     // in units of the assets' own deviations the matrix is one of correlations
     let deviations: Vec<f64> = (0..n).map(|i| covariance[(i, i)].sqrt()).collect();
     let scaled = Mat::from_fn(n, n, |i, j| covariance[(i, j)] / (deviations[i] * deviations[j]));
-    let (x, iterations) =
-        if n <= NEWTON_ASSETS { newton(&scaled, &budgets) } else { descent(&scaled, &budgets) };
+    let start = warm.filter(|weights| weights.iter().all(|w| *w > 0.0)).map_or_else(
+        || budgets.iter().map(|b| b.sqrt()).collect(),
+        |weights| weights.iter().zip(&deviations).map(|(w, d)| w * d).collect(),
+    );
+    let start = at_one(&scaled, start);
+    let search = if n <= NEWTON_ASSETS { newton } else { descent };
+    let (x, iterations) = search(&scaled, &budgets, start);
     let certificate = certificate(&scaled, &budgets, &x);
     // in these units every asset alone has a variance of one
     let spread = variance(&scaled, &x) / dot(&x, &x);
@@ -62,6 +71,15 @@ pub fn risk_parity(covariance: &Mat<f64>, budgets: &[f64]) -> Result<Allocation,
     Ok(Allocation { weights, objective, status, certificate: Some(certificate), iterations })
 }
 
+/// Scaled to where the whole's variance is one, as it is at the end.
+fn at_one(matrix: &Mat<f64>, mut x: Vec<f64>) -> Vec<f64> {
+    let whole = variance(matrix, &x).sqrt();
+    if whole > 0.0 {
+        x.iter_mut().for_each(|x| *x /= whole);
+    }
+    x
+}
+
 /// Greatest error of a budget, as a share of it.
 fn error(gradient: &[f64], budgets: &[f64], x: &[f64]) -> f64 {
     let each = gradient.iter().zip(budgets).zip(x);
@@ -74,9 +92,8 @@ fn value(matrix: &Mat<f64>, budgets: &[f64], x: &[f64]) -> f64 {
     0.5 * variance(matrix, x) - logs
 }
 
-fn newton(matrix: &Mat<f64>, budgets: &[f64]) -> (Vec<f64>, usize) {
+fn newton(matrix: &Mat<f64>, budgets: &[f64], mut x: Vec<f64>) -> (Vec<f64>, usize) {
     let n = budgets.len();
-    let mut x: Vec<f64> = budgets.iter().map(|b| b.sqrt()).collect();
     for step_count in 0..NEWTON_STEPS {
         let slope = product(matrix, &x);
         if error(&slope, budgets, &x) < TOLERANCE {
@@ -111,12 +128,8 @@ fn newton(matrix: &Mat<f64>, budgets: &[f64]) -> (Vec<f64>, usize) {
     (x, NEWTON_STEPS)
 }
 
-fn descent(matrix: &Mat<f64>, budgets: &[f64]) -> (Vec<f64>, usize) {
+fn descent(matrix: &Mat<f64>, budgets: &[f64], mut x: Vec<f64>) -> (Vec<f64>, usize) {
     let n = budgets.len();
-    let mut x: Vec<f64> = budgets.iter().map(|b| b.sqrt()).collect();
-    // started where the whole's variance is one, as it is at the end
-    let whole = variance(matrix, &x).sqrt();
-    x.iter_mut().for_each(|x| *x /= whole);
     let mut slope = product(matrix, &x);
     for sweep in 0..SWEEPS_MAX {
         for i in 0..n {
@@ -168,7 +181,7 @@ mod tests {
         for (n, rank) in [(2, 5), (20, 40), (20, 6), (301, 500), (350, 90)] {
             let covariance = matrix(n, rank, n as u64);
             for budgets in [vec![1.0; n], (1..=n).map(|i| i as f64).collect::<Vec<f64>>()] {
-                let found = risk_parity(&covariance, &budgets).expect("positive");
+                let found = risk_parity(&covariance, &budgets, None).expect("positive");
                 let slope = product(&covariance, &found.weights);
                 let whole = dot(&slope, &found.weights);
                 let sum: f64 = budgets.iter().sum();
@@ -189,19 +202,48 @@ mod tests {
     }
 
     #[test]
+    fn weights_nearby_save_steps_and_change_nothing() {
+        for n in [20, 350] {
+            let before = matrix(n, 2 * n, n as u64);
+            let after =
+                Mat::from_fn(n, n, |i, j| before[(i, j)] * (1.0 + 0.03 * ((i + j) as f64).sin()));
+            let budgets = vec![1.0; n];
+            let known = risk_parity(&before, &budgets, None).expect("positive").weights;
+            let cold = risk_parity(&after, &budgets, None).expect("positive");
+            let warm = risk_parity(&after, &budgets, Some(&known)).expect("positive");
+            assert!(
+                warm.iterations < cold.iterations,
+                "{n}: {} {}",
+                warm.iterations,
+                cold.iterations
+            );
+            assert_eq!(warm.status, Status::Optimal);
+            for (warm, cold) in warm.weights.iter().zip(&cold.weights) {
+                assert!((warm - cold).abs() < 1e-11, "{n}: {warm} {cold}");
+            }
+            // one that holds nothing of an asset says nothing
+            let mut none = known.clone();
+            none[0] = 0.0;
+            let found = risk_parity(&after, &budgets, Some(&none)).expect("positive");
+            assert_eq!(found.weights, cold.weights);
+        }
+    }
+
+    #[test]
     fn two_assets_are_in_inverse_proportion_to_their_deviations() {
         let covariance = Mat::from_fn(2, 2, |i, j| [[4.0, 1.0], [1.0, 1.0]][i][j]);
-        let found = risk_parity(&covariance, &[1.0, 1.0]).expect("positive");
+        let found = risk_parity(&covariance, &[1.0, 1.0], None).expect("positive");
         assert!((found.weights[0] - 1.0 / 3.0).abs() < 1e-14, "{:?}", found.weights);
     }
 
     #[test]
     fn what_carries_no_risk_is_refused() {
         let still = Mat::from_fn(2, 2, |i, j| f64::from(u8::from(i == 0 && j == 0)));
-        assert!(risk_parity(&still, &[1.0, 1.0]).is_err());
-        assert!(risk_parity(&matrix(2, 4, 1), &[1.0, 0.0]).is_err());
+        assert!(risk_parity(&still, &[1.0, 1.0], None).is_err());
+        assert!(risk_parity(&matrix(2, 4, 1), &[1.0, 0.0], None).is_err());
         let cancelling = Mat::from_fn(2, 2, |i, j| if i == j { 1.0 } else { -1.0 });
-        let refused = risk_parity(&cancelling, &[1.0, 1.0]).expect_err("riskless").to_string();
+        let refused =
+            risk_parity(&cancelling, &[1.0, 1.0], None).expect_err("riskless").to_string();
         assert!(refused.contains("no variance at all"), "{refused}");
     }
 }

@@ -209,6 +209,25 @@ impl Constraints {
         start
     }
 
+    /// Weights among all variables: with what they buy and sell, and their sides.
+    #[must_use]
+    pub fn point(&self, weights: &[f64]) -> Vec<f64> {
+        let n = weights.len();
+        let mut point = vec![0.0; self.variables()];
+        point[..n].copy_from_slice(weights);
+        let mut split = |at: usize, i: usize, value: f64| {
+            point[at + i] = value.max(0.0);
+            point[at + n + i] = (-value).max(0.0);
+        };
+        if let Some(previous) = self.previous.as_ref().filter(|_| self.has_trades()) {
+            (0..n).for_each(|i| split(self.trades_at(), i, weights[i] - previous[i]));
+        }
+        if self.has_leverage() {
+            (0..n).for_each(|i| split(self.sides_at(), i, weights[i]));
+        }
+        point
+    }
+
     /// The smallest set of constraints that no weights keep to together: each one is left out in turn, and
     /// stays out where the rest conflict without it (deletion filter, Chinneck and Dravnieks 1991).
     #[must_use]

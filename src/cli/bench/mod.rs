@@ -66,6 +66,9 @@ pub enum BenchError {
     /// The history.
     #[error(transparent)]
     History(#[from] crate::cli::history::HistoryFailure),
+    /// The covariance.
+    #[error(transparent)]
+    Covariance(#[from] crate::model::covariance::CovarianceError),
     /// The allocation.
     #[error(transparent)]
     Allocation(#[from] crate::portfolio::allocation::AllocationError),

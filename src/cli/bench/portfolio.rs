@@ -2,11 +2,14 @@
 
 use super::BenchError;
 use crate::cli::series::{Kind, SeriesArgs};
+use crate::history::Panel;
 use crate::host::clock::process_time;
-use crate::maths::statistics::covariance;
-use crate::portfolio::allocation::Allocation;
+use crate::maths::statistics;
+use crate::model::covariance::{Estimator, covariance};
+use crate::portfolio::allocation::{Allocation, AllocationError};
 use crate::portfolio::problem::{Constraints, Costs, Estimates};
 use crate::portfolio::shortfall::min_cvar;
+use crate::portfolio::{parity, quadratic};
 use clap::{Args, ValueEnum};
 use faer::Mat;
 use serde::Serialize;
@@ -18,6 +21,12 @@ use std::ops::Range;
 enum Case {
     /// Least CVaR at 95 %, long only: rows 0..10000 cold, rows 250..10250 from the cold solution
     MeanCvar,
+    /// Least variance of the same windows, long only, covariance given
+    MinVariance,
+    /// Equal risk contributions, covariance given
+    RiskParity,
+    /// Greatest diversification, long only, covariance given
+    MaxDiversification,
 }
 
 /// Arguments of `bot4 bench portfolio`.
@@ -60,8 +69,9 @@ struct Found {
 
 #[derive(Clone, Debug, Serialize)]
 struct Report {
-    case: &'static str,
-    level: f64,
+    case: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    level: Option<f64>,
     assets: usize,
     cold_cpu_ms: f64,
     warm_cpu_ms: f64,
@@ -71,6 +81,7 @@ struct Report {
     certificate: Proof,
     cold: Found,
     warm: Found,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     limited: Vec<Limited>,
 }
 
@@ -103,26 +114,20 @@ const IMPACT: f64 = 0.1;
 /// # Errors
 /// Too few rows, a level that is none, or output that cannot be written.
 pub fn run(args: &PortfolioArgs, out: &mut dyn Write) -> Result<(), BenchError> {
-    let Case::MeanCvar = args.case;
     let series = args.series.read(Kind::Simple, None, 3)?;
     let rows = series.panel.rows();
     // shorter histories move by as much of themselves
     let (window, step) =
         if rows >= WINDOW + MOVE { (WINDOW, MOVE) } else { (rows - rows / 41, rows / 41) };
-    let cut = |rows: Range<usize>| series.panel.slice(rows).columns().to_vec();
-    let (before, after) = (cut(0..window), cut(step..step + window));
-    let n = before.len();
-    let estimates = Estimates {
-        assets: series.panel.symbols().to_vec(),
-        mean: vec![0.0; n],
-        covariance: Mat::zeros(n, n),
-    };
+    let cut = |rows: Range<usize>| Window::of(args.case, &series.panel.slice(rows));
+    let (before, after) = (cut(0..window)?, cut(step..step + window)?);
+    let n = before.columns.len();
     let constraints = Constraints::long_only(n);
-    let time = |constraints: &Constraints, columns: &[Vec<f64>], warm: Option<&[f64]>| {
+    let time = |constraints: &Constraints, on: &Window, warm: Option<&[f64]>| {
         let mut runs: Vec<(f64, Allocation)> = Vec::new();
         for _ in 0..RUNS {
             let began = process_time();
-            let found = min_cvar(&estimates, columns, constraints, args.level, warm)?;
+            let found = on.solve(args, constraints, warm)?;
             runs.push((1e3 * (process_time() - began), found));
         }
         Ok::<_, BenchError>(runs)
@@ -130,13 +135,17 @@ pub fn run(args: &PortfolioArgs, out: &mut dyn Write) -> Result<(), BenchError> 
     let cold = time(&constraints, &before, None)?;
     let warm = time(&constraints, &after, Some(&cold[0].1.weights))?;
     let mut limited = Vec::new();
-    for (name, is_boxed, linear, impact) in [
-        ("box", true, 0.0, 0.0),
-        ("costs", false, LINEAR, 0.0),
-        ("costs, impact and box", true, LINEAR, IMPACT),
-    ] {
+    let limits_tried: &[_] = match args.case {
+        Case::MeanCvar => &[
+            ("box", true, 0.0, 0.0),
+            ("costs", false, LINEAR, 0.0),
+            ("costs, impact and box", true, LINEAR, IMPACT),
+        ],
+        _ => &[],
+    };
+    for &(name, is_boxed, linear, impact) in limits_tried {
         let upper = is_boxed.then_some((BOX / n as f64).min(1.0));
-        let limits = limits(&before, upper, linear, impact);
+        let limits = limits(&before.columns, upper, linear, impact);
         let cold_runs = time(&limits, &before, None)?;
         let warm_runs = time(&limits, &after, Some(&cold_runs[0].1.weights))?;
         let all = [&cold_runs, &warm_runs];
@@ -154,8 +163,8 @@ pub fn run(args: &PortfolioArgs, out: &mut dyn Write) -> Result<(), BenchError> 
         });
     }
     let report = Report {
-        case: "mean-cvar",
-        level: args.level,
+        case: crate::cli::optimize::name(&args.case),
+        level: (args.case == Case::MeanCvar).then_some(args.level),
         assets: n,
         cold_cpu_ms: median(&cold),
         warm_cpu_ms: median(&warm),
@@ -172,7 +181,7 @@ pub fn run(args: &PortfolioArgs, out: &mut dyn Write) -> Result<(), BenchError> 
         writeln!(out)?;
     } else {
         let held = |found: &Found| found.weights.iter().filter(|w| **w > 0.0).count();
-        writeln!(out, "least CVaR at {}, {n} assets, {window} scenarios, one core", args.level)?;
+        writeln!(out, "{}, {n} assets, {window} rows, one core", report.case)?;
         for (name, ms, found) in
             [("cold", report.cold_cpu_ms, &report.cold), ("warm", report.warm_cpu_ms, &report.warm)]
         {
@@ -201,6 +210,42 @@ pub fn run(args: &PortfolioArgs, out: &mut dyn Write) -> Result<(), BenchError> 
     Ok(())
 }
 
+/// What is known of a window.
+struct Window {
+    columns: Vec<Vec<f64>>,
+    estimates: Estimates,
+}
+
+impl Window {
+    fn of(case: Case, panel: &Panel) -> Result<Window, BenchError> {
+        let (assets, columns) = (panel.symbols().to_vec(), panel.columns().to_vec());
+        let n = columns.len();
+        // scenarios need none
+        let covariance = match case {
+            Case::MeanCvar => Mat::zeros(n, n),
+            _ => covariance(&columns, Estimator::Sample)?.matrix,
+        };
+        Ok(Window { estimates: Estimates { assets, mean: vec![0.0; n], covariance }, columns })
+    }
+
+    fn solve(
+        &self,
+        args: &PortfolioArgs,
+        limits: &Constraints,
+        warm: Option<&[f64]>,
+    ) -> Result<Allocation, AllocationError> {
+        let known = &self.estimates;
+        match args.case {
+            Case::MeanCvar => min_cvar(known, &self.columns, limits, args.level, warm),
+            Case::MinVariance => quadratic::min_variance(known, limits, warm),
+            Case::MaxDiversification => quadratic::max_diversification(known, limits, warm),
+            Case::RiskParity => {
+                parity::risk_parity(&known.covariance, &vec![1.0; limits.lower.len()], warm)
+            }
+        }
+    }
+}
+
 /// Long only, an upper bound where there is one, costs of trades from equal weights.
 fn limits(columns: &[Vec<f64>], upper: Option<f64>, linear: f64, impact: f64) -> Constraints {
     let n = columns.len();
@@ -209,7 +254,7 @@ fn limits(columns: &[Vec<f64>], upper: Option<f64>, linear: f64, impact: f64) ->
         limits.upper.fill(upper);
     }
     if linear > 0.0 {
-        let deviation = |column: &Vec<f64>| covariance(column, column).sqrt();
+        let deviation = |column: &Vec<f64>| statistics::covariance(column, column).sqrt();
         limits.previous = Some(vec![1.0 / n as f64; n]);
         limits.costs = Some(Costs {
             linear: vec![linear; n],

@@ -2,6 +2,7 @@
 //!
 //! a series of returns → estimates → `portfolio` → JSON or a table.
 
+mod budgets;
 mod constraints;
 mod picture;
 mod print;
@@ -9,7 +10,7 @@ mod risk;
 mod views;
 
 use super::estimator::{EstimateError, EstimatorArgs};
-use super::holdings::{self, by_asset};
+use super::holdings;
 use super::output::{self, OutputError};
 use super::series::{Kind, Series, SeriesArgs};
 use crate::cli::history::HistoryFailure;
@@ -18,11 +19,13 @@ use crate::host::clock::process_time;
 use crate::maths::programme::{Certificate, Status};
 use crate::portfolio::allocation::{Allocation, AllocationError};
 use crate::portfolio::conic::{Goal, Measure, Request, optimise};
+use crate::portfolio::factors::factor_parity;
 use crate::portfolio::hierarchy::{self, LeafOrder, Linkage};
 use crate::portfolio::problem::{Constraints, Estimates, product, variance};
 use crate::portfolio::quadratic;
 use crate::portfolio::views::{Prior, black_litterman};
 use crate::portfolio::{growth, parity, shortfall};
+use budgets::{BudgetArgs, Budgeted};
 use clap::{Args, ValueEnum};
 use constraints::ConstraintArgs;
 use risk::{Reads, RiskArgs};
@@ -121,13 +124,8 @@ pub struct OptimizeArgs {
     /// What a unit of variance weighs against mean in mean-variance
     #[arg(long, default_value_t = 1.0, value_name = "LAMBDA", allow_negative_numbers = true)]
     risk_aversion: f64,
-    /// Shares of risk, A=0.6,B=0.4; equal without
-    #[arg(long, value_delimiter = ',', value_name = "A=SHARE")]
-    risk_budgets: Vec<String>,
-    /// The share of risk that assets (or strategies) together have, in equal parts, as tech=A+B=0.4; may be
-    /// repeated
-    #[arg(long, value_name = "NAME=A+B=SHARE")]
-    group_budget: Vec<String>,
+    #[command(flatten)]
+    budgets: BudgetArgs,
     /// How a tree's clusters are joined; single for hrp, ward for herc and nco
     #[arg(long, value_enum)]
     linkage: Option<LinkageName>,
@@ -145,6 +143,9 @@ pub struct OptimizeArgs {
     /// What part of Kelly's weights is held
     #[arg(long, default_value_t = 1.0, value_name = "SHARE", allow_negative_numbers = true)]
     fraction: f64,
+    /// Weights of a problem nearby, from which the search begins: an earlier `--json`, or A=0.5,B=0.5
+    #[arg(long, value_delimiter = ',', value_name = "A=WEIGHT|FILE.json")]
+    warm: Vec<String>,
     /// Write a report with pictures of weights, the frontier and, where there is one, the tree
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
@@ -181,6 +182,14 @@ pub enum OptimizeError {
     Output(#[from] OutputError),
 }
 
+/// What a factor explains.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct FactorShare {
+    budget: f64,
+    exposure: f64,
+    of_variance: f64,
+}
+
 /// What is printed.
 #[derive(Clone, Debug, Serialize)]
 struct Report {
@@ -195,6 +204,9 @@ struct Report {
     mean: f64,
     volatility: f64,
     risk_contributions: BTreeMap<String, f64>,
+    /// What factors with a budget explain.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    factors: BTreeMap<String, FactorShare>,
     covariance: String,
     shrinkage: Option<f64>,
     observations: usize,
@@ -218,19 +230,19 @@ pub fn run(args: &OptimizeArgs, out: &mut dyn Write) -> Result<(), OptimizeError
 }
 
 /// A value's name on the command line.
-pub(super) fn name(of: &impl ValueEnum) -> String {
+pub fn name(of: &impl ValueEnum) -> String {
     of.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
 fn report(args: &OptimizeArgs, series: &Series, began: f64) -> Result<Report, OptimizeError> {
-    let columns = series.panel.columns();
-    let assets = series.panel.symbols().to_vec();
-    let rows = series.panel.rows();
+    let (panel, factors) = args.budgets.factors(&series.panel)?;
+    let (columns, rows) = (panel.columns(), panel.rows());
+    let assets = panel.symbols().to_vec();
     let found = args.estimator.estimate(columns, &assets)?;
     let mean = columns.iter().map(|column| column.iter().sum::<f64>() / rows as f64).collect();
     let estimates = Estimates { assets, mean, covariance: found.matrix };
     let constraints = args.constraints.read(&estimates)?;
-    let allocation = allocate(args, &estimates, columns, &constraints)?;
+    let allocation = allocate(args, &estimates, columns, &constraints, factors.as_ref())?;
     let cpu_ms = 1e3 * (process_time() - began);
     let weights = &allocation.weights;
     let slope = product(&estimates.covariance, weights);
@@ -249,6 +261,7 @@ fn report(args: &OptimizeArgs, series: &Series, began: f64) -> Result<Report, Op
         mean: weights.iter().zip(&estimates.mean).map(|(w, m)| w * m).sum(),
         volatility: whole.sqrt(),
         risk_contributions: named(weights.iter().zip(&slope).map(share).collect()),
+        factors: factors.iter().flat_map(|of| of.shares(weights, whole)).collect(),
         covariance: args.estimator.name(),
         shrinkage: found.shrinkage,
         observations: rows,
@@ -306,6 +319,7 @@ fn allocate(
     estimates: &Estimates,
     columns: &[Vec<f64>],
     constraints: &Constraints,
+    factors: Option<&Budgeted>,
 ) -> Result<Allocation, OptimizeError> {
     let n = estimates.mean.len();
     let covariance = &estimates.covariance;
@@ -323,6 +337,12 @@ fn allocate(
         let words = format!("{} does not read {flag}: leave it out", name(&args.method));
         return Err(OptimizeError::Arguments(words));
     }
+    if let Some(flag) = args.budgets.given().filter(|_| args.method != Method::RiskParity) {
+        let words = format!("{} does not read {flag}: leave it out", name(&args.method));
+        return Err(OptimizeError::Arguments(words));
+    }
+    let warm = warm(args, estimates, constraints)?;
+    let warm = warm.as_deref();
     if needs_cones(args, constraints) {
         return conic(args, estimates, columns, constraints);
     }
@@ -341,18 +361,22 @@ fn allocate(
             let value = variance(covariance, &weights);
             Allocation::of_recipe(weights, "variance", value)
         }
-        Method::MinVariance => quadratic::min_variance(estimates, constraints)?,
+        Method::MinVariance => quadratic::min_variance(estimates, constraints, warm)?,
         Method::MeanVariance => quadratic::mean_variance(
             estimates,
             constraints,
             positive("risk-aversion", args.risk_aversion)?,
+            warm,
         )?,
-        Method::MaxSharpe => quadratic::max_sharpe(estimates, constraints, args.risk_free)?,
-        Method::MaxDiversification => quadratic::max_diversification(estimates, constraints)?,
-        Method::MinCorrelation => quadratic::min_correlation(estimates, constraints)?,
+        Method::MaxSharpe => quadratic::max_sharpe(estimates, constraints, args.risk_free, warm)?,
+        Method::MaxDiversification => quadratic::max_diversification(estimates, constraints, warm)?,
+        Method::MinCorrelation => quadratic::min_correlation(estimates, constraints, warm)?,
         Method::RiskParity => {
+            if let Some(Budgeted { factors, budgets }) = factors {
+                return Ok(factor_parity(estimates, factors, budgets, constraints, warm)?);
+            }
             plain("risk-parity", constraints)?;
-            parity::risk_parity(covariance, &budgets(args, &estimates.assets)?)?
+            parity::risk_parity(covariance, &args.budgets.assets(&estimates.assets)?, warm)?
         }
         Method::Hrp => {
             plain("hrp", constraints)?;
@@ -370,9 +394,9 @@ fn allocate(
             let views = args.views.read(&estimates.assets, columns)?;
             let prior = Prior { tau: positive("tau", args.tau)?, ..Prior::equal(n) };
             let after = black_litterman(estimates, &prior, &views)?;
-            quadratic::max_sharpe(&after, constraints, args.risk_free)?
+            quadratic::max_sharpe(&after, constraints, args.risk_free, warm)?
         }
-        Method::MinCvar => shortfall::min_cvar(estimates, columns, constraints, args.level, None)?,
+        Method::MinCvar => shortfall::min_cvar(estimates, columns, constraints, args.level, warm)?,
         Method::Kelly => {
             let fraction = positive("fraction", args.fraction)?;
             let (is_full, drawdown) = (!args.constraints.has_cash(), args.risk.drawdown());
@@ -385,6 +409,35 @@ fn allocate(
         | Method::MaxOmega
         | Method::MaxReturn => conic(args, estimates, columns, constraints)?,
     })
+}
+
+/// The weights from which the search begins, if any.
+fn warm(
+    args: &OptimizeArgs,
+    estimates: &Estimates,
+    constraints: &Constraints,
+) -> Result<Option<Vec<f64>>, OptimizeError> {
+    if args.warm.is_empty() {
+        return Ok(None);
+    }
+    let can = matches!(
+        args.method,
+        Method::MinVariance
+            | Method::MeanVariance
+            | Method::MaxSharpe
+            | Method::MaxDiversification
+            | Method::MinCorrelation
+            | Method::RiskParity
+            | Method::BlackLitterman
+            | Method::MinCvar
+    );
+    if !can || needs_cones(args, constraints) {
+        let words =
+            format!("{} as asked begins from nothing: leave --warm out", name(&args.method));
+        return Err(OptimizeError::Arguments(words));
+    }
+    let found = holdings::weights("--warm", &args.warm, &estimates.assets);
+    Ok(Some(found.map_err(OptimizeError::Arguments)?))
 }
 
 /// Whether a method that has a solver of its own is asked for more than that one can keep to.
@@ -430,7 +483,13 @@ fn conic(
         Method::MaxSortino => Goal::Ratio { risk: Measure::SemiDeviation(Some(rate)), rate },
         Method::MaxOmega => Goal::Ratio { risk: Measure::LowerPartial(Some(rate)), rate },
         Method::MaxReturn => Goal::Most,
-        Method::RiskParity => Goal::Parity { risk, budgets: budgets(args, &estimates.assets)? },
+        Method::RiskParity if args.budgets.given() == Some("--factor-budget") => {
+            let words = "--factor-budget divides variance: leave --risk and --risk-max out";
+            return Err(OptimizeError::Arguments(words.to_owned()));
+        }
+        Method::RiskParity => {
+            Goal::Parity { risk, budgets: args.budgets.assets(&estimates.assets)? }
+        }
         _ => {
             let words = format!(
                 "{} takes no --risk-max, --mean-doubt or --track as asked: min-risk, max-ratio, \
@@ -450,30 +509,4 @@ fn positive(name: &str, value: f64) -> Result<f64, OptimizeError> {
         return Ok(value);
     }
     Err(OptimizeError::Arguments(format!("--{name} {value}: give a number above 0")))
-}
-
-fn budgets(args: &OptimizeArgs, assets: &[String]) -> Result<Vec<f64>, OptimizeError> {
-    if args.risk_budgets.is_empty() && args.group_budget.is_empty() {
-        return Ok(vec![1.0; assets.len()]);
-    }
-    let mut given =
-        by_asset("--risk-budgets", &args.risk_budgets, assets).map_err(OptimizeError::Arguments)?;
-    for text in &args.group_budget {
-        let read = holdings::group("--group-budget", text, assets);
-        let (_, members, share) = read.map_err(OptimizeError::Arguments)?;
-        for &at in &members {
-            if given[at].replace(share / members.len() as f64).is_some() {
-                let words = format!("--group-budget {text}: `{}` has a share already", assets[at]);
-                return Err(OptimizeError::Arguments(words));
-            }
-        }
-    }
-    let each = given.iter().zip(assets).map(|(budget, asset)| {
-        budget.ok_or_else(|| {
-            let flag =
-                if args.group_budget.is_empty() { "--risk-budgets" } else { "--group-budget" };
-            OptimizeError::Arguments(format!("{flag} names no share of `{asset}`"))
-        })
-    });
-    each.collect()
 }

@@ -87,15 +87,19 @@ fn frontier(report: &Report, drawn: &Drawn) -> Option<Picture> {
         let deviation = variance(&estimates.covariance, weights).sqrt();
         (100.0 * deviation * years.sqrt(), 100.0 * mean * years)
     };
-    let least = min_variance(estimates, &limits).ok()?;
+    let least = min_variance(estimates, &limits, None).ok()?;
     let start = least.weights.iter().zip(&estimates.mean).map(|(w, m)| w * m).sum::<f64>();
     let best = estimates.mean.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let mut curve = vec![point(&least.weights)];
+    let mut last = least.weights;
     for step in 1..=STEPS {
         let target = start + (best - start) * f64::from(step) / f64::from(STEPS) * (1.0 - 1e-9);
         let limits = Constraints { target_return: Some(target), ..limits.clone() };
-        match min_variance(estimates, &limits) {
-            Ok(found) => curve.push(point(&found.weights)),
+        match min_variance(estimates, &limits, Some(&last)) {
+            Ok(found) => {
+                curve.push(point(&found.weights));
+                last = found.weights;
+            }
             // what the limits cannot reach ends the curve
             Err(_) => break,
         }

@@ -33,6 +33,16 @@ pub(super) fn text(report: &Report) -> String {
     if hidden > 0 {
         let _ = writeln!(text, "({hidden} assets with a weight of nothing)");
     }
+    if !report.factors.is_empty() {
+        let _ = writeln!(text, "{:<20} {:>12} {:>12}", "factor", "exposure", "of variance");
+        for (name, share) in &report.factors {
+            let of = 100.0 * share.of_variance;
+            let _ = writeln!(text, "{name:<20} {:>12.6} {of:>11.4}%", share.exposure);
+        }
+        let explained: f64 = report.factors.values().map(|share| share.of_variance).sum();
+        let left = (1.0 - explained).max(0.0);
+        let _ = writeln!(text, "{:<20} {:>12} {:>11.4}%", "(no factor)", "", 100.0 * left);
+    }
     let _ = writeln!(
         text,
         "mean {:+.6} ({:+.2}% a year), volatility {:.6} ({:.2}% a year, {years} periods)",

@@ -189,7 +189,7 @@ pub fn run(args: &SizeArgs, out: &mut dyn Write) -> Result<(), SizeFailure> {
     let regime = regime(&args.regime)?;
     let tier = args.capital.map(Tier::of);
     let found = args.estimator.estimate(columns, assets)?;
-    let parity = risk_parity(&found.matrix, &vec![1.0; assets.len()])?.weights;
+    let parity = risk_parity(&found.matrix, &vec![1.0; assets.len()], None)?.weights;
     let (weights, weights_from) = if args.weights.is_empty() {
         (parity.clone(), "equal risk")
     } else {

@@ -1,6 +1,6 @@
 //! The interior point.
 
-use super::polish::polish;
+use super::active::polish;
 use super::{Certificate, Convex, Limits, Solution, Status, add, dot};
 use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
@@ -95,8 +95,11 @@ pub fn solve(objective: &impl Convex, limits: &Limits, start: &[f64]) -> Solutio
     let mut best: Option<(f64, Solution)> = None;
     let mut stalled = 0;
     let mut iterations = 0;
+    // of the last point that is one: a step towards nothing may end in no number
+    let mut infeasibility = 0.0;
     while iterations < STEPS_MAX {
         let merit = state.merit();
+        infeasibility = state.infeasibility();
         let is_better = best.as_ref().is_none_or(|(least, _)| merit < 0.9 * *least);
         if is_better || best.as_ref().is_none_or(|(least, _)| merit < *least) {
             best = Some((merit, state.solution(iterations)));
@@ -115,7 +118,7 @@ pub fn solve(objective: &impl Convex, limits: &Limits, start: &[f64]) -> Solutio
     solution.certify(objective, limits);
     solution.status = if merit < TOLERABLE {
         Status::Optimal
-    } else if state.infeasibility() > 1e-6 {
+    } else if infeasibility > 1e-6 {
         Status::Infeasible
     } else {
         Status::Stopped

@@ -4,12 +4,13 @@
 //! Method: a primal-dual interior point with Mehrotra's predictor and corrector (Mehrotra 1992; Nocedal and
 //! Wright 2006, chapter 16.6; Boyd and Vandenberghe 2004, chapter 11), Newton's system condensed to the
 //! variables and the equalities, followed, where f is quadratic, by one step onto the active set that the
-//! duals name, which makes weights at a bound stand exactly there.
+//! duals name, which makes weights at a bound stand exactly there. A quadratic whose solution lies near a
+//! known point is solved from that point's active set, without the interior.
 //! Outcome is not an error: a `Solution` says how it ended, and carries what proves it: the duals, the dual
 //! value, the gap, and the greatest residual of the conditions of Karush, Kuhn and Tucker.
 
+mod active;
 mod interior;
-mod polish;
 
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,11 @@ pub trait Convex {
         let mut gradient = vec![0.0; x.len()];
         self.gradient(x, &mut gradient);
         self.value(x) - dot(&gradient, x)
+    }
+
+    /// What the gradient's residuals are measured by: its own greatest part.
+    fn slope_size(&self, _x: &[f64], gradient: &[f64]) -> f64 {
+        gradient.iter().fold(0.0, |m, g| m.max(g.abs()))
     }
 
     /// The quadratic that it is, if it is one.
@@ -85,6 +91,16 @@ impl Convex for Quadratic {
                 to[(row, column)] += self.matrix[(row, column)];
             }
         }
+    }
+
+    /// The parts of the sums, which do not cancel where a quadratic has its bottom.
+    fn slope_size(&self, x: &[f64], _gradient: &[f64]) -> f64 {
+        let mut sums: Vec<f64> = self.linear.iter().map(|c| c.abs()).collect();
+        for (column, value) in x.iter().enumerate() {
+            let column = self.matrix.col(column);
+            sums.iter_mut().zip(column.iter()).for_each(|(s, m)| *s += (m * value).abs());
+        }
+        sums.into_iter().fold(0.0, f64::max)
     }
 
     fn quadratic(&self) -> Option<&Quadratic> {
@@ -183,7 +199,8 @@ pub struct Certificate {
     pub dual: f64,
     /// Their distance.
     pub gap: f64,
-    /// The greatest residual of the optimality conditions, relative to the size of the gradient.
+    /// The greatest residual of the optimality conditions, relative to the size of what the gradient is
+    /// made of.
     pub kkt_residual: f64,
 }
 
@@ -206,7 +223,7 @@ impl Solution {
         let n = self.x.len();
         let mut gradient = vec![0.0; n];
         objective.gradient(&self.x, &mut gradient);
-        let size = gradient.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
+        let size = objective.slope_size(&self.x, &gradient);
         let mut stationary = gradient;
         let mut dual = objective.conjugate(&self.x);
         let mut feasibility = 0.0_f64;
@@ -248,6 +265,22 @@ impl Solution {
             kkt_residual: (apart / scale).max(feasibility).max(complementary / scale),
         };
     }
+}
+
+/// Solves a programme whose solution lies near a known point, if one is given: a quadratic from the limits
+/// that the point touches, where that comes to rest; else as `solve` does from `start`.
+///
+/// # Panics
+/// When the lengths of start, point, limits and objective differ.
+pub fn solve_near(
+    objective: &impl Convex,
+    limits: &Limits,
+    start: &[f64],
+    point: Option<&[f64]>,
+) -> Solution {
+    let quick = point.zip(objective.quadratic());
+    let quick = quick.and_then(|(point, quadratic)| active::near(quadratic, limits, point));
+    quick.unwrap_or_else(|| solve(objective, limits, start))
 }
 
 /// Σ a·b.

@@ -84,3 +84,47 @@ fn canary_a_spoiled_point_is_not_proven() {
     found.certify(&objective, &limits);
     assert!(found.certificate.kkt_residual > 1e-6, "{:?}", found.certificate);
 }
+
+#[test]
+fn a_point_nearby_leads_to_the_same_answer_in_fewer_steps() {
+    let (mut quick, mut all) = (0, 0);
+    for seed in 0..60 {
+        let n = 3 + (seed as usize * 7) % 40;
+        let before = quadratic(n, seed, n + 3);
+        let mut limits = bounded(n, if seed % 3 == 0 { -0.3 } else { 0.0 }, 0.6);
+        let group: Vec<f64> = (0..n).map(|i| f64::from(u8::from(i % 2 == 0))).collect();
+        limits.inequalities.push(&group, 0.45);
+        let start = vec![1.0 / n as f64; n];
+        let known = solve(&before, &limits, &start);
+        let mut after = before.clone();
+        after.linear.iter_mut().enumerate().for_each(|(i, c)| *c += 2e-6 * (i as f64).sin());
+        (0..n).for_each(|i| after.matrix[(i, i)] *= 1.02);
+        let cold = solve(&after, &limits, &start);
+        let warm = solve_near(&after, &limits, &start, Some(&known.x));
+        assert!(warm.certificate.kkt_residual < 1e-10, "{seed}: {:?}", warm.certificate);
+        for (warm, cold) in warm.x.iter().zip(&cold.x) {
+            assert!((warm - cold).abs() < 1e-9, "{seed}: {warm} {cold}");
+        }
+        quick += usize::from(warm.iterations < cold.iterations);
+        all += 1;
+    }
+    assert!(quick * 10 >= all * 9, "{quick} of {all}");
+}
+
+#[test]
+fn a_point_far_away_or_without_a_single_answer_does_no_harm() {
+    for seed in 0..40 {
+        let n = 4 + (seed as usize * 5) % 30;
+        // singular every other time: the guesses have no single answer
+        let objective = quadratic(n, seed, if seed % 2 == 0 { n + 3 } else { n / 2 });
+        let limits = bounded(n, 0.0, 0.6);
+        let start = vec![1.0 / n as f64; n];
+        let mut corner = vec![0.0; n];
+        corner[seed as usize % n] = 1.0;
+        let found = solve_near(&objective, &limits, &start, Some(&corner));
+        let cold = solve(&objective, &limits, &start);
+        assert_eq!(found.status, Status::Optimal, "{seed}");
+        let apart = (found.certificate.primal - cold.certificate.primal).abs();
+        assert!(apart < 1e-10 * (cold.certificate.primal.abs() + 1e-6), "{seed} {apart}");
+    }
+}

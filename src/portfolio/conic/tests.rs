@@ -120,17 +120,22 @@ fn what_other_methods_solve_comes_out_the_same() {
         assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < most), "{what}: {a:?} {b:?}");
     };
     let variance = ask(Goal::Least { risk: Measure::Deviation, reward: 0.0 });
-    near(&variance.weights, &min_variance(&known, &plain).expect("feasible").weights, 1e-5, "σ");
+    near(
+        &variance.weights,
+        &min_variance(&known, &plain, None).expect("feasible").weights,
+        1e-5,
+        "σ",
+    );
     let cvar = ask(Goal::Least { risk: Measure::Shortfall(0.9), reward: 0.0 });
     let own = min_cvar(&known, &columns, &plain, 0.9, None).expect("feasible");
     near(&cvar.weights, &own.weights, 1e-6, "cvar");
     let sharpe = ask(Goal::Ratio { risk: Measure::Deviation, rate: 0.0 });
-    let own = max_sharpe(&known, &plain, 0.0).expect("feasible");
+    let own = max_sharpe(&known, &plain, 0.0, None).expect("feasible");
     near(&sharpe.weights, &own.weights, 1e-5, "sharpe");
     assert!((sharpe.objective.value / own.objective.value - 1.0).abs() < 1e-8);
     let budgets = [1.0, 2.0, 1.0, 1.0, 3.0];
     let parity = ask(Goal::Parity { risk: Measure::Deviation, budgets: budgets.to_vec() });
-    let own = risk_parity(&known.covariance, &budgets).expect("sound");
+    let own = risk_parity(&known.covariance, &budgets, None).expect("sound");
     near(&parity.weights, &own.weights, 1e-5, "parity");
 }
 

@@ -162,7 +162,7 @@ pub fn nco(
         covariance: matrix,
     };
     let least = |estimates: &Estimates| {
-        min_variance(estimates, &Constraints::long_only(estimates.mean.len()))
+        min_variance(estimates, &Constraints::long_only(estimates.mean.len()), None)
     };
     // [cluster][asset]
     let mut within = vec![vec![0.0; n]; clusters.len()];
