@@ -6,6 +6,7 @@ mod shared_folder;
 use bot4::history::{self, Panel, ReadSettings, returns};
 use bot4::model::covariance::{Estimator, covariance};
 use bot4::model::garch::{Family, Parameters, Spec, Volatility, evaluate, fit};
+use bot4::portfolio::allocation::{Allocation, AllocationError};
 use bot4::portfolio::growth::kelly;
 use bot4::portfolio::hierarchy::{LeafOrder, Linkage, herc, hrp};
 use bot4::portfolio::parity::risk_parity;
@@ -36,6 +37,35 @@ fn estimates(panel: &Panel, how: Estimator) -> Estimates {
         assets: panel.symbols().to_vec(),
         mean: panel.columns().iter().map(mean).collect(),
         covariance: covariance(panel.columns(), how).expect("rows enough").matrix,
+    }
+}
+
+/// A real history moved on by a month: weights from the month before lead to the same answer.
+#[test]
+fn last_months_weights_lead_to_this_months() {
+    let Some(folder) = oracle("warm starts") else { return };
+    for (tag, panel) in stocks(&folder) {
+        let (before, after) = (panel.slice(0..panel.rows() - 21), panel.slice(21..panel.rows()));
+        let plain = Constraints::long_only(before.symbols().len());
+        type Method<'a> = &'a dyn Fn(&Panel, Option<&[f64]>) -> Result<Allocation, AllocationError>;
+        let known = |of: &Panel| estimates(of, Estimator::Sample);
+        let methods: [(&str, Method); 5] = [
+            ("variance", &|of, warm| min_variance(&known(of), &plain, warm)),
+            ("sharpe", &|of, warm| max_sharpe(&known(of), &plain, 0.0, warm)),
+            ("diversification", &|of, warm| max_diversification(&known(of), &plain, warm)),
+            ("parity", &|of, warm| risk_parity(&known(of).covariance, &[1.0; 20], warm)),
+            ("cvar", &|of, warm| min_cvar(&known(of), of.columns(), &plain, 0.95, warm)),
+        ];
+        for (name, method) in methods {
+            let last = method(&before, None).expect("feasible").weights;
+            let cold = method(&after, None).expect("feasible");
+            let warm = method(&after, Some(&last)).expect("feasible");
+            let each = warm.weights.iter().zip(&cold.weights).map(|(w, c)| (w - c).abs());
+            let apart = each.fold(0.0, f64::max);
+            assert!(apart < 1e-9, "{tag} {name}: {apart:e}");
+            let steps = (warm.iterations, cold.iterations);
+            assert!(steps.0 < steps.1, "{tag} {name}: {steps:?}");
+        }
     }
 }
 

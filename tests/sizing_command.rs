@@ -286,6 +286,8 @@ fn dependence_is_fitted() {
     let moving = json(&["fit", "factors", "--returns", &path, "--factor", "A", "--dynamic"]);
     assert!(number(&moving["assets"][0]["loglik_gain"]) >= -1e-6);
     refused(&["fit", "factors", "--returns", &path, "--count", "9"], &["at most 2"]);
+    let latent = ["fit", "factors", "--returns", &path, "--dynamic", "--count"];
+    refused(&[&latent[..], &["2"]].concat(), &["2 factors of 3 assets cannot be told apart"]);
     refused(&["fit", "factors", "--returns", &path, "--factor", "Z"], &["no asset `Z`"]);
     let all = ["fit", "factors", "--returns", &path, "--factor", "A,B,C"];
     refused(&all, &["every column is a factor"]);

@@ -1,4 +1,5 @@
-//! `bot4 fit factors`: principal components, given factors, or given factors whose slopes move.
+//! `bot4 fit factors`: principal components, latent factors with dynamics, given factors, or given factors
+//! whose slopes move.
 
 use super::FitFailure;
 use crate::cli::history::HistoryFailure;
@@ -11,9 +12,11 @@ use crate::maths::regression::RegressionError;
 use crate::maths::statistics::mean;
 use crate::model::factors::dynamic;
 use crate::model::factors::given::{self, GivenError};
+use crate::model::factors::latent::{self, LatentError};
 use crate::model::factors::statistical::{self, StatisticalError};
 use clap::Args;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::PathBuf;
@@ -29,10 +32,11 @@ pub(super) struct FactorsArgs {
     /// Columns that are factors; principal components without
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     factor: Vec<String>,
-    /// Let alpha and the slopes on given factors move, by a Kalman filter
-    #[arg(long, requires = "factor")]
+    /// By a Kalman filter: alpha and the slopes on --factor move; without, latent factors follow their own
+    /// past
+    #[arg(long)]
     dynamic: bool,
-    /// Write the components, or the moving slopes, through time as CSV
+    /// Write the components, the latent factors or the moving slopes through time as CSV
     #[arg(long, value_name = "FILE.csv")]
     paths: Option<PathBuf>,
     /// One JSON object on stdout
@@ -68,6 +72,24 @@ struct Asset {
     loglik_gain: Option<f64>,
 }
 
+/// What latent factors do from row to row.
+#[derive(Clone, Debug, Serialize)]
+struct Dynamics {
+    /// A row's factors are this times the row before's, and a shock.
+    transition: Vec<Vec<f64>>,
+    /// The share of a factor that is left a row later, at most.
+    persistence: f64,
+    loglik: f64,
+    /// Of factors without dynamics.
+    still_loglik: f64,
+    /// Of so great a difference where there are no dynamics.
+    p_value: f64,
+    status: &'static str,
+    iterations: usize,
+    /// Returns expected of the next row, by asset.
+    next_mean: BTreeMap<String, f64>,
+}
+
 #[derive(Clone, Debug, Serialize)]
 struct Counts {
     information: usize,
@@ -83,10 +105,13 @@ struct Report {
     assets: Vec<Asset>,
     #[serde(skip_serializing_if = "Option::is_none")]
     counts: Option<Counts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dynamics: Option<Dynamics>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     eigenvalues: Vec<f64>,
     /// Of all variance, each asset counting alike.
     explained: f64,
+    /// Of a row; with dynamics of the next row.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     covariance: Vec<Vec<f64>>,
     observations: usize,
@@ -106,11 +131,10 @@ pub(super) fn run(args: &FactorsArgs, out: &mut dyn Write) -> Result<(), FitFail
     if panel.symbols().is_empty() {
         return Err(FitFailure::Arguments("--factor: every column is a factor".to_owned()));
     }
-    if args.factor.is_empty() && args.dynamic {
-        return Err(FitFailure::Arguments("--dynamic moves slopes on --factor".to_owned()));
-    }
     let given = series.panel.choose(&named).map_err(HistoryFailure::from)?;
-    let report = if named.is_empty() {
+    let report = if named.is_empty() && args.dynamic {
+        latent_factors(args, &series, &panel)?
+    } else if named.is_empty() {
         components(args, &series, &panel)?
     } else if args.dynamic {
         moving(args, &series, &panel, &given)?
@@ -120,16 +144,80 @@ pub(super) fn run(args: &FactorsArgs, out: &mut dyn Write) -> Result<(), FitFail
     Ok(output::show(&report, args.json, text, out)?)
 }
 
+/// An error of components with the name of what it is about.
+fn refused(error: StatisticalError, assets: &[String]) -> FitFailure {
+    FitFailure::Model(match error {
+        StatisticalError::Still(at) => format!("`{}` never moves: no factor moves it", assets[at]),
+        other => other.to_string(),
+    })
+}
+
+fn latent_factors(
+    args: &FactorsArgs,
+    series: &Series,
+    panel: &Panel,
+) -> Result<Report, FitFailure> {
+    let assets = panel.symbols();
+    let working = output::working("searching dynamics");
+    let found = latent::fit(panel.columns(), args.count).map_err(|error| match error {
+        LatentError::Components(error) => refused(error, assets),
+        other => FitFailure::Model(other.to_string()),
+    })?;
+    drop(working);
+    let factors: Vec<String> = (1..=found.smoothed.len()).map(|k| format!("factor {k}")).collect();
+    if let Some(path) = &args.paths {
+        output::save(path, csv(series, &factors, &found.smoothed))?;
+    }
+    let asset = |(i, name): (usize, &String)| {
+        let slope = |(k, factor): (usize, &String)| Slope {
+            factor: factor.clone(),
+            slope: found.loadings[(i, k)],
+            std_error: None,
+            step: None,
+        };
+        let column = &panel.columns()[i];
+        let whole = crate::maths::statistics::covariance(column, column);
+        Asset {
+            asset: name.clone(),
+            // factors have no mean of their own
+            alpha: mean(column),
+            alpha_std_error: None,
+            alpha_step: None,
+            slopes: factors.iter().enumerate().map(slope).collect(),
+            r_squared: 1.0 - found.own[i] / whole,
+            own: found.own[i].sqrt(),
+            loglik_gain: None,
+        }
+    };
+    let named: Vec<Asset> = assets.iter().enumerate().map(asset).collect();
+    Ok(Report {
+        kind: "latent factors with dynamics",
+        explained: named.iter().map(|a| a.r_squared).sum::<f64>() / named.len() as f64,
+        assets: named,
+        counts: None,
+        dynamics: Some(Dynamics {
+            transition: rows(&found.transition),
+            persistence: found.persistence,
+            loglik: found.log_likelihood,
+            still_loglik: found.still,
+            p_value: found.p_value,
+            status: if found.converged { "optimal" } else { "stopped" },
+            iterations: found.iterations,
+            next_mean: assets.iter().cloned().zip(found.next_mean).collect(),
+        }),
+        eigenvalues: Vec::new(),
+        covariance: rows(&found.next_covariance),
+        factors,
+        observations: panel.rows(),
+        calendar: series.calendar,
+        repairs: series.repairs.clone(),
+    })
+}
+
 fn components(args: &FactorsArgs, series: &Series, panel: &Panel) -> Result<Report, FitFailure> {
     let assets = panel.symbols();
-    let found = statistical::fit(panel.columns(), args.count).map_err(|error| {
-        FitFailure::Model(match error {
-            StatisticalError::Still(at) => {
-                format!("`{}` never moves: no factor moves it", assets[at])
-            }
-            other => other.to_string(),
-        })
-    })?;
+    let found =
+        statistical::fit(panel.columns(), args.count).map_err(|error| refused(error, assets))?;
     let used = found.factors.len();
     let factors: Vec<String> = (1..=used).map(|k| format!("component {k}")).collect();
     if let Some(path) = &args.paths {
@@ -164,6 +252,7 @@ fn components(args: &FactorsArgs, series: &Series, panel: &Panel) -> Result<Repo
             growth_ratio: found.counts.growth,
             considered: found.counts.most,
         }),
+        dynamics: None,
         explained: found.explained,
         covariance: rows(&found.covariance),
         eigenvalues: found.eigenvalues,
@@ -217,6 +306,7 @@ fn regressed(series: &Series, panel: &Panel, factors: &Panel) -> Result<Report, 
         factors: names.to_vec(),
         assets,
         counts: None,
+        dynamics: None,
         eigenvalues: Vec::new(),
         covariance: rows(&found.covariance),
         observations: panel.rows(),
@@ -270,6 +360,7 @@ fn moving(
         factors: names.to_vec(),
         assets,
         counts: None,
+        dynamics: None,
         eigenvalues: Vec::new(),
         covariance: Vec::new(),
         observations: panel.rows(),
@@ -321,6 +412,19 @@ fn text(report: &Report) -> String {
         let shown: Vec<String> =
             report.eigenvalues.iter().take(10).map(|value| format!("{value:.3}")).collect();
         let _ = writeln!(text, "eigenvalues {}", shown.join(" "));
+    }
+    if let Some(dynamics) = &report.dynamics {
+        let _ = writeln!(
+            text,
+            "dynamics: at most {:.4} of a factor is left a row later; log likelihood {:.2}, {:.2} more than \
+             without (p {:.3e}); {} after {} steps",
+            dynamics.persistence,
+            dynamics.loglik,
+            dynamics.loglik - dynamics.still_loglik,
+            dynamics.p_value,
+            dynamics.status,
+            dynamics.iterations
+        );
     }
     let shown = report.factors.len().min(SHOWN);
     let _ = write!(text, "{:<14} {:>8} {:>9} {:>16}", "asset", "R²", "own a yr", "alpha a year");

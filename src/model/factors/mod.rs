@@ -1,11 +1,13 @@
 //! Factor models: a few series that move many assets.
 //!
-//! `statistical` finds them by principal components and says how many there are; `given` takes the user's and
-//! regresses on them; `dynamic` lets an asset's slopes on given factors move, by a Kalman filter. Each says
-//! what is explained, and the first two make a covariance B·F·B' + D of it.
+//! `statistical` finds them by principal components and says how many there are; `latent` finds them with
+//! dynamics of their own; `given` takes the user's and regresses on them; `dynamic` lets an asset's slopes on
+//! given factors move. The dynamics are Kalman filters'. Each says what is explained, and all but the last
+//! make a covariance B·F·B' + D of it.
 
 pub mod dynamic;
 pub mod given;
+pub mod latent;
 pub mod statistical;
 
 use faer::Mat;
