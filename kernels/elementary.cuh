@@ -30,6 +30,21 @@ __device__ inline float ln(float x) {
     return fmaf(k, 0.69314575f, f + fmaf(k, 1.4286068e-6f, rest));
 }
 
+__device__ inline float ln_near(float x) {
+    const u32 bits = __float_as_uint(x);
+    const int exponent = (int)(bits - 0x3F3504F3u) >> 23;
+    const float f = __uint_as_float(bits - ((u32)exponent << 23)) - 1.0f;
+    float p = -1.0385407e-1f;
+    p = fmaf(p, f, 1.6363761e-1f);
+    p = fmaf(p, f, -1.7219432e-1f);
+    p = fmaf(p, f, 1.9880041e-1f);
+    p = fmaf(p, f, -2.497054e-1f);
+    p = fmaf(p, f, 3.3335832e-1f);
+    p = fmaf(p, f, -5.0000376e-1f);
+    p = fmaf(p, f, 9.999999e-1f);
+    return fmaf((float)exponent, 0.69314718f, p * f);
+}
+
 // The smaller or greater one as the CPU's instructions choose: the second where either is NaN.
 __device__ inline float least(float a, float b) { return a < b ? a : b; }
 __device__ inline float greatest(float a, float b) { return a > b ? a : b; }
@@ -94,19 +109,36 @@ __device__ inline void cosine_sine(u32 word, float& cosine, float& sine) {
     sine = __uint_as_float(__float_as_uint(odd ? c : s) ^ s_sign);
 }
 
-__device__ inline float mills(float z) {
-    z = least(fabsf(z), 14.0f);
-    const float t = 1.0f / fmaf(z, 0.33267f, 1.0f);
-    float p = -5.6129247e-2f;
-    p = fmaf(p, t, 3.2184067e-1f);
-    p = fmaf(p, t, -6.784519e-1f);
-    p = fmaf(p, t, 5.521186e-1f);
-    p = fmaf(p, t, -1.3556892e-1f);
-    p = fmaf(p, t, 3.0160594e-1f);
-    p = fmaf(p, t, 2.8110582e-1f);
-    p = fmaf(p, t, 3.341896e-1f);
-    p = fmaf(p, t, 3.3260363e-1f);
+__device__ inline float density(float square) {
+    const float power = greatest(square * (-0.5f * 1.44269504f), -120.0f);
+    const float shifted = power + 12582912.0f;
+    const float r = power - (shifted - 12582912.0f);
+    float p = 5.3609314e-4f;
+    p = fmaf(p, r, 3.8615293e-3f);
+    p = fmaf(p, r, 2.2142228e-2f);
+    p = fmaf(p, r, 9.5833994e-2f);
+    p = fmaf(p, r, 2.7652574e-1f);
+    p = fmaf(p, r, 3.9894232e-1f);
+    return __uint_as_float(__float_as_uint(p) + (__float_as_uint(shifted) << 23));
+}
+
+__device__ inline float mills_polynomial(float t) {
+    float p = 9.198871e-2f;
+    p = fmaf(p, t, -3.834747e-1f);
+    p = fmaf(p, t, 4.6550632e-1f);
+    p = fmaf(p, t, -9.517866e-2f);
+    p = fmaf(p, t, 3.0334857e-1f);
+    p = fmaf(p, t, 2.5923997e-1f);
+    p = fmaf(p, t, 3.0697843e-1f);
+    p = fmaf(p, t, 3.0490562e-1f);
     return p * t;
+}
+
+__device__ inline void mills(float a, float b, float& of_a, float& of_b) {
+    const float x = fmaf(a, 0.305f, 1.0f), y = fmaf(b, 0.305f, 1.0f);
+    const float inverse = 1.0f / (x * y);
+    of_a = mills_polynomial(inverse * y);
+    of_b = mills_polynomial(inverse * x);
 }
 
 __device__ inline float tanh_(float x) {

@@ -21,16 +21,18 @@ __device__ inline float converted(const Returns& at, float profit, u32 currency)
 }
 
 __device__ inline float in_strikes(float m, float spread, bool call) {
-    const float distance = (0.0f - fabsf(ln(m))) / spread;
-    const float near = fmaf(spread, 0.5f, distance);
-    const float far = fmaf(spread, -0.5f, distance);
+    const float half = spread * 0.5f;
+    const float apart = fabsf(ln_near(m)) * (1.0f / spread);
+    const float near = apart - half, far = apart + half;
     const float paid = least(m, 1.0f);
-    const float weight = paid * 0.3989423f * exp_(near * near * -0.5f);
-    const float m_near = mills(near), m_far = mills(far);
-    const float above = paid - weight * (m_near + m_far);
-    const float beyond = near > 0.0f ? above : weight * (m_near - m_far);
-    const float intrinsic = call ? m - 1.0f : 1.0f - m;
-    return greatest(beyond, 0.0f) + greatest(intrinsic, 0.0f);
+    const float weight = paid * density(near * near);
+    float m_near, m_far;
+    mills(fabsf(near), far, m_near, m_far);
+    const u32 sign = __float_as_uint(near) & 0x80000000u;
+    const float whole = sign ? paid : 0.0f;
+    const float inside = fmaf(__uint_as_float(__float_as_uint(weight) ^ sign), m_near, whole);
+    const float out = greatest(fmaf(-weight, m_far, inside), 0.0f);
+    return out + (call ? m - paid : 1.0f - paid);
 }
 
 __device__ inline float profit(const Returns& at, const u32* w, const float* f) {
@@ -59,14 +61,13 @@ __device__ inline float profit(const Returns& at, const u32* w, const float* f) 
     }
     const u32 options = *w++;
     for (u32 i = 0; i < options; i++) {
-        const float ratio = greatest(of(at, w[0]) + 1.0f, 1e-6f);
-        const float m = f[0] * ratio;
+        const float m = greatest(fmaf(of(at, w[0]), f[0], f[0]), f[0] * 1e-6f);
         float volatility = f[1];
         if (w[1] != NONE) volatility = greatest(fmaf(f[2], of(at, w[1]), volatility), 1e-4f);
         const float spread = greatest(volatility * f[3], 1e-6f);
         float value = in_strikes(m, spread, w[3] & 1u);
         if (w[3] & 2u) value = value / m;
-        sum = sum + converted(at, f[5] * (value - f[4]), w[2]);
+        sum = sum + converted(at, fmaf(value, f[5], f[4] * -f[5]), w[2]);
         w += 4;
         f += 6;
     }

@@ -13,8 +13,8 @@ const LN2_LOW = 1.4286068e-6;
 const LOG2_E = 1.4426950;
 const ROUNDER = 12582912.0;
 const ROOT_HALF = 0x3F3504F3u;
-const MILLS_SCALE = 0.33267;
-const MILLS_MAX = 14.0;
+const MILLS_SCALE = 0.305;
+const DENSITY_MIN = -120.0;
 const EXP_MIN = -104.0;
 const EXP_MAX = 89.0;
 
@@ -35,6 +35,21 @@ fn ln(x: f32) -> f32 {
     let rest = fma(p, square * f, square * -0.5);
     let k = f32(exponent);
     return fma(k, LN2_HIGH, f + fma(k, LN2_LOW, rest));
+}
+
+fn ln_near(x: f32) -> f32 {
+    let bits = bitcast<u32>(x);
+    let exponent = bitcast<i32>(bits - ROOT_HALF) >> 23u;
+    let f = bitcast<f32>(bits - (bitcast<u32>(exponent) << 23u)) - 1.0;
+    var p = -1.0385407e-1;
+    p = fma(p, f, 1.6363761e-1);
+    p = fma(p, f, -1.7219432e-1);
+    p = fma(p, f, 1.9880041e-1);
+    p = fma(p, f, -2.497054e-1);
+    p = fma(p, f, 3.3335832e-1);
+    p = fma(p, f, -5.0000376e-1);
+    p = fma(p, f, 9.999999e-1);
+    return fma(f32(exponent), LN2_HIGH + LN2_LOW, p * f);
 }
 
 struct Reduced {
@@ -98,19 +113,37 @@ fn cosine_sine(word: u32) -> vec2<f32> {
     return vec2<f32>(bitcast<f32>(bitcast<u32>(a) ^ c_sign), bitcast<f32>(bitcast<u32>(b) ^ s_sign));
 }
 
-fn mills(z: f32) -> f32 {
-    let within = min(abs(z), MILLS_MAX);
-    let t = 1.0 / fma(within, MILLS_SCALE, 1.0);
-    var p = -5.6129247e-2;
-    p = fma(p, t, 3.2184067e-1);
-    p = fma(p, t, -6.784519e-1);
-    p = fma(p, t, 5.521186e-1);
-    p = fma(p, t, -1.3556892e-1);
-    p = fma(p, t, 3.0160594e-1);
-    p = fma(p, t, 2.8110582e-1);
-    p = fma(p, t, 3.341896e-1);
-    p = fma(p, t, 3.3260363e-1);
+fn density(square: f32) -> f32 {
+    let power = max(square * (-0.5 * LOG2_E), DENSITY_MIN);
+    let n = round(power);
+    let r = power - n;
+    var p = 5.3609314e-4;
+    p = fma(p, r, 3.8615293e-3);
+    p = fma(p, r, 2.2142228e-2);
+    p = fma(p, r, 9.5833994e-2);
+    p = fma(p, r, 2.7652574e-1);
+    p = fma(p, r, 3.9894232e-1);
+    return p * power_of_two(i32(n));
+}
+
+fn mills_polynomial(t: f32) -> f32 {
+    var p = 9.198871e-2;
+    p = fma(p, t, -3.834747e-1);
+    p = fma(p, t, 4.6550632e-1);
+    p = fma(p, t, -9.517866e-2);
+    p = fma(p, t, 3.0334857e-1);
+    p = fma(p, t, 2.5923997e-1);
+    p = fma(p, t, 3.0697843e-1);
+    p = fma(p, t, 3.0490562e-1);
     return p * t;
+}
+
+// Of two numbers that are not negative.
+fn mills(a: f32, b: f32) -> vec2<f32> {
+    let x = fma(a, MILLS_SCALE, 1.0);
+    let y = fma(b, MILLS_SCALE, 1.0);
+    let inverse = 1.0 / (x * y);
+    return vec2<f32>(mills_polynomial(inverse * y), mills_polynomial(inverse * x));
 }
 
 fn tanh_(x: f32) -> f32 {

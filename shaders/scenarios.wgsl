@@ -6,7 +6,6 @@
 // forward, a return by 1e-5.
 
 const NONE = 0xFFFFFFFFu;
-const DENSITY = 0.3989423;
 const RATIO_MIN = 1e-6;
 const SPREAD_MIN = 1e-6;
 const VOLATILITY_MIN = 1e-4;
@@ -38,17 +37,16 @@ fn converted(at: Where, profit: f32, currency: u32) -> f32 {
 }
 
 fn in_strikes(m: f32, spread: f32, call: bool) -> f32 {
-    let distance = (0.0 - abs(ln(m))) / spread;
-    let near = fma(spread, 0.5, distance);
-    let far = fma(spread, -0.5, distance);
+    let half = spread * 0.5;
+    let apart = abs(ln_near(m)) * (1.0 / spread);
+    let near = apart - half;
+    let far = apart + half;
     let paid = min(m, 1.0);
-    let weight = paid * DENSITY * exp_(near * near * -0.5);
-    let m_near = mills(near);
-    let m_far = mills(far);
-    let above = paid - weight * (m_near + m_far);
-    let beyond = select(weight * (m_near - m_far), above, near > 0.0);
-    let intrinsic = select(1.0 - m, m - 1.0, call);
-    return max(beyond, 0.0) + max(intrinsic, 0.0);
+    let weight = paid * density(near * near);
+    let both = mills(abs(near), far);
+    let inside = select(weight * both.x, paid - weight * both.x, near < 0.0);
+    let beyond = max(inside - weight * both.y, 0.0);
+    return beyond + select(1.0 - paid, m - paid, call);
 }
 
 fn profit(at: Where, book: u32, book_numbers: u32) -> f32 {
@@ -90,8 +88,7 @@ fn profit(at: Where, book: u32, book_numbers: u32) -> f32 {
     let options = words[w];
     w += 1u;
     for (var i = 0u; i < options; i++) {
-        let ratio = max(return_of(at, words[w]) + 1.0, RATIO_MIN);
-        let m = numbers[f] * ratio;
+        let m = max(fma(return_of(at, words[w]), numbers[f], numbers[f]), numbers[f] * RATIO_MIN);
         var volatility = numbers[f + 1u];
         if words[w + 1u] != NONE {
             volatility = max(fma(numbers[f + 2u], return_of(at, words[w + 1u]), volatility), VOLATILITY_MIN);
@@ -101,7 +98,7 @@ fn profit(at: Where, book: u32, book_numbers: u32) -> f32 {
         if (words[w + 3u] & 2u) == 2u {
             value = value / m;
         }
-        sum = sum + converted(at, numbers[f + 5u] * (value - numbers[f + 4u]), words[w + 2u]);
+        sum = sum + converted(at, fma(value, numbers[f + 5u], numbers[f + 4u] * -numbers[f + 5u]), words[w + 2u]);
         w += 4u;
         f += 6u;
     }

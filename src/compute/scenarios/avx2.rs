@@ -2,7 +2,8 @@
 #![allow(unsafe_code, reason = "functions with a target feature; callers have seen the CPU's")]
 
 use super::Book;
-use super::formula::{self, Returns};
+use super::book::OptionTerm;
+use super::formula::{self, Returns, Spread};
 use crate::compute::garch_paths::formula::Layout;
 use crate::compute::garch_paths::{Paths, Room};
 use crate::compute::reduce::BLOCK;
@@ -48,9 +49,47 @@ unsafe fn wide(book: &Book, tile: &[f32], profits: &mut [f32]) {
             (Eight::load(profits, at) + sum).store(profits, at);
         }
     }
+    let returns = |at| Returns { numbers: tile, stride: BLOCK, at };
     for at in (0..BLOCK).step_by(Sixteen::WIDTH) {
-        let returns = Returns { numbers: tile, stride: BLOCK, at };
-        formula::curved(book, returns, Sixteen::load(profits, at)).store(profits, at);
+        formula::bent(book, returns(at), Sixteen::load(profits, at)).store(profits, at);
+    }
+    for term in book.options() {
+        for from in (0..BLOCK).step_by(STRIP) {
+            option(term, tile, from, &mut profits[from..from + STRIP]);
+        }
+    }
+}
+
+/// Scenarios of an option whose steps are done one after the other: short chains of which many run at once,
+/// and constants that stay in registers. They fit into the first cache.
+const STRIP: usize = 512;
+
+/// An option's profits, added.
+#[inline(always)]
+fn option(term: &OptionTerm, tile: &[f32], from: usize, profits: &mut [f32]) {
+    let returns = |at| Returns { numbers: tile, stride: BLOCK, at: from + at };
+    let lanes = || (0..STRIP).step_by(Sixteen::WIDTH);
+    let (mut moneyness, mut apart) = ([0.0; STRIP], [0.0; STRIP]);
+    let (mut halves, mut weights) = ([0.0; STRIP], [0.0; STRIP]);
+    let still: Option<Spread<Sixteen>> =
+        term.volatility_factor.is_none().then(|| formula::spread(term, returns(0)));
+    for at in lanes() {
+        let m: Sixteen = formula::moneyness(term, returns(at));
+        let spread = still.unwrap_or_else(|| formula::spread(term, returns(at)));
+        m.store(&mut moneyness, at);
+        spread.half.store(&mut halves, at);
+        formula::apart(m, spread.inverse).store(&mut apart, at);
+    }
+    for at in lanes() {
+        let near = Sixteen::load(&apart, at) - Sixteen::load(&halves, at);
+        formula::weight(Sixteen::load(&moneyness, at), near).store(&mut weights, at);
+    }
+    for at in lanes() {
+        let [m, apart, half, weight] =
+            [&moneyness, &apart, &halves, &weights].map(|numbers| Sixteen::load(numbers, at));
+        let value = formula::value(m, apart, half, weight, term.right);
+        let profit = formula::gained(term, returns(at), m, value);
+        (Sixteen::load(profits, at) + profit).store(profits, at);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Twins over a grid of books, and values against Black-76 in f64.
 
-use super::formula::in_strikes;
+use super::formula::{Spread, in_strikes};
 use super::*;
 use crate::compute::garch_paths::{Asset, Compounding, Dependence, Shocks, block as paths_block};
 use crate::compute::philox::{Draw, Fill, Stream, fill};
@@ -112,7 +112,7 @@ fn options_are_worth_black_76() {
         for spread in [1e-6_f32, 0.001, 0.01, 0.1, 0.3, 1.0, 3.0] {
             for i in 0..200 {
                 let m = 0.2 * 1.02_f32.powi(i);
-                let ours = f64::from(in_strikes(m, spread, right));
+                let ours = f64::from(in_strikes(m, Spread::of(spread), right));
                 let truth = black_76(f64::from(m), f64::from(spread), right);
                 let allowed = 4e-7 * f64::from(m).max(1.0);
                 assert!(
@@ -122,8 +122,8 @@ fn options_are_worth_black_76() {
             }
         }
     }
-    let canary =
-        f64::from(in_strikes(1.0_f32, 0.3, Right::Call)) - black_76(1.0, 0.301, Right::Call);
+    let canary = f64::from(in_strikes(1.0_f32, Spread::of(0.3), Right::Call))
+        - black_76(1.0, 0.301, Right::Call);
     assert!(canary.abs() > 4e-7, "a spread 0.3 % off is told apart");
 }
 
