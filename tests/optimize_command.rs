@@ -188,6 +188,7 @@ fn limits_are_kept_or_named() {
         &with(&["--group", "ab=A+B=0.9:", "--bound", "A=:0.1", "--bound", "B=:0.1"]),
         &["group `ab` at least 0.9", "`A`, `B` at most 0.1"],
     );
+    refused(&with(&["--bound", "A=0.3:0.2"]), &["`A` at least 0.3", "`A` at most 0.2"]);
     refused(&with(&["--bound", "X=0.2:"]), &["`X`", "A, B, C, D"]);
     refused(&with(&["--group", "ab=A+B"]), &["--group ab=A+B", "tech="]);
     refused(&with(&["--bound", "A=0.2"]), &["0.1:0.3"]);
@@ -244,17 +245,23 @@ fn factors_explain_what_their_budgets_say() {
         }
     }
     for (given, parts) in [
-        ("E=1", &["--factor-budget", "no asset `E`"][..]),
+        ("E=1", &["--factor-budget", "no column `E`", "pc1 to pc4"][..]),
         ("pc1=0.5,D=0.5", &["not both"]),
         ("pc9=1", &["pc9"]),
         ("D=0", &["`D`", "not 0"]),
         ("A=1,B=1,C=1,D=1", &["no asset is left"]),
-        ("A=1,B=1,C=1", &["3 factors and 1 assets"]),
+        ("A=1,B=1,C=1", &["3 factors of 1 assets"]),
     ] {
         refused(&[&base[..], &["--factor-budget", given]].concat(), parts);
     }
     let short = ["optimize", "risk-parity", "--prices", &file, "--factor-budget", "D=-1"];
     refused(&short, &["widen the bounds", "D -1"]);
+    refused(
+        &[&base[..], &["--factor-budget", "D=1", "--covariance", "ewma"]].concat(),
+        &["sample's"],
+    );
+    let few = [&base[..], &["--factor-budget", "pc1=1", "--last", "4"]].concat();
+    refused(&few, &["no variance", "more rows"]);
     let other = ["optimize", "hrp", "--prices", &file, "--factor-budget", "D=1"];
     refused(&other, &["hrp does not read --factor-budget"]);
 }
@@ -279,6 +286,16 @@ fn weights_of_an_earlier_answer_begin_the_next() {
         let far = json(&[&base[..], &["--warm", "A=0"]].concat());
         assert_eq!(far["status"], "optimal", "{method}");
     }
+    // an asset that is gone counts for nothing, a file of others is no hint
+    let known = folder.file("gone.json", r#"{"weights":{"A":0.5,"Z":0.5}}"#);
+    json(&["optimize", "min-variance", "--prices", &file, "--warm", &known]);
+    let known = folder.file("others.json", r#"{"weights":{"Z":0.5}}"#);
+    refused(
+        &["optimize", "min-cvar", "--prices", &file, "--warm", &known],
+        &["others.json", "none"],
+    );
+    let impact = ["--previous", "equal", "--impact", "0.1", "--warm", "A=1"];
+    refused(&[&["optimize", "min-variance", "--prices", &file][..], &impact].concat(), &["--warm"]);
     let base = ["optimize", "hrp", "--prices", &file, "--warm", "A=1"];
     refused(&base, &["hrp", "--warm"]);
     let base = ["optimize", "min-variance", "--prices", &file, "--warm", "none.json"];

@@ -68,6 +68,11 @@ impl EstimatorArgs {
         }
     }
 
+    /// Whether it is the sample's.
+    pub fn is_sample(&self) -> bool {
+        self.covariance == EstimatorName::Sample
+    }
+
     /// Its name.
     pub fn name(&self) -> String {
         super::optimize::name(&self.covariance)

@@ -48,23 +48,55 @@ pub fn weights(flag: &str, given: &[String], assets: &[String]) -> Result<Vec<f6
     if only == "equal" {
         return Ok(vec![1.0 / assets.len() as f64; assets.len()]);
     }
-    let is_file = Path::new(only).extension().is_some_and(|end| end.eq_ignore_ascii_case("json"));
-    if !is_file {
+    if !is_file(only) {
         return Ok(filled(by_asset(flag, given, assets)?));
     }
+    let mut values = vec![0.0; assets.len()];
+    for (name, value) in read(flag, only)? {
+        values[place(flag, &name, assets)?] = value;
+    }
+    Ok(values)
+}
+
+/// The same of weights that only hint: assets in the file that are not here count for nothing.
+///
+/// # Errors
+/// As `weights`; a file that has none of the assets.
+pub fn hinted(flag: &str, given: &[String], assets: &[String]) -> Result<Vec<f64>, String> {
+    let only = given.first().filter(|only| given.len() == 1 && is_file(only));
+    let Some(only) = only else { return weights(flag, given, assets) };
+    let mut values = vec![0.0; assets.len()];
+    let mut is_any = false;
+    for (name, value) in read(flag, only)? {
+        if let Some(at) = assets.iter().position(|asset| *asset == name) {
+            values[at] = value;
+            is_any = true;
+        }
+    }
+    if !is_any {
+        return Err(format!("{flag} {only}: none of its weights is of an asset here"));
+    }
+    Ok(values)
+}
+
+fn is_file(only: &str) -> bool {
+    Path::new(only).extension().is_some_and(|end| end.eq_ignore_ascii_case("json"))
+}
+
+/// `weights.{asset}` of a JSON file.
+fn read(flag: &str, only: &str) -> Result<Vec<(String, f64)>, String> {
     let text = std::fs::read_to_string(only).map_err(|error| format!("{flag} {only}: {error}"))?;
     let file: Value = serde_json::from_str(&text)
         .map_err(|error| format!("{flag} {only}: this is no JSON: {error}"))?;
     let found = file["weights"].as_object().ok_or_else(|| {
         format!("{flag} {only}: there is no `weights`; give what `bot4 optimize --json` printed")
     })?;
-    let mut values = vec![0.0; assets.len()];
-    for (name, value) in found {
-        let at = place(flag, name, assets)?;
+    let number = |(name, value): (&String, &Value)| {
         let value = value.as_f64().filter(|x| x.is_finite());
-        values[at] = value.ok_or_else(|| format!("{flag} {only}: `{name}` is no number"))?;
-    }
-    Ok(values)
+        let value = value.ok_or_else(|| format!("{flag} {only}: `{name}` is no number"))?;
+        Ok((name.clone(), value))
+    };
+    found.iter().map(number).collect()
 }
 
 fn filled(values: Vec<Option<f64>>) -> Vec<f64> {

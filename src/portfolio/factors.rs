@@ -11,6 +11,7 @@ use super::allocation::{Allocation, AllocationError, Objective};
 use super::parity::risk_parity;
 use super::problem::{Constraints, Estimates, product, variance};
 use super::quadratic::{homogeneous, whole};
+use crate::model::covariance::correlations;
 use faer::Mat;
 
 /// Factors of assets.
@@ -73,10 +74,15 @@ pub fn factor_parity(
     }
     if many > estimates.mean.len() {
         let words = format!(
-            "{many} factors and {} assets: so many exposures cannot be chosen",
+            "{many} factors of {} assets: give budgets to no more factors than assets",
             estimates.mean.len()
         );
         return Err(AllocationError::Numbers(words));
+    }
+    if is_singular(&estimates.covariance) {
+        let words = "some combination of the assets has no variance (no more returns than assets, or assets \
+                     that are copies): exposures leave the weights open; take more rows, or leave assets out";
+        return Err(AllocationError::Numbers(words.to_owned()));
     }
     let sign = |k: usize| budgets[k].signum();
     let turned = Mat::from_fn(many, many, |i, j| sign(i) * sign(j) * factors.covariance[(i, j)]);
@@ -86,7 +92,7 @@ pub fn factor_parity(
         .map(|k| (factors.slopes.col(k).iter().copied().collect(), sign(k) * wanted[k]))
         .collect();
     let found = homogeneous(estimates, constraints, &rows, "risk-parity of factors", warm);
-    let found = found?.ok_or_else(|| {
+    let mut found = found?.ok_or_else(|| {
         let wanted = rows.iter().zip(&factors.names);
         let wanted: Vec<String> =
             wanted.map(|((_, value), name)| format!("{name} {value:.4}")).collect();
@@ -104,11 +110,22 @@ pub fn factor_parity(
         return Err(AllocationError::Numbers(words.to_owned()));
     }
     let value = variance(&estimates.covariance, &found.x) / (sum * sum);
+    found.certificate = found.certificate.times(1.0 / (sum * sum));
     Ok(whole(&found, Objective { name: "variance", value }))
 }
 
 /// Net of gross that counts as nothing.
 const NET: f64 = 1e-6;
+/// The least eigenvalue of a correlation matrix that is more than rounding.
+const SINGULAR: f64 = 1e-11;
+
+fn is_singular(covariance: &Mat<f64>) -> bool {
+    let least = |correlation: Mat<f64>| {
+        let values = correlation.self_adjoint_eigenvalues(faer::Side::Lower);
+        values.map_or(0.0, |values| values.into_iter().fold(f64::INFINITY, f64::min))
+    };
+    correlations(covariance).map_or(true, |(_, correlation)| least(correlation) < SINGULAR)
+}
 
 #[cfg(test)]
 mod tests {
@@ -217,5 +234,16 @@ mod tests {
         let (known, factors, ..) = world(3, 1);
         let plain = Constraints::long_only(3);
         assert!(factor_parity(&known, &factors, &[0.5, 0.0], &plain, None).is_err());
+        // a copy leaves weights open
+        let from = |i: usize| i.min(2);
+        let copied = Estimates {
+            assets: vec![String::new(); 4],
+            mean: vec![0.0; 4],
+            covariance: Mat::from_fn(4, 4, |i, j| known.covariance[(from(i), from(j))]),
+        };
+        let slopes = Mat::from_fn(4, 2, |i, k| factors.slopes[(from(i), k)]);
+        let factors = Factors { slopes, ..factors };
+        let refused = factor_parity(&copied, &factors, &[0.5, 0.5], &free(4), None);
+        assert!(refused.is_err_and(|error| error.to_string().contains("copies")));
     }
 }

@@ -19,6 +19,9 @@ const TOLERANCE: f64 = 1e-13;
 /// What is good enough where rounding stops it sooner.
 const TOLERABLE: f64 = 1e-8;
 
+/// Least share of the cold start that a warm one begins an asset with.
+const LEAST: f64 = 0.05;
+
 /// Variance of a combination, beside that of its assets alone, that counts as none.
 const RISKLESS: f64 = 1e-9;
 
@@ -46,13 +49,16 @@ pub fn risk_parity(
     // in units of the assets' own deviations the matrix is one of correlations
     let deviations: Vec<f64> = (0..n).map(|i| covariance[(i, i)].sqrt()).collect();
     let scaled = Mat::from_fn(n, n, |i, j| covariance[(i, j)] / (deviations[i] * deviations[j]));
-    let start = warm.filter(|weights| weights.iter().all(|w| *w > 0.0)).map_or_else(
-        || budgets.iter().map(|b| b.sqrt()).collect(),
-        |weights| weights.iter().zip(&deviations).map(|(w, d)| w * d).collect(),
-    );
-    let start = at_one(&scaled, start);
     let search = if n <= NEWTON_ASSETS { newton } else { descent };
-    let (x, iterations) = search(&scaled, &budgets, start);
+    let cold = at_one(&scaled, budgets.iter().map(|b| b.sqrt()).collect());
+    let near = warm.and_then(|weights| {
+        let x = at_one(&scaled, weights.iter().zip(&deviations).map(|(w, d)| w * d).collect());
+        // what was not held begins small, not nowhere
+        let held = x.iter().zip(&cold).map(|(x, cold)| x.max(LEAST * cold)).collect();
+        let (x, steps) = search(&scaled, &budgets, at_one(&scaled, held));
+        (certificate(&scaled, &budgets, &x).kkt_residual < TOLERABLE).then_some((x, steps))
+    });
+    let (x, iterations) = near.unwrap_or_else(|| search(&scaled, &budgets, cold));
     let certificate = certificate(&scaled, &budgets, &x);
     // in these units every asset alone has a variance of one
     let spread = variance(&scaled, &x) / dot(&x, &x);
@@ -221,11 +227,16 @@ mod tests {
             for (warm, cold) in warm.weights.iter().zip(&cold.weights) {
                 assert!((warm - cold).abs() < 1e-11, "{n}: {warm} {cold}");
             }
-            // one that holds nothing of an asset says nothing
+            // what holds nothing, next to nothing, or is nonsense, leads there too
             let mut none = known.clone();
             none[0] = 0.0;
-            let found = risk_parity(&after, &budgets, Some(&none)).expect("positive");
-            assert_eq!(found.weights, cold.weights);
+            for from in [none, vec![1e-200; n], vec![0.0; n], vec![-1.0; n]] {
+                let found = risk_parity(&after, &budgets, Some(&from)).expect("positive");
+                assert_eq!(found.status, Status::Optimal);
+                for (warm, cold) in found.weights.iter().zip(&cold.weights) {
+                    assert!((warm - cold).abs() < 1e-11, "{n}: {warm} {cold}");
+                }
+            }
         }
     }
 

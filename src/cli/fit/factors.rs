@@ -26,7 +26,7 @@ use std::path::PathBuf;
 pub(super) struct FactorsArgs {
     #[command(flatten)]
     series: SeriesArgs,
-    /// Principal components that are used; by the eigenvalue ratio without
+    /// Principal components, or latent factors, that are used; by the eigenvalue ratio without
     #[arg(long, value_name = "N", conflicts_with = "factor")]
     count: Option<usize>,
     /// Columns that are factors; principal components without
@@ -36,7 +36,8 @@ pub(super) struct FactorsArgs {
     /// past
     #[arg(long)]
     dynamic: bool,
-    /// Write the components, the latent factors or the moving slopes through time as CSV
+    /// Write the components, the latent factors (as known at each row's end, and smoothed: by all rows) or
+    /// the moving slopes (as known at each row's end) through time as CSV
     #[arg(long, value_name = "FILE.csv")]
     paths: Option<PathBuf>,
     /// One JSON object on stdout
@@ -80,10 +81,12 @@ struct Dynamics {
     /// The share of a factor that is left a row later, at most.
     persistence: f64,
     loglik: f64,
-    /// Of factors without dynamics.
-    still_loglik: f64,
-    /// Of so great a difference where there are no dynamics.
-    p_value: f64,
+    /// Of factors without dynamics; none where that search did not come to rest.
+    still_loglik: Option<f64>,
+    /// Of factors that follow their past as these do where none does, whatever the sizes of the returns.
+    p_value: Option<f64>,
+    /// Assets that are explained to the last ten-thousandth: copies of others, or of the factors.
+    explained_whole: Vec<String>,
     status: &'static str,
     iterations: usize,
     /// Returns expected of the next row, by asset.
@@ -166,7 +169,10 @@ fn latent_factors(
     drop(working);
     let factors: Vec<String> = (1..=found.smoothed.len()).map(|k| format!("factor {k}")).collect();
     if let Some(path) = &args.paths {
-        output::save(path, csv(series, &factors, &found.smoothed))?;
+        let smoothed = factors.iter().map(|factor| format!("{factor} smoothed"));
+        let headings: Vec<String> = factors.iter().cloned().chain(smoothed).collect();
+        let both = [&found.filtered[..], &found.smoothed[..]].concat();
+        output::save(path, csv(series, &headings, &both))?;
     }
     let asset = |(i, name): (usize, &String)| {
         let slope = |(k, factor): (usize, &String)| Slope {
@@ -176,7 +182,9 @@ fn latent_factors(
             step: None,
         };
         let column = &panel.columns()[i];
-        let whole = crate::maths::statistics::covariance(column, column);
+        let rows = column.len() as f64;
+        // over all rows, as the likelihood has it
+        let whole = crate::maths::statistics::covariance(column, column) * (rows - 1.0) / rows;
         Asset {
             asset: name.clone(),
             // factors have no mean of their own
@@ -199,7 +207,8 @@ fn latent_factors(
             transition: rows(&found.transition),
             persistence: found.persistence,
             loglik: found.log_likelihood,
-            still_loglik: found.still,
+            still_loglik: found.still_converged.then_some(found.still),
+            explained_whole: found.explained_whole.iter().map(|&i| assets[i].clone()).collect(),
             p_value: found.p_value,
             status: if found.converged { "optimal" } else { "stopped" },
             iterations: found.iterations,
@@ -382,6 +391,38 @@ fn csv(series: &Series, headings: &[String], paths: &[Vec<f64>]) -> String {
     text
 }
 
+/// What latent factors do, in words.
+fn told(text: &mut String, dynamics: &Dynamics) {
+    let than_still = dynamics.still_loglik.map_or_else(String::new, |still| {
+        format!(" ({:.2} more than without dynamics)", dynamics.loglik - still)
+    });
+    // writing to a String cannot fail
+    let _ = writeln!(
+        text,
+        "log likelihood {:.2}{than_still}, {} after {} steps; at most {:.4} of a factor is left a row later",
+        dynamics.loglik, dynamics.status, dynamics.iterations, dynamics.persistence
+    );
+    let _ = match dynamics.p_value {
+        Some(p) => {
+            writeln!(text, "factors that follow their past so far come by luck with p {p:.3e}")
+        }
+        None => {
+            writeln!(text, "note: too few rows to say whether so many factors follow their past")
+        }
+    };
+    for (k, row) in dynamics.transition.iter().take(SHOWN).enumerate() {
+        let row: Vec<String> = row.iter().take(SHOWN).map(|phi| format!("{phi:+.4}")).collect();
+        let _ = writeln!(text, "factor {} of the next row: {} of this row's", k + 1, row.join(" "));
+    }
+    if !dynamics.explained_whole.is_empty() {
+        let _ = writeln!(
+            text,
+            "note: factors explain all of {}: leave out assets that are copies",
+            dynamics.explained_whole.join(", ")
+        );
+    }
+}
+
 /// Factors that a terminal has room for.
 const SHOWN: usize = 6;
 
@@ -414,17 +455,7 @@ fn text(report: &Report) -> String {
         let _ = writeln!(text, "eigenvalues {}", shown.join(" "));
     }
     if let Some(dynamics) = &report.dynamics {
-        let _ = writeln!(
-            text,
-            "dynamics: at most {:.4} of a factor is left a row later; log likelihood {:.2}, {:.2} more than \
-             without (p {:.3e}); {} after {} steps",
-            dynamics.persistence,
-            dynamics.loglik,
-            dynamics.loglik - dynamics.still_loglik,
-            dynamics.p_value,
-            dynamics.status,
-            dynamics.iterations
-        );
+        told(&mut text, dynamics);
     }
     let shown = report.factors.len().min(SHOWN);
     let _ = write!(text, "{:<14} {:>8} {:>9} {:>16}", "asset", "R²", "own a yr", "alpha a year");

@@ -4,8 +4,10 @@ use super::{FactorShare, OptimizeError};
 use crate::cli::history::HistoryFailure;
 use crate::cli::holdings::{self, by_asset};
 use crate::history::Panel;
+use crate::maths::regression::RegressionError;
 use crate::model::covariance::{Estimator, covariance};
-use crate::model::factors::{given, statistical};
+use crate::model::factors::given::{self, GivenError};
+use crate::model::factors::statistical;
 use crate::portfolio::factors::{Factors, Share};
 use clap::Args;
 use faer::Mat;
@@ -21,7 +23,8 @@ pub struct BudgetArgs {
     #[arg(long, value_name = "NAME=A+B=SHARE")]
     group_budget: Vec<String>,
     /// Shares of what factors explain, SPX=0.6,VIX=-0.4 (below 0 for a short exposure): of columns that are
-    /// then factors and no assets, or of principal components pc1, pc2, ...
+    /// then factors and no assets, or of principal components pc1, pc2, ... (most of whose loadings are
+    /// positive; their order and sign may change from sample to sample)
     #[arg(long, value_delimiter = ',', value_name = "FACTOR=SHARE", allow_hyphen_values = true,
           conflicts_with_all = ["risk_budgets", "group_budget"])]
     factor_budget: Vec<String>,
@@ -112,6 +115,17 @@ impl BudgetArgs {
         if components > 0 {
             names = (1..=all.len()).map(|k| format!("pc{k}")).collect();
         }
+        for text in &self.factor_budget {
+            let name = text.split_once('=').map_or(text.as_str(), |(name, _)| name).trim();
+            if !names.iter().any(|known| known == name) {
+                return Err(wrong(format!(
+                    "--factor-budget {text}: there is no column `{name}` (--assets must name factors, too) \
+                     and no such component; give columns of {}, or pc1 to pc{}",
+                    all.join(", "),
+                    all.len()
+                )));
+            }
+        }
         let given = by_asset("--factor-budget", &self.factor_budget, &names).map_err(wrong)?;
         let named: Vec<usize> = (0..names.len()).filter(|&at| given[at].is_some()).collect();
         let budgets: Vec<f64> = given.iter().flatten().copied().collect();
@@ -134,7 +148,13 @@ impl BudgetArgs {
         let (assets, series) = (choose(&kept)?, choose(&chosen)?);
         let refused = |error: String| wrong(format!("--factor-budget: {error}"));
         let fit = given::fit(assets.columns(), series.columns());
-        let fit = fit.map_err(|error| refused(error.to_string()))?;
+        let fit = fit.map_err(|error| match error {
+            GivenError::Regression(RegressionError::Alike(at)) => refused(format!(
+                "factor `{}` is made up by those before it (or never moves): leave it out",
+                chosen[at]
+            )),
+            other => refused(other.to_string()),
+        })?;
         let slopes = Mat::from_fn(kept.len(), chosen.len(), |i, k| fit.regressions[i].slopes[k]);
         let covariance = covariance(series.columns(), Estimator::Sample)
             .map_err(|error| refused(error.to_string()))?

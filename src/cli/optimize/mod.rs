@@ -143,7 +143,9 @@ pub struct OptimizeArgs {
     /// What part of Kelly's weights is held
     #[arg(long, default_value_t = 1.0, value_name = "SHARE", allow_negative_numbers = true)]
     fraction: f64,
-    /// Weights of a problem nearby, from which the search begins: an earlier `--json`, or A=0.5,B=0.5
+    /// Weights of a problem nearby, from which the search begins and which do not bind it: an earlier
+    /// `--json` (assets that are gone count for nothing), or A=0.5,B=0.5; of min-variance, mean-variance,
+    /// max-sharpe, max-diversification, min-correlation, risk-parity, black-litterman and min-cvar
     #[arg(long, value_delimiter = ',', value_name = "A=WEIGHT|FILE.json")]
     warm: Vec<String>,
     /// Write a report with pictures of weights, the frontier and, where there is one, the tree
@@ -341,6 +343,10 @@ fn allocate(
         let words = format!("{} does not read {flag}: leave it out", name(&args.method));
         return Err(OptimizeError::Arguments(words));
     }
+    if factors.is_some() && !args.estimator.is_sample() {
+        let words = "--factor-budget counts by the sample's covariance: leave --covariance out";
+        return Err(OptimizeError::Arguments(words.to_owned()));
+    }
     let warm = warm(args, estimates, constraints)?;
     let warm = warm.as_deref();
     if needs_cones(args, constraints) {
@@ -431,12 +437,16 @@ fn warm(
             | Method::BlackLitterman
             | Method::MinCvar
     );
-    if !can || needs_cones(args, constraints) {
-        let words =
-            format!("{} as asked begins from nothing: leave --warm out", name(&args.method));
+    let is_bent = args.method != Method::MinCvar
+        && constraints.costs.as_ref().is_some_and(|costs| costs.impact.iter().any(|x| *x > 0.0));
+    if !can || is_bent || needs_cones(args, constraints) {
+        let words = format!(
+            "{} as asked knows no weights nearby to begin from: leave --warm out",
+            name(&args.method)
+        );
         return Err(OptimizeError::Arguments(words));
     }
-    let found = holdings::weights("--warm", &args.warm, &estimates.assets);
+    let found = holdings::hinted("--warm", &args.warm, &estimates.assets);
     Ok(Some(found.map_err(OptimizeError::Arguments)?))
 }
 

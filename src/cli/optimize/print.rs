@@ -1,6 +1,6 @@
 //! The result for eyes.
 
-use super::Report;
+use super::{FactorShare, Report};
 use crate::cli::output::repaired;
 use std::fmt::Write;
 
@@ -34,14 +34,28 @@ pub(super) fn text(report: &Report) -> String {
         let _ = writeln!(text, "({hidden} assets with a weight of nothing)");
     }
     if !report.factors.is_empty() {
-        let _ = writeln!(text, "{:<20} {:>12} {:>12}", "factor", "exposure", "of variance");
+        let _ = writeln!(
+            text,
+            "{:<20} {:>12} {:>12} {:>12}",
+            "factor", "exposure", "of variance", "budget"
+        );
         for (name, share) in &report.factors {
             let of = 100.0 * share.of_variance;
-            let _ = writeln!(text, "{name:<20} {:>12.6} {of:>11.4}%", share.exposure);
+            let FactorShare { exposure, budget, .. } = share;
+            let _ = writeln!(text, "{name:<20} {exposure:>12.6} {of:>11.4}% {budget:>12.4}");
         }
         let explained: f64 = report.factors.values().map(|share| share.of_variance).sum();
-        let left = (1.0 - explained).max(0.0);
+        // what rounding leaves is nothing
+        let left = if explained > 1.0 && explained < 1.0 + 1e-9 { 0.0 } else { 1.0 - explained };
         let _ = writeln!(text, "{:<20} {:>12} {:>11.4}%", "(no factor)", "", 100.0 * left);
+        if left > 0.5 {
+            let gross: f64 = report.weights.values().map(|w| w.abs()).sum();
+            let _ = writeln!(
+                text,
+                "note: most of the variance is no factor's; weights that add up to 1 with such exposures \
+                 take {gross:.2} of gross"
+            );
+        }
     }
     let _ = writeln!(
         text,

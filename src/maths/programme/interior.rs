@@ -138,8 +138,9 @@ impl<'a, F: Convex> State<'a, F> {
         for (i, value) in x.iter_mut().enumerate() {
             let (low, high) = (limits.lower[i], limits.upper[i]);
             if low.is_finite() && high.is_finite() {
-                let width = (high - low).max(0.0);
-                *value = value.clamp(low + 0.05 * width, high - 0.05 * width);
+                // bounds that cross leave nothing, which the residuals will say
+                let margin = 0.05 * (high - low).max(0.0);
+                *value = value.min(high - margin).max(low + margin);
             } else if low.is_finite() {
                 *value = value.max(low + 1e-3);
             } else if high.is_finite() {

@@ -67,6 +67,10 @@ fn what_cannot_be_is_infeasible() {
     let objective = quadratic(3, 5, 6);
     let found = solve(&objective, &bounded(3, 0.0, 0.2), &[0.3; 3]);
     assert_eq!(found.status, Status::Infeasible, "{found:?}");
+    let mut crossed = bounded(3, 0.0, 1.0);
+    (crossed.lower[1], crossed.upper[1]) = (0.3, 0.2);
+    let found = solve_near(&objective, &crossed, &[0.3; 3], Some(&[0.4, 0.3, 0.3]));
+    assert_eq!(found.status, Status::Infeasible, "{found:?}");
 }
 
 #[test]
