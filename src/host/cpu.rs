@@ -36,6 +36,21 @@ impl Simd {
     }
 }
 
+/// Whether this machine sums products of bytes four at a time (AVX-VNNI). Sums are exact, so that it changes
+/// rates and no bit.
+#[cfg(target_arch = "x86_64")]
+#[must_use]
+pub fn has_byte_sums() -> bool {
+    std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("avxvnni")
+}
+
+/// Whether this machine sums products of bytes four at a time: no kernel knows how on this architecture.
+#[cfg(not(target_arch = "x86_64"))]
+#[must_use]
+pub fn has_byte_sums() -> bool {
+    false
+}
+
 /// Instruction-set extensions that matter here and whether this machine has them.
 #[cfg(target_arch = "x86_64")]
 #[must_use]
@@ -45,6 +60,7 @@ pub fn features() -> Vec<(&'static str, bool)> {
         ("avx2", has!("avx2")),
         ("fma", has!("fma")),
         ("bmi2", has!("bmi2")),
+        ("avxvnni", has!("avxvnni")),
         ("avx512f", has!("avx512f")),
         ("sha", has!("sha")),
         ("vaes", has!("vaes")),

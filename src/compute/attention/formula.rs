@@ -12,10 +12,24 @@ pub(super) fn attend<S: Singles>(
     context: &mut [f32],
 ) {
     let hidden = query.len();
+    for (weight, state) in weights.iter_mut().zip(states.chunks_exact(hidden)) {
+        *weight = dot::<S>(state, query);
+    }
+    mix::<S>(states, hidden, weights, context);
+}
+
+/// Dot products in `weights` to weights, and the context that they make.
+#[inline(always)]
+pub(super) fn mix<S: Singles>(
+    states: &[f32],
+    hidden: usize,
+    weights: &mut [f32],
+    context: &mut [f32],
+) {
     let scale = 1.0 / (hidden as f32).sqrt();
     let mut most = f32::NEG_INFINITY;
-    for (weight, state) in weights.iter_mut().zip(states.chunks_exact(hidden)) {
-        *weight = dot::<S>(state, query) * scale;
+    for weight in weights.iter_mut() {
+        *weight *= scale;
         most = if *weight > most { *weight } else { most };
     }
     let mut step = 0;
@@ -51,7 +65,7 @@ fn add<S: Singles>(states: &[f32], weights: &[f32], hidden: usize, at: usize) ->
 }
 
 #[inline(always)]
-fn dot<S: Singles>(a: &[f32], b: &[f32]) -> f32 {
+pub(super) fn dot<S: Singles>(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0.0; LANES];
     let whole = a.len() / LANES * LANES;
     for lane in (0..LANES).step_by(S::WIDTH) {

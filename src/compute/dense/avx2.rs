@@ -1,12 +1,16 @@
 //! A panel's outputs in registers, the weights streamed past them once.
 #![allow(unsafe_code, reason = "AVX2 intrinsics; panels are cut to length before each access")]
 
-use super::{Dense, INT8_INPUTS_MAX, PANEL, Packed, REGISTER, each_panel, quantised};
+use super::{
+    Dense, FOURS, INT8_INPUTS_MAX, PAIRS, PANEL, Packed, REGISTER, each_panel, scalar, scale_of,
+};
+use crate::host::cpu;
 use std::arch::x86_64::{
     __m256, _mm_loadu_si128, _mm256_add_epi32, _mm256_and_si256, _mm256_castsi256_ps,
-    _mm256_cvtepi8_epi16, _mm256_cvtepi32_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
+    _mm256_cvtepi8_epi16, _mm256_cvtepi32_ps, _mm256_cvtps_epi32, _mm256_div_ps,
+    _mm256_dpbusd_avx_epi32, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
     _mm256_madd_epi16, _mm256_mul_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_si256,
-    _mm256_slli_epi32, _mm256_storeu_ps,
+    _mm256_slli_epi32, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_epi32,
 };
 
 /// Samples that share a load of the weights.
@@ -44,27 +48,142 @@ pub(super) fn apply(dense: &Dense, x: &[f32], to: &mut [f32]) {
                 let (bias, to) = (&dense.bias[first..first + width], &mut to[first..first + width]);
                 by_registers!(width / REGISTER, bf16, &weights.numbers()[from..end], x, bias, to);
             }),
-            Packed::Int8 { weights, scales } => {
+            Packed::Int8 { group: FOURS, .. } if !cpu::has_byte_sums() => {
+                scalar::apply(dense, x, to);
+            }
+            Packed::Int8 { weights, scales, sums, group } => {
                 let mut activations = [0; INT8_INPUTS_MAX];
                 let scale = quantised(x, &mut activations);
-                let inputs = dense.inputs.next_multiple_of(2);
+                let inputs = dense.inputs.next_multiple_of(*group);
+                let used = &activations[..inputs];
+                let mut bytes = [[0; INT8_INPUTS_MAX]; 2];
+                if *group == FOURS {
+                    split(used, &mut bytes);
+                }
+                let bytes = bytes.each_ref().map(|bytes| &bytes[..inputs]);
                 each_panel(&dense.panels, |first, width| {
                     let panel = &weights.numbers()[first * inputs..(first + width) * inputs];
                     let range = first..first + width;
                     let (bias, scales) = (&dense.bias[range.clone()], &scales[range.clone()]);
-                    let used = &activations[..inputs.min(INT8_INPUTS_MAX)];
-                    by_registers!(
-                        width / REGISTER,
-                        int8,
-                        panel,
-                        used,
-                        scale,
-                        scales,
-                        bias,
-                        &mut to[range]
-                    );
+                    let (sums, to) = (&sums[range.clone()], &mut to[range]);
+                    if *group == PAIRS {
+                        let registers = width / REGISTER;
+                        by_registers!(registers, pairs, panel, used, scale, scales, bias, to);
+                        return;
+                    }
+                    // two sums an output: half a panel at a time
+                    for from in (0..width).step_by(HALF * REGISTER) {
+                        let columns = from..width.min(from + HALF * REGISTER);
+                        let (bias, scales) = (&bias[columns.clone()], &scales[columns.clone()]);
+                        let (sums, to) = (&sums[columns.clone()], &mut to[columns.clone()]);
+                        let half = Half { panel: &panel[from * FOURS..], stride: width * FOURS };
+                        match columns.len() / REGISTER {
+                            2 => fours::<2>(&half, bytes, scale, scales, sums, bias, to),
+                            4 => fours::<4>(&half, bytes, scale, scales, sums, bias, to),
+                            _ => fours::<HALF>(&half, bytes, scale, scales, sums, bias, to),
+                        }
+                    }
                 });
             }
+        }
+    }
+}
+
+/// Registers of outputs beside which there is room for two sums each.
+const HALF: usize = 6;
+
+/// Some of a panel's registers.
+struct Half<'a> {
+    panel: &'a [i8],
+    /// Bytes from a group of inputs to the next.
+    stride: usize,
+}
+
+/// int16 activations and their scale; what is left of `to` stays zero.
+///
+/// # Safety
+/// The CPU must have AVX2 and FMA.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn quantised(x: &[f32], to: &mut [i16; INT8_INPUTS_MAX]) -> f32 {
+    // the greatest of a set does not depend on its order
+    let mut lanes = [0.0_f32; REGISTER];
+    let mut registers = x.chunks_exact(REGISTER);
+    for eight in &mut registers {
+        lanes.iter_mut().zip(eight).for_each(|(lane, x)| *lane = lane.max(x.abs()));
+    }
+    lanes.iter_mut().zip(registers.remainder()).for_each(|(lane, x)| *lane = lane.max(x.abs()));
+    let scale = scale_of(lanes.into_iter().fold(0.0, f32::max));
+    let mut numbers = [0_i32; INT8_INPUTS_MAX];
+    let whole = x.len() / REGISTER * REGISTER;
+    // SAFETY: both are as long as `whole`.
+    unsafe {
+        let divisor = _mm256_set1_ps(scale);
+        for at in (0..whole).step_by(REGISTER) {
+            let quotient = _mm256_div_ps(_mm256_loadu_ps(x.as_ptr().add(at)), divisor);
+            let nearest = _mm256_cvtps_epi32(quotient);
+            _mm256_storeu_si256(numbers.as_mut_ptr().add(at).cast(), nearest);
+        }
+    }
+    for (number, x) in numbers[whole..].iter_mut().zip(&x[whole..]) {
+        *number = (x / scale).round_ties_even() as i32;
+    }
+    to.iter_mut().zip(numbers).for_each(|(to, number)| *to = number as i16);
+    scale
+}
+
+/// The upper and the lower bytes of activations lifted by 2¹⁵.
+///
+/// # Safety
+/// The CPU must have AVX2 and FMA.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn split(activations: &[i16], to: &mut [[u8; INT8_INPUTS_MAX]; 2]) {
+    let [high, low] = to;
+    for ((high, low), x) in high.iter_mut().zip(low).zip(activations) {
+        let lifted = x.cast_unsigned() ^ 0x8000;
+        (*high, *low) = ((lifted >> 8) as u8, lifted as u8);
+    }
+}
+
+/// Σ w·(x + 2¹⁵) by the bytes of the latter, less 2¹⁵ Σ w; what overflows on the way comes back.
+///
+/// # Safety
+/// The CPU must have AVX2, FMA and AVX-VNNI; the half holds `R` registers of fours for every four of `bytes`.
+#[target_feature(enable = "avx2,fma,avxvnni")]
+unsafe fn fours<const R: usize>(
+    half: &Half,
+    bytes: [&[u8]; 2],
+    scale: f32,
+    scales: &[f32],
+    sums: &[i32],
+    bias: &[f32],
+    to: &mut [f32],
+) {
+    let groups = bytes[0].len() / FOURS;
+    debug_assert!(half.panel.len() >= (groups - 1) * half.stride + R * REGISTER * FOURS);
+    debug_assert!(to.len() == R * REGISTER && bytes[1].len() == groups * FOURS);
+    let four = |bytes: &[u8]| i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    // SAFETY: the lengths are as the caller promises.
+    unsafe {
+        let (mut upper, mut lower) = ([_mm256_setzero_si256(); R], [_mm256_setzero_si256(); R]);
+        let mut at = half.panel.as_ptr();
+        for (high, low) in bytes[0].chunks_exact(FOURS).zip(bytes[1].chunks_exact(FOURS)) {
+            let (high, low) = (_mm256_set1_epi32(four(high)), _mm256_set1_epi32(four(low)));
+            for r in 0..R {
+                let weights = _mm256_loadu_si256(at.add(r * REGISTER * FOURS).cast());
+                upper[r] = _mm256_dpbusd_avx_epi32(upper[r], high, weights);
+                lower[r] = _mm256_dpbusd_avx_epi32(lower[r], low, weights);
+            }
+            at = at.wrapping_add(half.stride);
+        }
+        let scale = _mm256_set1_ps(scale);
+        for r in 0..R {
+            let of = |numbers: &[f32]| _mm256_loadu_ps(numbers.as_ptr().add(r * REGISTER));
+            let lifted = _mm256_add_epi32(_mm256_slli_epi32::<8>(upper[r]), lower[r]);
+            let own = _mm256_loadu_si256(sums.as_ptr().add(r * REGISTER).cast());
+            let sum = _mm256_sub_epi32(lifted, _mm256_slli_epi32::<15>(own));
+            let scale = _mm256_mul_ps(of(scales), scale);
+            let value = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), scale, of(bias));
+            _mm256_storeu_ps(to.as_mut_ptr().add(r * REGISTER), value);
         }
     }
 }
@@ -123,7 +242,7 @@ unsafe fn bf16<const R: usize>(panel: &[u32], x: &[f32], bias: &[f32], to: &mut 
 /// # Safety
 /// The CPU must have AVX2 and FMA; `panel` holds `R` registers' worth of pairs for every pair of `x`.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn int8<const R: usize>(
+unsafe fn pairs<const R: usize>(
     panel: &[i8],
     x: &[i16],
     scale: f32,

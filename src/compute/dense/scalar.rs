@@ -1,6 +1,6 @@
 //! The meaning: one output after the other.
 
-use super::{Dense, INT8_INPUTS_MAX, Packed, REGISTER, each_panel, quantised};
+use super::{Dense, Packed, REGISTER, each_panel, scale_of};
 
 pub(super) fn apply(dense: &Dense, x: &[f32], to: &mut [f32]) {
     match &dense.packed {
@@ -27,19 +27,17 @@ pub(super) fn apply(dense: &Dense, x: &[f32], to: &mut [f32]) {
                 });
             }
         }),
-        Packed::Int8 { weights, scales } => {
-            let mut activations = [0; INT8_INPUTS_MAX];
-            let scale = quantised(x, &mut activations);
-            let inputs = dense.inputs.next_multiple_of(2);
+        Packed::Int8 { weights, scales, group, .. } => {
+            let scale = scale_of(x.iter().fold(0.0, |most: f32, x| most.max(x.abs())));
+            let (inputs, group) = (dense.inputs.next_multiple_of(*group), *group);
             each_panel(&dense.panels, |first, width| {
                 let panel = &weights.numbers()[first * inputs..(first + width) * inputs];
                 for output in 0..width {
-                    let sum: i32 = (0..dense.inputs)
-                        .map(|k| {
-                            let weight = panel[(k / 2 * width + output) * 2 + k % 2];
-                            i32::from(weight) * i32::from(activations[k])
-                        })
-                        .sum();
+                    let products = x.iter().enumerate().map(|(k, x)| {
+                        let weight = panel[(k / group * width + output) * group + k % group];
+                        i32::from(weight) * (x / scale).round_ties_even() as i32
+                    });
+                    let sum: i32 = products.sum();
                     let scale = scales[first + output] * scale;
                     to[first + output] = (sum as f32).mul_add(scale, dense.bias[first + output]);
                 }

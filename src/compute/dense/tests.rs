@@ -46,6 +46,38 @@ fn twins_agree_and_precisions_lose_little() {
     }
 }
 
+/// However int8 weights lie, sums are the same integers; ends of the range included.
+#[test]
+fn groups_of_inputs_change_no_bit() {
+    for (inputs, outputs) in [(1, 1), (3, 8), (32, 17), (160, 512), (129, 288), (512, 96), (7, 200)]
+    {
+        let (mut weights, bias) = (numbers(inputs * outputs, 1), numbers(outputs, 2));
+        let mut x = numbers(inputs, 3);
+        weights[..inputs].fill(-1.0);
+        for extreme in [false, true] {
+            if extreme {
+                x.fill(-1.0);
+                weights.fill(1.0);
+            }
+            let packed = |group| {
+                Dense::grouped(inputs, outputs, &weights, &bias, Precision::Int8, group)
+                    .expect("sound")
+            };
+            let pairs = applied(&packed(PAIRS), &x, Simd::Scalar);
+            for (group, simd) in [
+                (PAIRS, Simd::detect()),
+                (FOURS, Simd::Scalar),
+                // by the scalar twin where the machine does not know how
+                (FOURS, Simd::detect()),
+            ] {
+                let found = applied(&packed(group), &x, simd);
+                let apart = pairs.iter().zip(&found).position(|(a, b)| a.to_bits() != b.to_bits());
+                assert_eq!(apart, None, "{inputs} × {outputs} {group} {simd:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn many_samples_are_each_alone() {
     let (inputs, outputs) = (37, 100);

@@ -428,6 +428,29 @@ fn networks(seed: u64, limits: &Limits) -> Vec<Bench<'static>> {
                 std::hint::black_box(net.step(&mut state, &x[at..at + 32], simd));
             }),
         });
+        let (net, x) = (cases::lstm_of(seed, lstm, precision), cases::windows(seed, lstm));
+        let over = (2 * STEPS * 128) as f64;
+        let (bytes, operations) = (net.bytes() as f64 + 4.0 * over, net.products() as f64 + over);
+        let mut state = net.state();
+        // the newest state takes the oldest's place: attention does not ask for their order
+        let (mut states, mut weights) = (vec![0.0; STEPS * 128], vec![0.0; STEPS]);
+        let mut context = vec![0.0; 128];
+        let mut at = 0;
+        all.push(Bench {
+            kernel: "lstm",
+            size: format!("2 x 128, a step of a stream with attention over {STEPS}, {name}"),
+            unit: "steps/s",
+            work: Work { items: 1.0, operations, bytes, bandwidth: l2 },
+            on: None,
+            run: Box::new(move |simd| {
+                at += 1;
+                let (from, place) = (at * 32 % x.len(), at % STEPS * 128);
+                let top = net.step(&mut state, &x[from..from + 32], simd);
+                states[place..place + 128].copy_from_slice(top);
+                attend(&states, top, &mut weights, &mut context, simd);
+                std::hint::black_box(&context);
+            }),
+        });
         let (net, x) = (cases::gru_of(seed, gru, precision), cases::windows(seed, gru));
         let (bytes, operations) = (net.bytes() as f64, net.products() as f64);
         let mut state = net.state();
