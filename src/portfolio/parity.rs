@@ -2,7 +2,8 @@
 //!
 //! w_i (Σw)_i / wᵀΣw = b_i. Spinu's convex form (2013): minimise ½xᵀΣx − Σ b_i ln x_i over x > 0, then
 //! w = x/Σx. Few assets by Newton's damped method, many by cyclical coordinate descent (Griveau-Billion,
-//! Richard and Roncalli 2013), whose every step is the root of a quadratic.
+//! Richard and Roncalli 2013), whose every step is the root of a quadratic; where assets all but cancel,
+//! descent creeps, and Newton ends it.
 //! Proof: the dual value −½xᵀΣx + Σ b_i (1 + ln((Σx)_i/b_i)) of the same problem.
 
 use super::allocation::{Allocation, AllocationError, Objective};
@@ -13,7 +14,8 @@ use faer::{Mat, Side};
 
 const NEWTON_ASSETS: usize = 300;
 const NEWTON_STEPS: usize = 100;
-const SWEEPS_MAX: usize = 2_000;
+/// Sweeps after which descent is too slow, and what is left is Newton's.
+const SWEEPS_MAX: usize = 120;
 /// Relative error of budgets at which it rests.
 const TOLERANCE: f64 = 1e-13;
 /// What is good enough where rounding stops it sooner.
@@ -49,7 +51,7 @@ pub fn risk_parity(
     // in units of the assets' own deviations the matrix is one of correlations
     let deviations: Vec<f64> = (0..n).map(|i| covariance[(i, i)].sqrt()).collect();
     let scaled = Mat::from_fn(n, n, |i, j| covariance[(i, j)] / (deviations[i] * deviations[j]));
-    let search = if n <= NEWTON_ASSETS { newton } else { descent };
+    let search = if n <= NEWTON_ASSETS { newton } else { both };
     let cold = at_one(&scaled, budgets.iter().map(|b| b.sqrt()).collect());
     let near = warm.and_then(|weights| {
         let x = at_one(&scaled, weights.iter().zip(&deviations).map(|(w, d)| w * d).collect());
@@ -132,6 +134,16 @@ fn newton(matrix: &Mat<f64>, budgets: &[f64], mut x: Vec<f64>) -> (Vec<f64>, usi
         x = next;
     }
     (x, NEWTON_STEPS)
+}
+
+/// Descent, and Newton from where it does not come to rest.
+fn both(matrix: &Mat<f64>, budgets: &[f64], start: Vec<f64>) -> (Vec<f64>, usize) {
+    let (x, sweeps) = descent(matrix, budgets, start);
+    if sweeps < SWEEPS_MAX || error(&product(matrix, &x), budgets, &x) < 0.1 * TOLERABLE {
+        return (x, sweeps);
+    }
+    let (x, steps) = newton(matrix, budgets, x);
+    (x, sweeps + steps)
 }
 
 fn descent(matrix: &Mat<f64>, budgets: &[f64], mut x: Vec<f64>) -> (Vec<f64>, usize) {
@@ -238,6 +250,22 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Five strong factors with slopes of either sign: risk all but cancels.
+    #[test]
+    fn what_descent_creeps_to_newton_finds() {
+        let mut random = crate::maths::random::Random::new(3, 0);
+        let n = 400;
+        let slopes = Mat::from_fn(n, 5, |_, _| random.normal());
+        let shared = &slopes * slopes.transpose();
+        let covariance = Mat::from_fn(n, n, |i, j| shared[(i, j)] + f64::from(u8::from(i == j)));
+        let budgets = vec![1.0 / n as f64; n];
+        let crept = descent(&covariance, &budgets, vec![0.05; n]);
+        assert_eq!(crept.1, SWEEPS_MAX, "no case of it");
+        let found = risk_parity(&covariance, &budgets, None).expect("positive");
+        assert_eq!(found.status, Status::Optimal, "{:?}", found.certificate);
+        assert!(found.certificate.is_some_and(|proof| proof.kkt_residual < 1e-9));
     }
 
     #[test]
