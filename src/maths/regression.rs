@@ -61,6 +61,20 @@ pub enum RegressionError {
     Alike(usize),
 }
 
+impl RegressionError {
+    /// In words, with the factor's name where it is about one.
+    #[must_use]
+    pub fn named(&self, factors: &[String]) -> String {
+        match self {
+            RegressionError::Alike(at) => format!(
+                "factor `{}` is made up by those before it (or never moves): leave it out",
+                factors[*at]
+            ),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// What of a factor's own variation must be left beside those before it.
 const OWN: f64 = 1e-10;
 

@@ -4,10 +4,7 @@ use super::{FactorShare, OptimizeError};
 use crate::cli::history::HistoryFailure;
 use crate::cli::holdings::{self, by_asset};
 use crate::history::Panel;
-use crate::maths::regression::RegressionError;
-use crate::model::covariance::{Estimator, covariance};
-use crate::model::factors::given::{self, GivenError};
-use crate::model::factors::statistical;
+use crate::model::factors::{given, statistical};
 use crate::portfolio::factors::{Factors, Share};
 use clap::Args;
 use faer::Mat;
@@ -102,29 +99,26 @@ impl BudgetArgs {
             return Ok((panel.clone(), None));
         }
         let all = panel.symbols();
+        let name =
+            |text: &str| text.split_once('=').map_or(text, |(name, _)| name).trim().to_owned();
+        let asked: Vec<String> = self.factor_budget.iter().map(|text| name(text)).collect();
         // columns have the first say on their names
+        let is_component = |name: &&String| !all.contains(name) && component(name).is_some();
+        let components = asked.iter().filter(is_component).count();
         let mut names = all.to_vec();
-        let is_component = |text: &str| {
-            let name = text.split_once('=').map_or(text, |(name, _)| name).trim();
-            !all.iter().any(|column| column == name) && component(name).is_some()
-        };
-        let components = self.factor_budget.iter().filter(|text| is_component(text)).count();
         if components > 0 && components < self.factor_budget.len() {
             return Err(wrong("--factor-budget: give columns or principal components, not both"));
         }
         if components > 0 {
             names = (1..=all.len()).map(|k| format!("pc{k}")).collect();
         }
-        for text in &self.factor_budget {
-            let name = text.split_once('=').map_or(text.as_str(), |(name, _)| name).trim();
-            if !names.iter().any(|known| known == name) {
-                return Err(wrong(format!(
-                    "--factor-budget {text}: there is no column `{name}` (--assets must name factors, too) \
-                     and no such component; give columns of {}, or pc1 to pc{}",
-                    all.join(", "),
-                    all.len()
-                )));
-            }
+        if let Some(unknown) = asked.iter().find(|name| !names.contains(name)) {
+            return Err(wrong(format!(
+                "--factor-budget: there is no column `{unknown}` (--assets must name factors, too) and no \
+                 such component; give columns of {}, or pc1 to pc{}",
+                all.join(", "),
+                all.len()
+            )));
         }
         let given = by_asset("--factor-budget", &self.factor_budget, &names).map_err(wrong)?;
         let named: Vec<usize> = (0..names.len()).filter(|&at| given[at].is_some()).collect();
@@ -146,20 +140,9 @@ impl BudgetArgs {
             return Err(wrong("--factor-budget: every column is a factor; no asset is left"));
         }
         let (assets, series) = (choose(&kept)?, choose(&chosen)?);
-        let refused = |error: String| wrong(format!("--factor-budget: {error}"));
-        let fit = given::fit(assets.columns(), series.columns());
-        let fit = fit.map_err(|error| match error {
-            GivenError::Regression(RegressionError::Alike(at)) => refused(format!(
-                "factor `{}` is made up by those before it (or never moves): leave it out",
-                chosen[at]
-            )),
-            other => refused(other.to_string()),
-        })?;
-        let slopes = Mat::from_fn(kept.len(), chosen.len(), |i, k| fit.regressions[i].slopes[k]);
-        let covariance = covariance(series.columns(), Estimator::Sample)
-            .map_err(|error| refused(error.to_string()))?
-            .matrix;
-        let factors = Factors { names: chosen, slopes, covariance };
+        let fit = given::fit(assets.columns(), series.columns())
+            .map_err(|error| wrong(format!("--factor-budget: {}", error.named(&chosen))))?;
+        let factors = Factors { names: chosen, slopes: fit.slopes, covariance: fit.shared };
         Ok((assets, Some(Budgeted { factors, budgets })))
     }
 }

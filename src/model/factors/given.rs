@@ -10,6 +10,10 @@ use faer::Mat;
 pub struct Given {
     /// By asset.
     pub regressions: Vec<Regression>,
+    /// Slopes, `[asset, factor]`.
+    pub slopes: Mat<f64>,
+    /// The factors' own covariance.
+    pub shared: Mat<f64>,
     /// B·F·B' + D, residuals taken as independent between assets.
     pub covariance: Mat<f64>,
 }
@@ -25,6 +29,17 @@ pub enum GivenError {
     Covariance(#[from] CovarianceError),
 }
 
+impl GivenError {
+    /// In words, with the factor's name where it is about one.
+    #[must_use]
+    pub fn named(&self, factors: &[String]) -> String {
+        match self {
+            GivenError::Regression(error) => error.named(factors),
+            GivenError::Covariance(error) => error.to_string(),
+        }
+    }
+}
+
 /// Regresses columns on factors.
 ///
 /// # Errors
@@ -37,7 +52,7 @@ pub fn fit(columns: &[Vec<f64>], factors: &[Vec<f64>]) -> Result<Given, GivenErr
     let left = (columns.first().map_or(0, Vec::len) - factors.len() - 1) as f64;
     let own = |found: &Regression| found.residuals.iter().map(|e| e * e).sum::<f64>() / left;
     let own: Vec<f64> = regressions.iter().map(own).collect();
-    Ok(Given { covariance: assembled(&slopes, &shared, &own), regressions })
+    Ok(Given { covariance: assembled(&slopes, &shared, &own), regressions, slopes, shared })
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! `bot4 fit factors`: principal components, latent factors with dynamics, given factors, or given factors
 //! whose slopes move.
 
+mod print;
+
 use super::FitFailure;
 use crate::cli::history::HistoryFailure;
 use crate::cli::holdings::place;
@@ -8,13 +10,13 @@ use crate::cli::matrix::rows;
 use crate::cli::output;
 use crate::cli::series::{Kind, Series, SeriesArgs};
 use crate::history::{Panel, Repairs};
-use crate::maths::regression::RegressionError;
-use crate::maths::statistics::mean;
+use crate::maths::statistics;
 use crate::model::factors::dynamic;
-use crate::model::factors::given::{self, GivenError};
+use crate::model::factors::given;
 use crate::model::factors::latent::{self, LatentError};
 use crate::model::factors::statistical::{self, StatisticalError};
 use clap::Args;
+use faer::RowRef;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -71,6 +73,35 @@ struct Asset {
     /// Where slopes move: the log likelihood beyond that of slopes that do not.
     #[serde(skip_serializing_if = "Option::is_none")]
     loglik_gain: Option<f64>,
+}
+
+impl Asset {
+    /// One that factors found in the assets move: these have no mean, and no errors of their own.
+    fn moved(
+        asset: &str,
+        column: &[f64],
+        factors: &[String],
+        loadings: RowRef<f64>,
+        own: f64,
+        whole: f64,
+    ) -> Asset {
+        let slope = |(factor, &slope): (&String, &f64)| Slope {
+            factor: factor.clone(),
+            slope,
+            std_error: None,
+            step: None,
+        };
+        Asset {
+            asset: asset.to_owned(),
+            alpha: statistics::mean(column),
+            alpha_std_error: None,
+            alpha_step: None,
+            slopes: factors.iter().zip(loadings.iter()).map(slope).collect(),
+            r_squared: 1.0 - own / whole,
+            own: own.sqrt(),
+            loglik_gain: None,
+        }
+    }
 }
 
 /// What latent factors do from row to row.
@@ -144,7 +175,7 @@ pub(super) fn run(args: &FactorsArgs, out: &mut dyn Write) -> Result<(), FitFail
     } else {
         regressed(&series, &panel, &given)?
     };
-    Ok(output::show(&report, args.json, text, out)?)
+    Ok(output::show(&report, args.json, print::text, out)?)
 }
 
 /// An error of components with the name of what it is about.
@@ -174,30 +205,14 @@ fn latent_factors(
         let both = [&found.filtered[..], &found.smoothed[..]].concat();
         output::save(path, csv(series, &headings, &both))?;
     }
-    let asset = |(i, name): (usize, &String)| {
-        let slope = |(k, factor): (usize, &String)| Slope {
-            factor: factor.clone(),
-            slope: found.loadings[(i, k)],
-            std_error: None,
-            step: None,
-        };
+    let rows_of = panel.rows() as f64;
+    let asset = |i: usize| {
         let column = &panel.columns()[i];
-        let rows = column.len() as f64;
         // over all rows, as the likelihood has it
-        let whole = crate::maths::statistics::covariance(column, column) * (rows - 1.0) / rows;
-        Asset {
-            asset: name.clone(),
-            // factors have no mean of their own
-            alpha: mean(column),
-            alpha_std_error: None,
-            alpha_step: None,
-            slopes: factors.iter().enumerate().map(slope).collect(),
-            r_squared: 1.0 - found.own[i] / whole,
-            own: found.own[i].sqrt(),
-            loglik_gain: None,
-        }
+        let whole = statistics::covariance(column, column) * (rows_of - 1.0) / rows_of;
+        Asset::moved(&assets[i], column, &factors, found.loadings.row(i), found.own[i], whole)
     };
-    let named: Vec<Asset> = assets.iter().enumerate().map(asset).collect();
+    let named: Vec<Asset> = (0..assets.len()).map(asset).collect();
     Ok(Report {
         kind: "latent factors with dynamics",
         explained: named.iter().map(|a| a.r_squared).sum::<f64>() / named.len() as f64,
@@ -232,29 +247,13 @@ fn components(args: &FactorsArgs, series: &Series, panel: &Panel) -> Result<Repo
     if let Some(path) = &args.paths {
         output::save(path, csv(series, &factors, &found.factors))?;
     }
-    let asset = |(i, name): (usize, &String)| {
-        let slope = |(k, factor): (usize, &String)| Slope {
-            factor: factor.clone(),
-            slope: found.loadings[(i, k)],
-            std_error: None,
-            step: None,
-        };
-        let whole = found.covariance[(i, i)];
-        Asset {
-            asset: name.clone(),
-            // components have no mean of their own
-            alpha: mean(&panel.columns()[i]),
-            alpha_std_error: None,
-            alpha_step: None,
-            slopes: factors.iter().enumerate().map(slope).collect(),
-            r_squared: 1.0 - found.own[i] / whole,
-            own: found.own[i].sqrt(),
-            loglik_gain: None,
-        }
+    let asset = |i: usize| {
+        let (column, whole) = (&panel.columns()[i], found.covariance[(i, i)]);
+        Asset::moved(&assets[i], column, &factors, found.loadings.row(i), found.own[i], whole)
     };
     Ok(Report {
         kind: "principal components",
-        assets: assets.iter().enumerate().map(asset).collect(),
+        assets: (0..assets.len()).map(asset).collect(),
         counts: Some(Counts {
             information: found.counts.information,
             eigenvalue_ratio: found.counts.ratio,
@@ -272,23 +271,10 @@ fn components(args: &FactorsArgs, series: &Series, panel: &Panel) -> Result<Repo
     })
 }
 
-/// An error of a regression with the names of what it is about.
-fn named(error: RegressionError, factors: &[String]) -> FitFailure {
-    FitFailure::Model(match error {
-        RegressionError::Alike(at) => format!(
-            "factor `{}` is made up by those before it (or never moves): leave it out",
-            factors[at]
-        ),
-        other => other.to_string(),
-    })
-}
-
 fn regressed(series: &Series, panel: &Panel, factors: &Panel) -> Result<Report, FitFailure> {
     let names = factors.symbols();
-    let found = given::fit(panel.columns(), factors.columns()).map_err(|error| match error {
-        GivenError::Regression(error) => named(error, names),
-        GivenError::Covariance(error) => FitFailure::Model(error.to_string()),
-    })?;
+    let found = given::fit(panel.columns(), factors.columns())
+        .map_err(|error| FitFailure::Model(error.named(names)))?;
     let left = (panel.rows() - names.len() - 1) as f64;
     let asset = |(name, fit): (&String, &crate::maths::regression::Regression)| {
         let slope = |(k, factor): (usize, &String)| Slope {
@@ -334,7 +320,8 @@ fn moving(
     let (mut assets, mut headings, mut paths) = (Vec::new(), Vec::new(), Vec::new());
     let bar = output::progress(panel.symbols().len());
     for (name, column) in panel.symbols().iter().zip(panel.columns()) {
-        let fit = dynamic::fit(column, factors.columns()).map_err(|error| named(error, names))?;
+        let fit = dynamic::fit(column, factors.columns())
+            .map_err(|error| FitFailure::Model(error.named(names)))?;
         let last = &fit.filtered[fit.filtered.len() - 1];
         let slope = |(k, factor): (usize, &String)| Slope {
             factor: factor.clone(),
@@ -342,7 +329,7 @@ fn moving(
             std_error: Some(fit.errors[k + 1]),
             step: Some(fit.steps[k + 1]),
         };
-        let whole = crate::maths::statistics::covariance(column, column);
+        let whole = statistics::covariance(column, column);
         assets.push(Asset {
             asset: name.clone(),
             alpha: last[0],
@@ -387,110 +374,6 @@ fn csv(series: &Series, headings: &[String], paths: &[Vec<f64>]) -> String {
             let _ = write!(text, ",{}", path[row]);
         }
         text.push('\n');
-    }
-    text
-}
-
-/// What latent factors do, in words.
-fn told(text: &mut String, dynamics: &Dynamics) {
-    let than_still = dynamics.still_loglik.map_or_else(String::new, |still| {
-        format!(" ({:.2} more than without dynamics)", dynamics.loglik - still)
-    });
-    // writing to a String cannot fail
-    let _ = writeln!(
-        text,
-        "log likelihood {:.2}{than_still}, {} after {} steps; at most {:.4} of a factor is left a row later",
-        dynamics.loglik, dynamics.status, dynamics.iterations, dynamics.persistence
-    );
-    let _ = match dynamics.p_value {
-        Some(p) => {
-            writeln!(text, "factors that follow their past so far come by luck with p {p:.3e}")
-        }
-        None => {
-            writeln!(text, "note: too few rows to say whether so many factors follow their past")
-        }
-    };
-    for (k, row) in dynamics.transition.iter().take(SHOWN).enumerate() {
-        let row: Vec<String> = row.iter().take(SHOWN).map(|phi| format!("{phi:+.4}")).collect();
-        let _ = writeln!(text, "factor {} of the next row: {} of this row's", k + 1, row.join(" "));
-    }
-    if !dynamics.explained_whole.is_empty() {
-        let _ = writeln!(
-            text,
-            "note: factors explain all of {}: leave out assets that are copies",
-            dynamics.explained_whole.join(", ")
-        );
-    }
-}
-
-/// Factors that a terminal has room for.
-const SHOWN: usize = 6;
-
-fn text(report: &Report) -> String {
-    let mut text = String::new();
-    // writing to a String cannot fail
-    let _ = writeln!(
-        text,
-        "{}: {} of {} assets over {} returns, {:.2} % of the variance explained",
-        report.kind,
-        report.factors.len(),
-        report.assets.len(),
-        report.observations,
-        100.0 * report.explained
-    );
-    text.push_str(&output::repaired(&report.repairs));
-    if let Some(counts) = &report.counts {
-        let _ = writeln!(
-            text,
-            "how many: {} by Bai and Ng's IC_p2, {} by the eigenvalue ratio, {} by the growth ratio (of up \
-             to {})",
-            counts.information, counts.eigenvalue_ratio, counts.growth_ratio, counts.considered
-        );
-        if counts.information == counts.considered {
-            let _ =
-                writeln!(text, "note: IC_p2 stands at the most it may say, which finds nothing");
-        }
-        let shown: Vec<String> =
-            report.eigenvalues.iter().take(10).map(|value| format!("{value:.3}")).collect();
-        let _ = writeln!(text, "eigenvalues {}", shown.join(" "));
-    }
-    if let Some(dynamics) = &report.dynamics {
-        told(&mut text, dynamics);
-    }
-    let shown = report.factors.len().min(SHOWN);
-    let _ = write!(text, "{:<14} {:>8} {:>9} {:>16}", "asset", "R²", "own a yr", "alpha a year");
-    for factor in &report.factors[..shown] {
-        let _ = write!(text, " {:>19}", factor.chars().take(19).collect::<String>());
-    }
-    text.push('\n');
-    let with = |value: f64, error: Option<f64>| match error {
-        Some(error) => format!("{value:.4} ± {error:.4}"),
-        None => format!("{value:.5}"),
-    };
-    for asset in &report.assets {
-        let alpha =
-            with(asset.alpha * report.calendar, asset.alpha_std_error.map(|e| e * report.calendar));
-        let own = 100.0 * asset.own * report.calendar.sqrt();
-        let _ = write!(
-            text,
-            "{:<14} {:>7.2}% {own:>8.2}% {alpha:>16}",
-            asset.asset,
-            100.0 * asset.r_squared
-        );
-        for slope in &asset.slopes[..shown] {
-            let _ = write!(text, " {:>19}", with(slope.slope, slope.std_error));
-        }
-        if let Some(gain) = asset.loglik_gain {
-            let steps: Vec<String> = asset.slopes[..shown]
-                .iter()
-                .map(|s| format!("{:.5}", s.step.unwrap_or(0.0)))
-                .collect();
-            let _ = write!(text, "  steps {}, log likelihood +{gain:.2}", steps.join(" "));
-        }
-        text.push('\n');
-    }
-    if shown < report.factors.len() {
-        let _ = writeln!(text, "({} more factors: --json)", report.factors.len() - shown);
     }
     text
 }
