@@ -7,8 +7,8 @@
 mod bot4_process;
 
 use bot4::compute::cases::Kernel;
-use bot4::compute::cuda::MODULES;
-use bot4::compute::launch::{Gpu, GpuError, Launch, grid};
+use bot4::compute::device::cuda::MODULES;
+use bot4::compute::device::launch::{Gpu, GpuError, Launch, grid};
 use bot4::compute::parity::check_on;
 use bot4_process::Folder;
 use std::ffi::{CString, c_void};

@@ -5,9 +5,6 @@
 pub mod attention;
 pub mod cases;
 pub mod cov;
-pub mod crew;
-#[cfg(feature = "cuda")]
-pub mod cuda;
 pub mod dense;
 pub mod device;
 pub mod elementary;
@@ -16,7 +13,6 @@ pub mod garch_paths;
 pub mod gru;
 pub mod indicator;
 pub mod lanes;
-pub mod launch;
 pub mod limits;
 pub mod logarithm;
 pub mod lstm;
@@ -24,10 +20,7 @@ pub mod parity;
 pub mod philox;
 pub mod quantile;
 pub mod reduce;
-pub mod registry;
 pub mod scenarios;
 pub mod singles;
 pub mod sobol;
 pub mod tail;
-#[cfg(feature = "wgpu")]
-pub mod webgpu;

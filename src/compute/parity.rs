@@ -6,8 +6,8 @@
 
 use super::cases::{self, Kernel, Split};
 use super::device::Device;
-use super::launch::{Gpu, GpuError};
-use super::registry;
+use super::device::launch::{Gpu, GpuError};
+use super::device::registry;
 use serde::Serialize;
 
 /// What came of a comparison.
@@ -125,7 +125,7 @@ fn compare(
 mod tests {
     use super::*;
     use crate::compute::device::Presence;
-    use crate::compute::registry::Registry;
+    use crate::compute::device::registry::Registry;
 
     #[test]
     fn every_device_that_is_here_keeps_every_promise() {

@@ -4,8 +4,8 @@
 
 use super::report::{Check, Report};
 use super::rows;
+use crate::compute::device::registry::Registry;
 use crate::compute::device::{Device, Presence};
-use crate::compute::registry::Registry;
 use crate::host::clock::TscClock;
 use crate::host::cpu::{self, SIMD_VARIABLE, Simd};
 use crate::host::cpulist;

@@ -1,6 +1,6 @@
 //! Packs queries over windows for a device: a group of 32 lanes a query.
 
-use crate::compute::launch::{Gpu, GpuError, Launch};
+use crate::compute::device::launch::{Gpu, GpuError, Launch};
 use crate::compute::reduce::LANES;
 
 /// Weights and context of each query, `[query][steps + hidden]`, of `states[query][steps][hidden]`.

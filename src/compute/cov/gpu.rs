@@ -1,7 +1,7 @@
 //! Packs covariances for a device: means first, then an entry a thread.
 
 use super::{CovError, Weighting, checked, weights};
-use crate::compute::launch::{GROUP, Gpu, GpuError, Launch};
+use crate::compute::device::launch::{GROUP, Gpu, GpuError, Launch};
 
 /// Why a device gave no covariance.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -1,8 +1,9 @@
 //! Sixteen paths at a time.
 #![allow(unsafe_code, reason = "a function with a target feature; callers have seen the CPU's")]
 
+use super::Paths;
 use super::formula::{self, Layout};
-use super::{Paths, Room};
+use crate::compute::device::crew::Room;
 use crate::compute::reduce::BLOCK;
 use crate::compute::singles::Singles;
 use crate::compute::singles::avx2::Sixteen;

@@ -9,7 +9,7 @@
 //! tilt's base, root, slope and shifts.
 
 use super::{Compounding, Dependence, Draws, Paths, Shocks};
-use crate::compute::launch::{GROUP, Gpu, GpuError, Launch};
+use crate::compute::device::launch::{GROUP, Gpu, GpuError, Launch};
 
 /// Words of a packed job.
 const WORDS: usize = 19;

@@ -32,22 +32,9 @@ mod tests;
 pub use draws::{Draws, Points, Tilt};
 pub use job::{Asset, Compounding, Dependence, JobError, Paths, Shocks};
 
+use crate::compute::device::crew::Room;
 use crate::compute::reduce::BLOCK;
 use crate::host::cpu::Simd;
-
-/// Working numbers of a thread that makes paths.
-#[derive(Clone, Debug, Default)]
-pub struct Room(Vec<f32>);
-
-impl Room {
-    /// At least `length` numbers, whatever they are.
-    pub(crate) fn take(&mut self, length: usize) -> &mut [f32] {
-        if self.0.len() < length {
-            self.0.resize(length, 0.0);
-        }
-        &mut self.0[..length]
-    }
-}
 
 /// Simulates the paths `first_path..first_path + BLOCK` into `to[row * BLOCK + path]`.
 ///

@@ -1,7 +1,8 @@
 //! The meaning: one path after the other.
 
+use super::Paths;
 use super::formula::{self, Layout};
-use super::{Paths, Room};
+use crate::compute::device::crew::Room;
 use crate::compute::reduce::BLOCK;
 
 pub(super) fn block(job: &Paths, first_path: u64, room: &mut Room, to: &mut [f32]) {

@@ -1,7 +1,7 @@
 //! Packs GRU windows for a device: a group a sample.
 
 use crate::compute::dense::LayerWeights;
-use crate::compute::launch::{GROUP, Gpu, GpuError, Launch};
+use crate::compute::device::launch::{GROUP, Gpu, GpuError, Launch};
 
 /// As `Gru::batch` with f32 weights: `x[sample][step][input]` to `[sample][step][hidden]`.
 ///

@@ -1,7 +1,7 @@
 //! What a device can do at most, measured through the same door as every job: so a launch, the way of the
 //! numbers there and back, and what the device does meanwhile can be told apart.
 
-use crate::compute::launch::{GROUP, Gpu, GpuError, Launch};
+use crate::compute::device::launch::{GROUP, Gpu, GpuError, Launch};
 use std::time::Instant;
 
 /// Limits of a device.

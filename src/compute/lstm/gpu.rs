@@ -1,7 +1,7 @@
 //! Packs LSTM windows for a device: a group a sample.
 
 use crate::compute::dense::LayerWeights;
-use crate::compute::launch::{GROUP, Gpu, GpuError, Launch};
+use crate::compute::device::launch::{GROUP, Gpu, GpuError, Launch};
 
 /// As `Lstm::batch` with f32 weights: `x[sample][step][input]` to `[sample][step][hidden]`.
 ///

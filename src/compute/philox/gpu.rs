@@ -1,7 +1,7 @@
 //! Packs rectangles of random numbers for a device.
 
 use super::{Draw, Fill};
-use crate::compute::launch::{GROUP, Gpu, GpuError, Launch};
+use crate::compute::device::launch::{GROUP, Gpu, GpuError, Launch};
 
 /// Fills as `fill` does; words come as their upper halves and then their lower ones, since a device answers
 /// in numbers.

@@ -4,8 +4,9 @@
 use super::Book;
 use super::book::OptionTerm;
 use super::formula::{self, Returns, Spread};
+use crate::compute::device::crew::Room;
+use crate::compute::garch_paths::Paths;
 use crate::compute::garch_paths::formula::Layout;
-use crate::compute::garch_paths::{Paths, Room};
 use crate::compute::reduce::BLOCK;
 use crate::compute::singles::Singles;
 use crate::compute::singles::avx2::{Eight, Sixteen};

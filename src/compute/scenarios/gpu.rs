@@ -5,8 +5,8 @@
 //! numbers: the constant, exposures, half gammas, scales, and six an option.
 
 use super::{Book, Right};
+use crate::compute::device::launch::{GROUP, Gpu, GpuError, Launch};
 use crate::compute::garch_paths::{self, Paths};
-use crate::compute::launch::{GROUP, Gpu, GpuError, Launch};
 use crate::compute::reduce::BLOCK;
 
 const NONE: u32 = u32::MAX;

@@ -29,7 +29,8 @@ mod tests;
 
 pub use book::{Book, BookError, Currency, Inverse, Linear, OptionTerm, Right, Square};
 
-use crate::compute::garch_paths::{Paths, Room};
+use crate::compute::device::crew::Room;
+use crate::compute::garch_paths::Paths;
 use crate::compute::reduce::BLOCK;
 use crate::host::cpu::Simd;
 

@@ -1,8 +1,9 @@
 //! The meaning: one scenario after the other.
 
 use super::{Book, formula};
+use crate::compute::device::crew::Room;
+use crate::compute::garch_paths::Paths;
 use crate::compute::garch_paths::formula::Layout;
-use crate::compute::garch_paths::{Paths, Room};
 
 pub(super) fn block(book: &Book, tile: &[f32], profits: &mut [f32]) {
     formula::block::<f32>(book, tile, profits);

@@ -1,7 +1,7 @@
 //! A tail measured on a device: ranks by their keys' digits, sums block by block, folded here.
 
 use super::{Excess, Measure, Ranks, TailError, check_finite, finish};
-use crate::compute::launch::{Gpu, GpuError, Launch};
+use crate::compute::device::launch::{Gpu, GpuError, Launch};
 use crate::compute::reduce::{BLOCK, LANES};
 
 /// Values of a digit, and bits of it.

@@ -9,17 +9,17 @@ use wgpu::util::DeviceExt as _;
 
 /// The kernels, the functions that they share first.
 const SOURCE: &str = concat!(
-    include_str!("../../shaders/elementary.wgsl"),
-    include_str!("../../shaders/philox.wgsl"),
-    include_str!("../../shaders/sobol.wgsl"),
-    include_str!("../../shaders/garch_paths.wgsl"),
-    include_str!("../../shaders/scenarios.wgsl"),
-    include_str!("../../shaders/tail.wgsl"),
-    include_str!("../../shaders/cov.wgsl"),
-    include_str!("../../shaders/lstm.wgsl"),
-    include_str!("../../shaders/gru.wgsl"),
-    include_str!("../../shaders/attention.wgsl"),
-    include_str!("../../shaders/limits.wgsl"),
+    include_str!("../../../shaders/elementary.wgsl"),
+    include_str!("../../../shaders/philox.wgsl"),
+    include_str!("../../../shaders/sobol.wgsl"),
+    include_str!("../../../shaders/garch_paths.wgsl"),
+    include_str!("../../../shaders/scenarios.wgsl"),
+    include_str!("../../../shaders/tail.wgsl"),
+    include_str!("../../../shaders/cov.wgsl"),
+    include_str!("../../../shaders/lstm.wgsl"),
+    include_str!("../../../shaders/gru.wgsl"),
+    include_str!("../../../shaders/attention.wgsl"),
+    include_str!("../../../shaders/limits.wgsl"),
 );
 
 const NAME: &str = "wgpu";

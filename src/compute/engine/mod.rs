@@ -3,15 +3,15 @@
 //! `Engine::open` finds the device; `simulate`, `revalue` and `measure` run on it. Answers do not depend
 //! on the number of threads. A job that would not fit into memory is refused before it starts.
 
-use super::crew::Crew;
-use super::device::{Choice, Device, Presence};
-use super::garch_paths::{self, Paths};
-use super::launch::GpuError;
-use super::reduce::BLOCK;
-use super::registry::{self, Registry};
-use super::scenarios::{self, Book};
-use super::tail::gpu::DeviceTailError;
-use super::tail::{self, Measure, TailError};
+use crate::compute::device::crew::Crew;
+use crate::compute::device::launch::GpuError;
+use crate::compute::device::registry::{self, Registry};
+use crate::compute::device::{Choice, Device, Presence};
+use crate::compute::garch_paths::{self, Paths};
+use crate::compute::reduce::BLOCK;
+use crate::compute::scenarios::{self, Book};
+use crate::compute::tail::gpu::DeviceTailError;
+use crate::compute::tail::{self, Measure, TailError};
 use crate::host::cpu::Simd;
 use crate::host::memory;
 use std::ops::RangeInclusive;

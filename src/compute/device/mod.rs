@@ -2,6 +2,14 @@
 //!
 //! `Device::parse` and `Registry::look`. A device is found at run time, none is needed to build.
 
+pub mod crew;
+#[cfg(feature = "cuda")]
+pub mod cuda;
+pub mod launch;
+pub mod registry;
+#[cfg(feature = "wgpu")]
+pub mod webgpu;
+
 use crate::host::cpu::Simd;
 use std::fmt;
 use std::str::FromStr;

@@ -1,7 +1,7 @@
 //! Which devices this machine has, looked for once at run time.
 
-use super::device::{Device, Presence};
 use super::launch::Gpu;
+use super::{Device, Presence};
 use crate::host::cpu::Simd;
 
 /// Every device, present or missing.

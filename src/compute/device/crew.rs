@@ -4,8 +4,7 @@
 //! takes which block changes a bit. The blocks of a vector are dealt out to NUMA nodes in one piece
 //! each; a thread takes from its own node's piece, and from another's end when its own is done.
 
-use super::garch_paths::Room;
-use super::reduce::BLOCK;
+use crate::compute::reduce::BLOCK;
 use crate::host::{pin, topology::Topology};
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -17,6 +16,20 @@ pub struct Seat {
     pub cpu: Option<u32>,
     /// The node of that CPU.
     pub node: u32,
+}
+
+/// Working numbers of a thread.
+#[derive(Clone, Debug, Default)]
+pub struct Room(Vec<f32>);
+
+impl Room {
+    /// At least `length` numbers, whatever they are.
+    pub(crate) fn take(&mut self, length: usize) -> &mut [f32] {
+        if self.0.len() < length {
+            self.0.resize(length, 0.0);
+        }
+        &mut self.0[..length]
+    }
 }
 
 /// The threads of the CPU back-end.

@@ -5,7 +5,7 @@
 )]
 
 use super::MODULES;
-use crate::compute::launch::{Gpu, GpuError, Launch, grid};
+use crate::compute::device::launch::{Gpu, GpuError, Launch, grid};
 use cudarc::driver::{CudaContext, CudaFunction, CudaStream, LaunchConfig, PushKernelArg};
 use cudarc::nvrtc::Ptx;
 use std::collections::HashMap;
