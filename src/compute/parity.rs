@@ -6,7 +6,6 @@
 
 use super::cases::{self, Kernel, Split};
 use super::device::Device;
-use super::device::launch::{Gpu, GpuError};
 use super::device::registry;
 use serde::Serialize;
 
@@ -48,16 +47,6 @@ pub fn check(kernel: Kernel, device: Device, seed: u64, spoiled: bool) -> Option
     }
     let against = if device == Device::CpuScalar { "cpu-scalar, in pieces" } else { "cpu-scalar" };
     Some(compare(kernel, device, against, &truth, &answers, tolerance))
-}
-
-/// Compares the answers of a device that is no entry of the registry, which promises bits.
-///
-/// # Errors
-/// What its driver says.
-pub fn check_on(gpu: &dyn Gpu, kernel: Kernel, seed: u64) -> Result<Parity, GpuError> {
-    let truth = cases::answers(kernel, Device::CpuScalar, seed, Split::Whole).unwrap_or_default();
-    let answers = cases::answers_on(gpu, kernel, seed)?;
-    Ok(compare(kernel, Device::Cuda, "cpu-scalar", &truth, &answers, 0.0))
 }
 
 /// What is promised: bits everywhere but on WebGPU, whose arithmetic is looser. The shaders derive theirs.

@@ -19,7 +19,7 @@ pub fn attend(
     gpu.run(&Launch {
         entry: "attention",
         words: [steps, hidden, count].map(|n| n as u32).to_vec(),
-        numbers: [states, queries].concat(),
+        numbers: [states, queries].concat().into(),
         out,
         wanted: 0..out,
         groups: count,

@@ -33,7 +33,7 @@ pub fn covariance(
     let means = gpu.run(&Launch {
         entry: "cov_means",
         words: words.clone(),
-        numbers: numbers.clone(),
+        numbers: numbers.clone().into(),
         out: series,
         wanted: 0..series,
         groups: series.div_ceil(GROUP),
@@ -44,7 +44,7 @@ pub fn covariance(
     Ok(gpu.run(&Launch {
         entry: "cov",
         words,
-        numbers,
+        numbers: numbers.into(),
         out: entries,
         wanted: 0..entries,
         groups: entries.div_ceil(GROUP),

@@ -57,8 +57,11 @@ fn presence(device: Device) -> Presence {
 
 #[cfg(feature = "cuda")]
 fn cuda() -> Presence {
-    match super::cuda::device() {
-        Ok(device) => Presence::Present(device.description().to_owned()),
+    match super::cuda::devices() {
+        Ok(devices) => {
+            let names: Vec<&str> = devices.iter().map(super::cuda::Cuda::description).collect();
+            Presence::Present(names.join(" and "))
+        }
         Err(error) => Presence::Missing(error.what().to_owned()),
     }
 }
@@ -81,18 +84,29 @@ fn webgpu() -> Presence {
     Presence::Missing("built without the feature `wgpu`".to_owned())
 }
 
-/// The device behind a name, where it is no CPU and is here.
+/// The devices behind a name, where it is no CPU and they are here: they answer alike and share jobs.
+#[must_use]
+pub fn gpus(device: Device) -> Vec<&'static dyn Gpu> {
+    match device {
+        Device::CpuScalar | Device::CpuAvx2 => Vec::new(),
+        #[cfg(feature = "cuda")]
+        Device::Cuda => {
+            let devices = super::cuda::devices().unwrap_or_default();
+            devices.iter().map(|device| device as &dyn Gpu).collect()
+        }
+        #[cfg(not(feature = "cuda"))]
+        Device::Cuda => Vec::new(),
+        #[cfg(feature = "wgpu")]
+        Device::Wgpu => {
+            super::webgpu::device().map(|device| device as &dyn Gpu).into_iter().collect()
+        }
+        #[cfg(not(feature = "wgpu"))]
+        Device::Wgpu => Vec::new(),
+    }
+}
+
+/// The first of them.
 #[must_use]
 pub fn gpu(device: Device) -> Option<&'static dyn Gpu> {
-    match device {
-        Device::CpuScalar | Device::CpuAvx2 => None,
-        #[cfg(feature = "cuda")]
-        Device::Cuda => super::cuda::device().ok().map(|device| device as &dyn Gpu),
-        #[cfg(not(feature = "cuda"))]
-        Device::Cuda => None,
-        #[cfg(feature = "wgpu")]
-        Device::Wgpu => super::webgpu::device().ok().map(|device| device as &dyn Gpu),
-        #[cfg(not(feature = "wgpu"))]
-        Device::Wgpu => None,
-    }
+    gpus(device).into_iter().next()
 }

@@ -2,7 +2,7 @@
 //!
 //! All kernels are one module; a pipeline is made when its entry point is first asked for.
 
-use super::launch::{Gpu, GpuError, Launch, grid};
+use super::launch::{Gpu, GpuError, Kept, Launch, Numbers, grid};
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock};
 use wgpu::util::DeviceExt as _;
@@ -114,6 +114,15 @@ impl WebGpu {
         pipeline.clone()
     }
 
+    /// Whether a buffer of so many numbers can be bound.
+    fn check(&self, numbers: usize) -> Result<(), GpuError> {
+        let bytes = bytes(numbers);
+        if bytes > self.buffer_max {
+            return Err(GpuError::Buffer { device: NAME, bytes, most: self.buffer_max });
+        }
+        Ok(())
+    }
+
     fn input(&self, label: &str, contents: &[u8]) -> wgpu::Buffer {
         // a binding may not be empty
         let contents = if contents.is_empty() { &[0; 4] } else { contents };
@@ -125,17 +134,30 @@ impl WebGpu {
     }
 }
 
+/// Bytes of a buffer, which may not be empty.
+fn bytes(numbers: usize) -> u64 {
+    (numbers.max(1) * size_of::<f32>()) as u64
+}
+
 impl Gpu for WebGpu {
     fn run(&self, launch: &Launch) -> Result<Vec<f32>, GpuError> {
-        let bytes = |numbers: usize| (numbers.max(1) * size_of::<f32>()) as u64;
-        let largest = bytes(launch.out.max(launch.numbers.len()));
-        if largest > self.buffer_max {
-            return Err(GpuError::Buffer { device: NAME, bytes: largest, most: self.buffer_max });
-        }
+        let sent = match &launch.numbers {
+            Numbers::Sent(numbers) => numbers.len(),
+            Numbers::Kept(_) => 0,
+        };
+        self.check(launch.out.max(sent))?;
         let failed = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let pipeline = self.pipeline(launch.entry);
         let words = self.input("words", bytemuck::cast_slice(&launch.words));
-        let numbers = self.input("numbers", bytemuck::cast_slice(&launch.numbers));
+        let fresh;
+        let numbers = match &launch.numbers {
+            Numbers::Sent(numbers) => {
+                fresh = self.input("numbers", bytemuck::cast_slice(numbers));
+                Some(&fresh)
+            }
+            Numbers::Kept(kept) => kept.buffer::<wgpu::Buffer>(),
+        };
+        let numbers = numbers.ok_or_else(|| driver("these numbers are kept by another device"))?;
         let buffer = |label, size, usage| {
             self.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(label),
@@ -148,7 +170,7 @@ impl Gpu for WebGpu {
         let out = buffer("out", bytes(launch.out), wgpu::BufferUsages::STORAGE | copied);
         let back = buffer("back", bytes(launch.wanted.len()), read | wgpu::BufferUsages::COPY_DST);
         let layout = pipeline.get_bind_group_layout(0);
-        let bound = [&words, &numbers, &out].map(wgpu::Buffer::as_entire_binding);
+        let bound = [&words, numbers, &out].map(wgpu::Buffer::as_entire_binding);
         let entry = |(binding, resource)| wgpu::BindGroupEntry { binding, resource };
         let entries: Vec<_> = (0..).zip(bound).map(entry).collect();
         let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
@@ -185,6 +207,16 @@ impl Gpu for WebGpu {
         drop(view);
         back.unmap();
         Ok(numbers[..launch.wanted.len()].to_vec())
+    }
+
+    fn keep(&self, numbers: &[f32]) -> Result<Kept, GpuError> {
+        self.check(numbers.len())?;
+        Ok(Kept::new(self.input("kept", bytemuck::cast_slice(numbers))))
+    }
+
+    fn lanes(&self) -> usize {
+        // a poll waits for everything that was submitted
+        1
     }
 
     fn buffer_max(&self) -> u64 {

@@ -3,8 +3,10 @@
 //! `Engine::open` finds the device; `simulate`, `revalue` and `measure` run on it. Answers do not depend
 //! on the number of threads. A job that would not fit into memory is refused before it starts.
 
+mod share;
+
 use crate::compute::device::crew::Crew;
-use crate::compute::device::launch::GpuError;
+use crate::compute::device::launch::{Gpu, GpuError};
 use crate::compute::device::registry::{self, Registry};
 use crate::compute::device::{Choice, Device, Presence};
 use crate::compute::garch_paths::{self, Paths};
@@ -140,17 +142,20 @@ impl Engine {
         let rows = 1 + job.rows() - job.assets().len();
         self.check_room(rows * paths, "paths")?;
         let mut ratios = vec![0.0; (rows - 1) * paths];
-        if let Some(gpu) = registry::gpu(self.device) {
-            let mut profits = vec![0.0; paths];
-            let at_once = scenarios::gpu::paths_at_once(gpu, job);
-            for first in (0..paths).step_by(at_once) {
-                let count = at_once.min(paths - first);
-                let part = scenarios::gpu::simulate(gpu, job, book, from + first as u64, count)?;
-                let (part, told) = part.split_at(count);
-                profits[first..first + count].copy_from_slice(part);
-                if rows > 1 {
-                    ratios[first..first + count].copy_from_slice(told);
-                }
+        let gpus = registry::gpus(self.device);
+        if !gpus.is_empty() {
+            let at_once = |gpu: &&dyn Gpu| scenarios::gpu::paths_at_once(*gpu, job);
+            let most = gpus.iter().map(at_once).min().unwrap_or(BLOCK);
+            let parts = share::parts(&gpus, paths, most);
+            let answers = share::run(&gpus, &parts, |gpu, part| {
+                scenarios::gpu::simulate(gpu, job, book, from + part.start as u64, part.len())
+            })?;
+            let mut profits = Vec::with_capacity(paths);
+            ratios.clear();
+            for (part, answer) in parts.iter().zip(answers) {
+                let (own, told) = answer.split_at(part.len());
+                profits.extend_from_slice(own);
+                ratios.extend_from_slice(told);
             }
             return Ok((profits, ratios));
         }
@@ -190,8 +195,15 @@ impl Engine {
         let simd = self.simd();
         let size = book.factors() * BLOCK;
         assert_eq!(tiles.len(), scenarios.div_ceil(BLOCK) * size, "Invariant: whole tiles");
-        if let Some(gpu) = registry::gpu(self.device) {
-            return Ok(scenarios::gpu::revalue(gpu, book, tiles, scenarios)?);
+        let gpus = registry::gpus(self.device);
+        if !gpus.is_empty() {
+            let most = gpus.iter().map(|gpu| scenarios::gpu::scenarios_at_once(*gpu, book)).min();
+            let parts = share::parts(&gpus, scenarios, most.unwrap_or(BLOCK));
+            let answers = share::run(&gpus, &parts, |gpu, part| {
+                let tiles = &tiles[part.start / BLOCK * size..part.end.div_ceil(BLOCK) * size];
+                scenarios::gpu::revalue(gpu, book, tiles, part.len())
+            })?;
+            return Ok(answers.concat());
         }
         let mut profits = self.room(scenarios, "scenarios")?;
         self.crew.blocks(&mut profits, |_, block, to| {

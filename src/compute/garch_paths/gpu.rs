@@ -108,7 +108,7 @@ pub fn walk(
     gpu.run(&Launch {
         entry: "garch_paths",
         words,
-        numbers,
+        numbers: numbers.into(),
         out: room(job) * paths,
         wanted: 0..job.rows() * paths,
         groups: paths.div_ceil(GROUP),

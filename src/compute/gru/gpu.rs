@@ -35,7 +35,7 @@ pub fn batch(
     gpu.run(&Launch {
         entry: "gru",
         words,
-        numbers,
+        numbers: numbers.into(),
         out,
         wanted: (layers.len() - 1) * layer_size..layers.len() * layer_size,
         groups: samples,

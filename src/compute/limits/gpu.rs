@@ -59,7 +59,7 @@ fn operations(threads: usize, steps: u32) -> Launch {
     Launch {
         entry: "limits_operations",
         words: vec![steps],
-        numbers: vec![0.999_9, 0.001],
+        numbers: vec![0.999_9, 0.001].into(),
         out: threads,
         wanted: 0..threads,
         groups: threads / GROUP,
@@ -72,7 +72,7 @@ fn reading(rounds: u32) -> Launch {
     Launch {
         entry: "limits_read",
         words: vec![NUMBERS as u32, threads as u32, rounds],
-        numbers: vec![1.0; NUMBERS],
+        numbers: vec![1.0; NUMBERS].into(),
         out: threads,
         wanted: 0..threads,
         groups: threads / GROUP,

@@ -31,7 +31,7 @@ fn drawn(gpu: &dyn Gpu, job: &Fill, draw: u32, numbers: Vec<f32>) -> Result<Vec<
     gpu.run(&Launch {
         entry: "philox",
         words: vec![seed_low, seed_high, stream, job.step, low, high, paths, places, draw],
-        numbers,
+        numbers: numbers.into(),
         out: count,
         wanted: 0..count,
         groups: job.paths.div_ceil(GROUP),

@@ -65,7 +65,7 @@ pub fn revalue(
     gpu.run(&Launch {
         entry: "scenarios",
         words,
-        numbers,
+        numbers: numbers.into(),
         out: scenarios,
         wanted: 0..scenarios,
         groups: scenarios.div_ceil(GROUP),
@@ -94,7 +94,7 @@ pub fn simulate(
     gpu.run(&Launch {
         entry: "simulate",
         words,
-        numbers,
+        numbers: numbers.into(),
         out: rows * paths,
         wanted: room * paths..rows * paths,
         groups: paths.div_ceil(GROUP),
@@ -109,4 +109,14 @@ pub fn paths_at_once(gpu: &dyn Gpu, job: &Paths) -> usize {
     let blocks = gpu.buffer_max() / (of_path * BLOCK as u64);
     // 2²⁰ paths keep any device busy
     (blocks.clamp(1, 256) as usize) * BLOCK
+}
+
+/// Scenarios that are sent to a device at a time: whole blocks, few enough to be staged on the way.
+#[must_use]
+pub fn scenarios_at_once(gpu: &dyn Gpu, book: &Book) -> usize {
+    const PART: u64 = 32 << 20;
+    let of_block = (book.factors().max(1) * BLOCK * size_of::<f32>()) as u64;
+    // a device without a second lane gains nothing by parts
+    let most = if gpu.lanes() > 1 { PART } else { gpu.buffer_max() / 2 };
+    (most.min(gpu.buffer_max() / 2) / of_block).max(1) as usize * BLOCK
 }

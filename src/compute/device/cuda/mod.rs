@@ -2,8 +2,9 @@
 //! run time. Nothing of CUDA is needed to build, and only the driver to run.
 
 mod gpu;
+mod lane;
 
-pub use gpu::{Cuda, device};
+pub use gpu::{Cuda, devices};
 
 /// The kernels' PTX, by the entry points that each holds.
 pub const MODULES: [(&str, &[&str]); 9] = [
