@@ -74,12 +74,15 @@ __device__ inline float profit(const Returns& at, const u32* w, const float* f) 
     return sum;
 }
 
+// words: scenarios, factors, books, and of each book where its words and its numbers begin.
 extern "C" __global__ void scenarios(const u32* words, const float* numbers, float* out) {
     const u32 thread = thread_number();
-    if (thread >= words[0]) return;
-    const u64 tile = (u64)(thread / 4096u) * words[1] * 4096u + thread % 4096u;
+    const u32 book = thread / words[0], scenario = thread % words[0];
+    if (book >= words[2]) return;
+    const u64 tile = (u64)(scenario / 4096u) * words[1] * 4096u + scenario % 4096u;
     const Returns at = {numbers + tile, 4096u, words[1]};
-    out[thread] = profit(at, words + words[2], numbers + words[3]);
+    const u32* place = words + 3u + 2u * book;
+    out[thread] = profit(at, words + place[0], numbers + place[1]);
 }
 
 extern "C" __global__ void simulate(const u32* words, const float* numbers, float* out) {

@@ -105,16 +105,18 @@ fn profit(at: Where, book: u32, book_numbers: u32) -> f32 {
     return sum;
 }
 
-// words: scenarios, factors, where the book's words and numbers begin.
+// words: scenarios, factors, books, and of each book where its words and its numbers begin.
 @compute @workgroup_size(64)
 fn scenarios(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let thread = id.x + id.y * groups.x * 64u;
-    if thread >= words[0] {
+    let book = thread / words[0];
+    let scenario = thread % words[0];
+    if book >= words[2] {
         return;
     }
-    let tile = thread / 4096u;
-    let at = Where(tile * words[1] * 4096u + thread % 4096u, 4096u, false, 0u);
-    out[thread] = profit(at, words[2], words[3]);
+    let tile = scenario / 4096u;
+    let at = Where(tile * words[1] * 4096u + scenario % 4096u, 4096u, false, 0u);
+    out[thread] = profit(at, words[3u + 2u * book], words[4u + 2u * book]);
 }
 
 // words: a job as for `garch_paths`, with the book's beginnings in 14 and 15; profits stand in the row behind

@@ -148,6 +148,13 @@ fn two_gpus_share_a_job_and_answer_as_one_cpu() {
     let [there, here] =
         [&gpus, &cpu].map(|engine| engine.revalue(&book, &tiles, scenarios).expect("values"));
     assert_eq!(bits(&there), bits(&here));
+    let books = [&book, &cases::book(5, 3, 0), &cases::book(5, 0, 7)];
+    let [there_all, here_all] =
+        [&gpus, &cpu].map(|engine| engine.revalue_many(&books, &tiles, scenarios).expect("values"));
+    for (at, (there_one, here_one)) in there_all.iter().zip(&here_all).enumerate() {
+        let alone = cpu.revalue(books[at], &tiles, scenarios).expect("values");
+        assert_eq!((bits(there_one), bits(here_one)), (bits(&alone), bits(&alone)), "book {at}");
+    }
     let [far, near] =
         [&gpus, &cpu].map(|engine| engine.measure(&there, &[0.95, 0.99]).expect("measures"));
     assert_eq!(far, near);

@@ -16,10 +16,12 @@ use crate::risk::stress::{self, Effect, StressError};
 use crate::risk::value_at_risk;
 use clap::Args;
 use serde::Serialize;
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Arguments of `bot4 scenarios`.
@@ -42,7 +44,8 @@ pub struct ScenariosArgs {
     /// The key of generated scenarios
     #[arg(long, default_value_t = 1, requires = "generate")]
     seed: u64,
-    /// auto, cpu, cpu-scalar, cpu-avx2, cuda or wgpu
+    /// auto (the fastest for the job among cpu and cuda, which answer alike), cpu, cpu-scalar, cpu-avx2, cuda
+    /// or wgpu
     #[arg(long, default_value = "auto")]
     device: Choice,
     /// CPU threads at most
@@ -259,12 +262,18 @@ fn generated(
     let bar = output::progress(count);
     let began = Instant::now();
     engine.fits(count)?;
+    let (job, book) = (Arc::new(process.job.clone()), Arc::new(holdings.book.clone()));
+    let mut parts = (0..count).step_by(AT_ONCE).map(|first| {
+        let (job, book, part) = (Arc::clone(&job), Arc::clone(&book), AT_ONCE.min(count - first));
+        engine.submit(move |engine| engine.simulate_from(&job, &book, first as u64, part))
+    });
+    // while one part is taken in, the next one is made
     let mut profits = Vec::with_capacity(count);
-    while profits.len() < count {
-        let part = AT_ONCE.min(count - profits.len());
-        let first = profits.len() as u64;
-        profits.extend(engine.simulate_from(&process.job, &holdings.book, first, part)?);
+    let mut made: VecDeque<_> = parts.by_ref().take(2).collect();
+    while let Some(part) = made.pop_front() {
+        profits.extend(part.wait()?);
         bar.set_position(profits.len() as u64);
+        made.extend(parts.next());
     }
     bar.finish_and_clear();
     let seconds = began.elapsed().as_secs_f64();

@@ -120,7 +120,7 @@ pub fn answers_on(gpu: &dyn Gpu, kernel: Kernel, seed: u64) -> Result<Vec<f32>, 
         }
         Kernel::Scenarios => {
             for (book, tile) in books(seed) {
-                all.extend(scenarios::gpu::revalue(gpu, &book, &tile, BLOCK)?);
+                all.extend(scenarios::gpu::revalue(gpu, &[&book], &tile, BLOCK)?);
             }
             let book = book(5, 9, 5);
             for job in paths(seed).iter().filter(|job| job.assets().len() == 3) {

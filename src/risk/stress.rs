@@ -248,12 +248,10 @@ pub fn value(
             .collect();
         let (columns, unchanged) = columns(&holdings, scenarios, &places)?;
         let tiles = tiles(&columns, places.len());
-        let total = engine.revalue(&holdings.book, &tiles, places.len())?;
-        let parts = holdings
-            .positions
-            .iter()
-            .map(|position| engine.revalue(&position.book, &tiles, places.len()))
-            .collect::<Result<Vec<_>, _>>()?;
+        let positions = holdings.positions.iter().map(|position| &position.book);
+        let books: Vec<_> = std::iter::once(&holdings.book).chain(positions).collect();
+        let mut parts = engine.revalue_many(&books, &tiles, places.len())?;
+        let total = parts.remove(0);
         for (index, at) in places.iter().enumerate() {
             let scenario = &scenarios[*at];
             let position = |(position, profits): (&super::holdings::Holding, &Vec<f32>)| {

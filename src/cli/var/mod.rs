@@ -95,7 +95,8 @@ pub struct VarArgs {
     /// The key of the random numbers
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// auto, cpu, cpu-scalar, cpu-avx2, cuda or wgpu
+    /// auto (the fastest for the job among cpu and cuda, which answer alike), cpu, cpu-scalar, cpu-avx2, cuda
+    /// or wgpu
     #[arg(long, default_value = "auto")]
     device: Choice,
     /// CPU threads at most

@@ -71,7 +71,7 @@ impl fmt::Display for Device {
 /// Which device a user wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Choice {
-    /// The CPU's best; a GPU works where it is named.
+    /// Whichever is fastest for a job among those that answer in the same bits: the CPU's best or CUDA.
     #[default]
     Auto,
     /// This one.

@@ -41,7 +41,9 @@ impl Registry {
     }
 }
 
-fn presence(device: Device) -> Presence {
+/// Whether a device is here; looks for no other.
+#[must_use]
+pub fn presence(device: Device) -> Presence {
     match device {
         Device::CpuScalar => Presence::Present("the meaning of every kernel".to_owned()),
         Device::CpuAvx2 => match Simd::detect() {

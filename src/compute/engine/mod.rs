@@ -1,13 +1,19 @@
 //! The door to the kernels: jobs in, numbers out, on the device that was chosen.
 //!
-//! `Engine::open` finds the device; `simulate`, `revalue` and `measure` run on it. Answers do not depend
-//! on the number of threads. A job that would not fit into memory is refused before it starts.
+//! `Engine::open` finds the device; `simulate`, `revalue` and `measure` run on it, `submit` runs them while
+//! the caller goes on. Without a choice `race` measures who is fastest for a job's size, among devices that
+//! answer in the same bits. Several GPUs `share` a job. Answers depend neither on the number of threads nor
+//! on who did which part. A job that would not fit into memory is refused before it starts.
 
+mod queue;
+mod race;
 mod share;
+
+pub use queue::Ticket;
 
 use crate::compute::device::crew::Crew;
 use crate::compute::device::launch::{Gpu, GpuError};
-use crate::compute::device::registry::{self, Registry};
+use crate::compute::device::registry;
 use crate::compute::device::{Choice, Device, Presence};
 use crate::compute::garch_paths::{self, Paths};
 use crate::compute::reduce::BLOCK;
@@ -16,7 +22,10 @@ use crate::compute::tail::gpu::DeviceTailError;
 use crate::compute::tail::{self, Measure, TailError};
 use crate::host::cpu::Simd;
 use crate::host::memory;
-use std::ops::RangeInclusive;
+use queue::Queue;
+use std::ops::{Range, RangeInclusive};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Instant;
 
 /// Why a job did not run.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -60,39 +69,101 @@ impl From<DeviceTailError> for EngineError {
     }
 }
 
-/// A device ready to work.
+/// A device ready to work, or all of them where none was chosen.
 #[derive(Clone, Debug)]
 pub struct Engine {
-    device: Device,
+    choice: Choice,
     crew: Crew,
+    /// Who was fastest for the last job, where none was chosen.
+    fastest: Arc<Mutex<Fastest>>,
+    queue: Arc<OnceLock<Queue>>,
 }
 
+/// Who was fastest, and for jobs of which shape.
+#[derive(Clone, Copy, Debug)]
+struct Fastest {
+    device: Device,
+    shape: Option<Shape>,
+}
+
+/// What a job's time goes by: items, rows of a path, steps, factors of the book, its options.
+type Shape = [usize; 5];
+
+/// Blocks of a thread that a job begins with, to see how fast the CPU is.
+const FIRST_BLOCKS: usize = 2;
+
 impl Engine {
-    /// Opens a device; `Auto` is the CPU's best.
+    /// Opens a device. `Auto` takes for each job whichever answers in the CPU's bits and is fastest: the CPU
+    /// for a small job, an NVIDIA GPU where it gains.
     ///
     /// # Errors
     /// A device that is not here.
     pub fn open(choice: Choice) -> Result<Engine, EngineError> {
-        let device = match choice {
-            Choice::Auto => Device::cpu(),
-            Choice::Only(device) => device,
-        };
-        match Registry::look().presence(device) {
-            Presence::Present(_) => Ok(Engine { device, crew: Crew::of_machine() }),
-            Presence::Missing(why) => Err(EngineError::Missing { device, why: why.clone() }),
+        if let Choice::Only(device) = choice
+            && let Presence::Missing(why) = registry::presence(device)
+        {
+            return Err(EngineError::Missing { device, why });
         }
+        Ok(Engine::new(choice, Crew::of_machine()))
+    }
+
+    fn new(choice: Choice, crew: Crew) -> Engine {
+        let fastest = Fastest { device: Device::cpu(), shape: None };
+        Engine { choice, crew, fastest: Arc::new(Mutex::new(fastest)), queue: Arc::default() }
     }
 
     /// The same with at most so many CPU threads.
     #[must_use]
     pub fn with_threads(self, threads: usize) -> Engine {
-        Engine { crew: self.crew.limited(threads), ..self }
+        Engine::new(self.choice, self.crew.limited(threads))
     }
 
-    /// Which device.
+    /// Which device; without a choice the one that did most of the last job.
     #[must_use]
     pub fn device(&self) -> Device {
-        self.device
+        match self.choice {
+            Choice::Only(device) => device,
+            Choice::Auto => self.fastest().device,
+        }
+    }
+
+    fn fastest(&self) -> MutexGuard<'_, Fastest> {
+        self.fastest.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Runs a job while the caller goes on: after those that were submitted before, on a thread of its own.
+    pub fn submit<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Engine) -> T + Send + 'static,
+    ) -> Ticket<T> {
+        // without this engine's queue: its thread would keep itself waiting
+        let own = || Engine { queue: Arc::default(), ..self.clone() };
+        self.queue.get_or_init(|| Queue::new(own())).submit(job)
+    }
+
+    /// Runs `count` items of a job on the device, or part by part on the fastest.
+    fn run<T>(
+        &self,
+        shape: Shape,
+        mut piece: impl FnMut(Device, Range<usize>) -> Result<T, EngineError>,
+    ) -> Result<Vec<T>, EngineError> {
+        let count = shape[0];
+        if let Choice::Only(device) = self.choice {
+            return Ok(vec![piece(device, 0..count)?]);
+        }
+        let known = *self.fastest();
+        if known.shape == Some(shape) {
+            return Ok(vec![piece(known.device, 0..count)?]);
+        }
+        let began = Instant::now();
+        let start = FIRST_BLOCKS * self.threads() * BLOCK;
+        let rivals = || match registry::presence(Device::Cuda) {
+            Presence::Present(_) => vec![Device::Cuda],
+            Presence::Missing(_) => Vec::new(),
+        };
+        let ran = race::run(Device::cpu(), rivals, (start, count), || began.elapsed(), piece)?;
+        *self.fastest() = Fastest { device: ran.device, shape: Some(shape) };
+        Ok(ran.answers)
     }
 
     /// CPU threads.
@@ -141,8 +212,29 @@ impl Engine {
     ) -> Result<(Vec<f32>, Vec<f32>), EngineError> {
         let rows = 1 + job.rows() - job.assets().len();
         self.check_room(rows * paths, "paths")?;
+        let shape = [paths, job.rows(), job.steps() as usize, book.factors(), book.options().len()];
+        let pieces = self.run(shape, |device, part| {
+            self.simulate_on(device, job, book, from + part.start as u64, part.len())
+        })?;
+        let mut both = (Vec::new(), Vec::new());
+        for (profits, ratios) in pieces {
+            extended(&mut both.0, profits);
+            extended(&mut both.1, ratios);
+        }
+        Ok(both)
+    }
+
+    fn simulate_on(
+        &self,
+        device: Device,
+        job: &Paths,
+        book: &Book,
+        from: u64,
+        paths: usize,
+    ) -> Result<(Vec<f32>, Vec<f32>), EngineError> {
+        let rows = 1 + job.rows() - job.assets().len();
         let mut ratios = vec![0.0; (rows - 1) * paths];
-        let gpus = registry::gpus(self.device);
+        let gpus = registry::gpus(device);
         if !gpus.is_empty() {
             let at_once = |gpu: &&dyn Gpu| scenarios::gpu::paths_at_once(*gpu, job);
             let most = gpus.iter().map(at_once).min().unwrap_or(BLOCK);
@@ -192,25 +284,86 @@ impl Engine {
         tiles: &[f32],
         scenarios: usize,
     ) -> Result<Vec<f32>, EngineError> {
-        let simd = self.simd();
-        let size = book.factors() * BLOCK;
+        Ok(self.revalue_many(&[book], tiles, scenarios)?.swap_remove(0))
+    }
+
+    /// Profits of every book under one set of scenarios, `[book][scenario]`: each tile is read once. The books
+    /// have the same factors.
+    ///
+    /// # Errors
+    /// More profits than memory.
+    ///
+    /// # Panics
+    /// When the tiles are not those of `scenarios` scenarios of every book's factors.
+    pub fn revalue_many(
+        &self,
+        books: &[&Book],
+        tiles: &[f32],
+        scenarios: usize,
+    ) -> Result<Vec<Vec<f32>>, EngineError> {
+        let factors = books.first().map_or(0, |book| book.factors());
+        let size = factors * BLOCK;
+        assert!(books.iter().all(|book| book.factors() == factors), "Invariant: the same factors");
         assert_eq!(tiles.len(), scenarios.div_ceil(BLOCK) * size, "Invariant: whole tiles");
-        let gpus = registry::gpus(self.device);
+        self.check_room(books.len() * scenarios, "profits")?;
+        let options = books.iter().map(|book| book.options().len()).sum();
+        let shape = [scenarios, books.len(), 0, factors, options];
+        let pieces = self.run(shape, |device, part| {
+            let tiles = &tiles[part.start / BLOCK * size..part.end.div_ceil(BLOCK) * size];
+            self.revalue_on(device, books, tiles, part.len())
+        })?;
+        let mut profits = vec![Vec::new(); books.len()];
+        for piece in pieces {
+            profits.iter_mut().zip(piece).for_each(|(all, part)| extended(all, part));
+        }
+        Ok(profits)
+    }
+
+    fn revalue_on(
+        &self,
+        device: Device,
+        books: &[&Book],
+        tiles: &[f32],
+        scenarios: usize,
+    ) -> Result<Vec<Vec<f32>>, EngineError> {
+        let simd = self.simd();
+        let factors = books.first().map_or(0, |book| book.factors());
+        let size = factors * BLOCK;
+        let gpus = registry::gpus(device);
         if !gpus.is_empty() {
-            let most = gpus.iter().map(|gpu| scenarios::gpu::scenarios_at_once(*gpu, book)).min();
-            let parts = share::parts(&gpus, scenarios, most.unwrap_or(BLOCK));
+            let at_once =
+                |gpu: &&dyn Gpu| scenarios::gpu::scenarios_at_once(*gpu, factors, books.len());
+            let most = gpus.iter().map(at_once).min().unwrap_or(BLOCK);
+            let parts = share::parts(&gpus, scenarios, most);
             let answers = share::run(&gpus, &parts, |gpu, part| {
                 let tiles = &tiles[part.start / BLOCK * size..part.end.div_ceil(BLOCK) * size];
-                scenarios::gpu::revalue(gpu, book, tiles, part.len())
+                scenarios::gpu::revalue(gpu, books, tiles, part.len())
             })?;
-            return Ok(answers.concat());
+            let mut profits = vec![Vec::with_capacity(scenarios); books.len()];
+            for (part, answer) in parts.iter().zip(answers) {
+                let rows = profits.iter_mut().zip(answer.chunks(part.len()));
+                rows.for_each(|(all, row)| all.extend_from_slice(row));
+            }
+            return Ok(profits);
         }
-        let mut profits = self.room(scenarios, "scenarios")?;
-        self.crew.blocks(&mut profits, |_, block, to| {
-            scenarios::block(book, &tiles[block * size..(block + 1) * size], to, simd);
+        let mut all = vec![0.0; books.len() * scenarios.next_multiple_of(BLOCK)];
+        self.crew.pieces(&mut all, books.len().max(1) * BLOCK, |_, block, to| {
+            let tile = &tiles[block * size..(block + 1) * size];
+            for (book, to) in books.iter().zip(to.chunks_mut(BLOCK)) {
+                scenarios::block(book, tile, to, simd);
+            }
         });
-        profits.truncate(scenarios);
-        Ok(profits)
+        if books.len() == 1 {
+            all.truncate(scenarios);
+            return Ok(vec![all]);
+        }
+        let row = |book: usize| {
+            let mut row: Vec<f32> =
+                all.chunks(BLOCK).skip(book).step_by(books.len()).flatten().copied().collect();
+            row.truncate(scenarios);
+            row
+        };
+        Ok((0..books.len()).map(row).collect())
     }
 
     /// Sums of each book's profits over the paths whose total lies in each range: `[range][book]`, and the
@@ -263,7 +416,10 @@ impl Engine {
     /// # Errors
     /// Levels or profits that have none.
     pub fn measure(&self, profits: &[f32], levels: &[f64]) -> Result<Vec<Measure>, EngineError> {
-        if let Some(gpu) = registry::gpu(self.device) {
+        // without a choice the CPU: the profits are here, and are read faster than they travel
+        if let Choice::Only(device) = self.choice
+            && let Some(gpu) = registry::gpu(device)
+        {
             return Ok(tail::gpu::measure(gpu, profits, levels)?);
         }
         Ok(tail::measure(profits, levels, self.simd())?)
@@ -271,7 +427,7 @@ impl Engine {
 
     /// The CPU's twins: this device's, or the best where it is a GPU and leaves something to the CPU.
     fn simd(&self) -> Simd {
-        self.device.simd().unwrap_or_else(Simd::detect)
+        self.device().simd().unwrap_or_else(Simd::detect)
     }
 
     /// Whether profits of so many paths fit into memory.
@@ -280,12 +436,6 @@ impl Engine {
     /// When they do not.
     pub fn fits(&self, paths: usize) -> Result<(), EngineError> {
         self.check_room(paths, "paths")
-    }
-
-    /// Zeros for whole blocks of so many numbers.
-    fn room(&self, numbers: usize, what: &str) -> Result<Vec<f32>, EngineError> {
-        self.check_room(numbers, what)?;
-        Ok(vec![0.0; numbers.next_multiple_of(BLOCK)])
     }
 
     fn check_room(&self, numbers: usize, what: &str) -> Result<(), EngineError> {
@@ -361,6 +511,11 @@ fn add_shares(
             share.sums[at] += within.sum::<f64>();
         }
     }
+}
+
+/// Adds a part's numbers behind those before.
+fn extended(all: &mut Vec<f32>, part: Vec<f32>) {
+    if all.is_empty() { *all = part } else { all.extend(part) }
 }
 
 /// Adds the blocks in their order.

@@ -49,26 +49,33 @@ fn pack(book: &Book, words: &mut Vec<u32>, numbers: &mut Vec<f32>) {
     }
 }
 
-/// Profits of scenarios in tiles.
+/// Profits of scenarios in tiles, `[book][scenario]`; the books have the same factors.
 ///
 /// # Errors
 /// What the device's driver says.
 pub fn revalue(
     gpu: &dyn Gpu,
-    book: &Book,
+    books: &[&Book],
     tiles: &[f32],
     scenarios: usize,
 ) -> Result<Vec<f32>, GpuError> {
-    let mut words = vec![scenarios as u32, book.factors() as u32, 4, tiles.len() as u32];
+    let factors = books.first().map_or(0, |book| book.factors());
+    let mut words = vec![scenarios as u32, factors as u32, books.len() as u32];
+    words.resize(3 + 2 * books.len(), 0);
     let mut numbers = tiles.to_vec();
-    pack(book, &mut words, &mut numbers);
+    for (at, book) in books.iter().enumerate() {
+        words[3 + 2 * at] = words.len() as u32;
+        words[4 + 2 * at] = numbers.len() as u32;
+        pack(book, &mut words, &mut numbers);
+    }
+    let profits = books.len() * scenarios;
     gpu.run(&Launch {
         entry: "scenarios",
         words,
         numbers: numbers.into(),
-        out: scenarios,
-        wanted: 0..scenarios,
-        groups: scenarios.div_ceil(GROUP),
+        out: profits,
+        wanted: 0..profits,
+        groups: profits.div_ceil(GROUP),
         threads: GROUP,
     })
 }
@@ -111,11 +118,12 @@ pub fn paths_at_once(gpu: &dyn Gpu, job: &Paths) -> usize {
     (blocks.clamp(1, 256) as usize) * BLOCK
 }
 
-/// Scenarios that are sent to a device at a time: whole blocks, few enough to be staged on the way.
+/// Scenarios that are sent to a device at a time for so many books: whole blocks, few enough to be staged on
+/// the way there and back.
 #[must_use]
-pub fn scenarios_at_once(gpu: &dyn Gpu, book: &Book) -> usize {
+pub fn scenarios_at_once(gpu: &dyn Gpu, factors: usize, books: usize) -> usize {
     const PART: u64 = 32 << 20;
-    let of_block = (book.factors().max(1) * BLOCK * size_of::<f32>()) as u64;
+    let of_block = (factors.max(books).max(1) * BLOCK * size_of::<f32>()) as u64;
     // a device without a second lane gains nothing by parts
     let most = if gpu.lanes() > 1 { PART } else { gpu.buffer_max() / 2 };
     (most.min(gpu.buffer_max() / 2) / of_block).max(1) as usize * BLOCK

@@ -291,7 +291,7 @@ fn values(seed: u64, limits: &Limits) -> Vec<Bench<'static>> {
                     size: format!("{LARGE} European options, there and back"),
                     items: LARGE as f64,
                     moved: 8.0 * LARGE as f64,
-                    run: Box::new(move |gpu| scenarios::gpu::revalue(gpu, &book, &tiles, LARGE)),
+                    run: Box::new(move |gpu| scenarios::gpu::revalue(gpu, &[&book], &tiles, LARGE)),
                 }
             }),
             run: Box::new(move |simd| scenarios::block(&one, &small, &mut profits, simd)),
