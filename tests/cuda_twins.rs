@@ -1,7 +1,8 @@
 //! CUDA where there is no GPU: g++ compiles the very sources of the kernels for the CPU and puts a driver's
-//! double before them (kernels/cuda_on_cpu.h, kernels/driver_on_cpu.cpp), so that Bot4 finds two GPUs. They must
-//! answer as the scalar twins do, in bits, through contexts, streams, pinned memory and shared jobs. The PTX
-//! that stands in the repository must hold nothing that rounds differently. A counted skip where g++ is missing.
+//! double before them (kernels/cuda_on_cpu.h, kernels/driver_on_cpu.cpp), so that Bot4 finds two GPUs. They
+//! must answer as the scalar twins do, in bits, through contexts, streams, pinned memory and shared jobs.
+//! The PTX that stands in the repository must hold nothing that rounds differently. A counted skip where
+//! g++ is missing.
 #![cfg(feature = "cuda")]
 #![allow(unsafe_code, reason = "the driver's double is loaded and told how many GPUs to show")]
 
@@ -81,8 +82,8 @@ fn build(folder: &Path) {
         let mut text = format!("#include \"{ROOT}/kernels/{source}.cu\"\n");
         for (_, entry, waits) in ENTRIES.iter().filter(|(of, ..)| *of == source) {
             text.push_str(&format!(
-                "extern \"C\" void on_cpu_{entry}(u32 c, u32 r, u32 t, const u32* w, const float* n, float* o) \
-                 {{ run({entry}, {waits}, c, r, t, w, n, o); }}\n"
+                "extern \"C\" void on_cpu_{entry}(u32 c, u32 r, u32 t, const u32* w, const float* n, \
+                 float* o) {{ run({entry}, {waits}, c, r, t, w, n, o); }}\n"
             ));
         }
         std::fs::write(folder.join(format!("{source}.cpp")), text).expect("written");
@@ -155,6 +156,12 @@ fn two_gpus_share_a_job_and_answer_as_one_cpu() {
         let alone = cpu.revalue(books[at], &tiles, scenarios).expect("values");
         assert_eq!((bits(there_one), bits(here_one)), (bits(&alone), bits(&alone)), "book {at}");
     }
+    let plain = jobs.iter().find(|job| job.assets().len() == 3).expect("a job");
+    let [there_all, here_all] = [&gpus, &cpu].map(|engine| {
+        let rows = engine.simulate_many(plain, &books, 0, 2 * BLOCK + 5).expect("simulates");
+        rows.iter().map(|row| bits(row)).collect::<Vec<_>>()
+    });
+    assert_eq!(there_all, here_all);
     let [far, near] =
         [&gpus, &cpu].map(|engine| engine.measure(&there, &[0.95, 0.99]).expect("measures"));
     assert_eq!(far, near);

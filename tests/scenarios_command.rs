@@ -193,3 +193,81 @@ fn a_book_lives_through_what_happened_before() {
     refused(&["--class", "DOGE=coin"], "BTCUSDT, SOLUSDT");
     refused(&["--class", "BTCUSDT=gold"], "bitcoin, ether, coin");
 }
+
+const HEDGE: &str = r#"base = "USD"
+as_of = "2024-01-01"
+[[position]]
+id = "coins"
+symbol = "BTC"
+kind = "perp"
+quantity = -1.5
+price = 50000
+[[position]]
+id = "put"
+symbol = "BTC-P"
+factor = "BTC"
+kind = "option"
+quantity = 2
+price = 50000
+strike = 45000
+expiry = "2024-03-01"
+right = "put"
+vol = 0.7
+"#;
+
+#[test]
+fn several_portfolios_meet_the_same_scenarios() {
+    let folder = Folder::new();
+    let row = |day: i32| {
+        let price = 50_000.0 * (0.03 * f64::from(day * day % 23) / 23.0).exp();
+        format!("2023-{:02}-{:02},{price}\n", 1 + day / 28, 1 + day % 28)
+    };
+    let rows: String = (0..250).map(row).collect();
+    let prices = folder.file("prices.csv", &format!("date,BTC\n{rows}"));
+    let book = folder.file("book.toml", PORTFOLIO);
+    let hedge = folder.file("hedge.toml", HEDGE);
+    let scenarios = folder.file("scenarios.csv", SCENARIOS);
+    let with = |portfolios: &[&str], more: &[&str]| {
+        let named: Vec<&str> = portfolios.iter().flat_map(|path| ["--portfolio", path]).collect();
+        json(&[&named[..], more].concat())
+    };
+    let near = |a: &Value, b: &Value| {
+        let (a, b) = (a.as_f64().expect("a number"), b.as_f64().expect("a number"));
+        // profits are sums in f32 of amounts of a hundred thousand
+        assert!((a - b).abs() <= 1e-6 * a.abs().max(1e5), "{a} {b}");
+    };
+    let stated = ["--scenarios", scenarios.as_str()];
+    let generated = ["--prices", prices.as_str(), "--generate", "9000", "--seed", "4"];
+    for more in [&stated[..], &generated[..]] {
+        let both = with(&[&book, &hedge], more);
+        let parts = both["portfolios"].as_array().expect("two portfolios");
+        assert_eq!(
+            (&parts[0]["portfolio"], &parts[1]["portfolio"]),
+            (&"book".into(), &"hedge".into())
+        );
+        for (part, path) in parts.iter().zip([&book, &hedge]) {
+            let alone = with(&[path.as_str()], more);
+            assert!(alone.get("portfolios").is_none());
+            for key in ["value", "mean", "worst", "best"] {
+                near(&part[key], &alone[key]);
+            }
+            if let Some(quantiles) = part["quantiles"].as_array() {
+                assert_eq!(quantiles, alone["quantiles"].as_array().expect("as many"));
+            }
+        }
+        let sum = parts.iter().map(|part| part["value"].as_f64().expect("a number")).sum::<f64>();
+        near(&both["value"], &sum.into());
+    }
+    let both = with(&[&book, &hedge], &stated);
+    let effect = &both["scenarios"][0];
+    assert_eq!(effect["positions"][0]["id"], "book/coins");
+    let profits = |key: &str| {
+        let list = effect[key].as_array().expect("a list");
+        list.iter().map(|part| part["profit"].as_f64().expect("a number")).sum::<f64>()
+    };
+    near(&effect["profit"], &profits("portfolios").into());
+    near(&effect["profit"], &profits("positions").into());
+    std::fs::write(&hedge, HEDGE.replace("USD", "EUR")).expect("written");
+    let args = ["--portfolio", &book, "--portfolio", &hedge, "--scenarios", &scenarios];
+    refused(&args, &["hedge.toml", "EUR", "book.toml", "USD"]);
+}

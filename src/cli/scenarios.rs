@@ -7,9 +7,10 @@ use crate::cli::output::{self, OutputError};
 use crate::compute::device::Choice;
 use crate::compute::engine::{Engine, EngineError};
 use crate::compute::reduce::BLOCK;
+use crate::compute::scenarios::Book;
 use crate::history::date::Date;
 use crate::history::{Panel, Repairs, returns};
-use crate::instrument::{Portfolio, PortfolioError};
+use crate::instrument::{Part, Portfolio, PortfolioError, Several};
 use crate::risk::holdings::{Holdings, HoldingsError, Revaluation};
 use crate::risk::process::{self, Model, ProcessError, Walk};
 use crate::risk::stress::{self, Effect, StressError};
@@ -27,9 +28,9 @@ use std::time::Instant;
 /// Arguments of `bot4 scenarios`.
 #[derive(Debug, Args)]
 pub struct ScenariosArgs {
-    /// The portfolio's file (TOML)
-    #[arg(long, value_name = "FILE")]
-    portfolio: PathBuf,
+    /// The portfolio's file (TOML); several portfolios meet the same scenarios
+    #[arg(long, value_name = "FILE", required = true)]
+    portfolio: Vec<PathBuf>,
     #[command(flatten)]
     history: HistoryArgs,
     /// Scenarios from a file: scenario,weight,horizon_days,factor,shock,value
@@ -122,6 +123,9 @@ pub(super) struct Report {
     mean: f64,
     worst: f64,
     best: f64,
+    /// Each portfolio alone, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    portfolios: Vec<Alone>,
     /// Stated scenarios.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     scenarios: Vec<Effect>,
@@ -130,6 +134,18 @@ pub(super) struct Report {
     quantiles: Vec<Quantile>,
     repairs: Repairs,
     pub(super) notes: Vec<String>,
+}
+
+/// One of several portfolios.
+#[derive(Clone, Debug, Serialize)]
+struct Alone {
+    portfolio: String,
+    value: f64,
+    mean: f64,
+    worst: f64,
+    best: f64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    quantiles: Vec<Quantile>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -154,14 +170,14 @@ pub fn run(args: &ScenariosArgs, out: &mut dyn Write) -> Result<(), ScenariosErr
     if args.horizon == 0 {
         return Err(ScenariosError::Zero("horizon"));
     }
-    let portfolio = Portfolio::read(&args.portfolio)?;
+    let portfolios = Several::read(&args.portfolio)?;
     let mut engine = Engine::open(args.device)?;
     if let Some(threads) = args.threads {
         engine = engine.with_threads(threads);
     }
     let report = match args.generate {
-        Some(count) => generated(args, &engine, &portfolio, count)?,
-        None => stated(args, &engine, &portfolio)?,
+        Some(count) => generated(args, &engine, &portfolios, count)?,
+        None => stated(args, &engine, &portfolios)?,
     };
     Ok(output::show(&report, args.json, text, out)?)
 }
@@ -169,8 +185,9 @@ pub fn run(args: &ScenariosArgs, out: &mut dyn Write) -> Result<(), ScenariosErr
 fn stated(
     args: &ScenariosArgs,
     engine: &Engine,
-    portfolio: &Portfolio,
+    portfolios: &Several,
 ) -> Result<Report, ScenariosError> {
+    let portfolio = &portfolios.whole;
     let (prices, repairs) = last_prices(&args.history, portfolio)?;
     let scenarios = match &args.scenarios {
         Some(path) => {
@@ -181,24 +198,37 @@ fn stated(
         }
         None => stress::built_in(portfolio, &prices)?,
     };
-    valued(engine, portfolio, &prices, &scenarios, repairs)
+    valued(engine, portfolios, &prices, &scenarios, repairs)
 }
 
 /// Values stated scenarios.
 pub(super) fn valued(
     engine: &Engine,
-    portfolio: &Portfolio,
+    portfolios: &Several,
     prices: &Panel,
     scenarios: &[stress::Scenario],
     repairs: Repairs,
 ) -> Result<Report, ScenariosError> {
     let began = Instant::now();
-    let effects = stress::value(engine, portfolio, prices, scenarios)?;
+    let effects = stress::value(engine, portfolios, prices, scenarios)?;
     let seconds = began.elapsed().as_secs_f64();
+    let Several { whole: portfolio, parts } = portfolios;
     let holdings = Holdings::stressed(portfolio, prices, 0.0)?;
     let weights: f64 = effects.iter().map(|effect| effect.weight).sum();
-    let weighted: f64 = effects.iter().map(|effect| effect.weight * effect.profit).sum();
-    let profits = || effects.iter().map(|effect| effect.profit);
+    let spread = |profit: &dyn Fn(&Effect) -> f64| {
+        let weighted: f64 = effects.iter().map(|effect| effect.weight * profit(effect)).sum();
+        let mean = if weights > 0.0 { weighted / weights } else { 0.0 };
+        let profits = || effects.iter().map(profit);
+        (mean, profits().fold(f64::INFINITY, f64::min), profits().fold(f64::NEG_INFINITY, f64::max))
+    };
+    let (mean, worst, best) = spread(&|effect| effect.profit);
+    let alone = |(at, part): (usize, &Part)| {
+        let (mean, worst, best) = spread(&|effect| effect.portfolios[at].profit);
+        let value = holdings.positions[part.positions.clone()].iter().map(|p| p.value).sum();
+        let (portfolio, quantiles) = (part.name.clone(), Vec::new());
+        Alone { portfolio, value, mean, worst, best, quantiles }
+    };
+    let portfolios = parts.iter().enumerate().map(alone).collect();
     Ok(Report {
         base: portfolio.base.clone(),
         value: holdings.positions.iter().map(|position| position.value).sum(),
@@ -207,9 +237,10 @@ pub(super) fn valued(
         seconds,
         count: effects.len(),
         scenarios_per_second: effects.len() as f64 / seconds,
-        mean: if weights > 0.0 { weighted / weights } else { 0.0 },
-        worst: profits().fold(f64::INFINITY, f64::min),
-        best: profits().fold(f64::NEG_INFINITY, f64::max),
+        mean,
+        worst,
+        best,
+        portfolios,
         scenarios: effects,
         quantiles: Vec::new(),
         repairs,
@@ -247,7 +278,7 @@ pub(super) fn last_prices(
 fn generated(
     args: &ScenariosArgs,
     engine: &Engine,
-    portfolio: &Portfolio,
+    Several { whole: portfolio, parts }: &Several,
     count: usize,
 ) -> Result<Report, ScenariosError> {
     let history = args.history.prices()?;
@@ -261,25 +292,45 @@ fn generated(
     let process = process::estimate(Model::GarchT, &logs, walk)?;
     let bar = output::progress(count);
     let began = Instant::now();
-    engine.fits(count)?;
-    let (job, book) = (Arc::new(process.job.clone()), Arc::new(holdings.book.clone()));
-    let mut parts = (0..count).step_by(AT_ONCE).map(|first| {
-        let (job, book, part) = (Arc::clone(&job), Arc::clone(&book), AT_ONCE.min(count - first));
-        engine.submit(move |engine| engine.simulate_from(&job, &book, first as u64, part))
+    let (mut books, mut values) = (vec![holdings.book.clone()], Vec::with_capacity(parts.len()));
+    for part in parts {
+        let (value, book) = holdings.part(part.positions.clone())?;
+        books.push(book);
+        values.push(value);
+    }
+    engine.fits(books.len() * count)?;
+    let (job, books) = (Arc::new(process.job.clone()), Arc::new(books));
+    let mut pieces = (0..count).step_by(AT_ONCE).map(|first| {
+        let (job, books, some) = (Arc::clone(&job), Arc::clone(&books), AT_ONCE.min(count - first));
+        engine.submit(move |engine| match &books[..] {
+            [book] => engine.simulate_from(&job, book, first as u64, some).map(|row| vec![row]),
+            all => {
+                let all: Vec<&Book> = all.iter().collect();
+                engine.simulate_many(&job, &all, first as u64, some)
+            }
+        })
     });
-    // while one part is taken in, the next one is made
-    let mut profits = Vec::with_capacity(count);
-    let mut made: VecDeque<_> = parts.by_ref().take(2).collect();
-    while let Some(part) = made.pop_front() {
-        profits.extend(part.wait()?);
-        bar.set_position(profits.len() as u64);
-        made.extend(parts.next());
+    // while one piece is taken in, the next one is made
+    let mut profits = vec![Vec::with_capacity(count); 1 + parts.len()];
+    let mut made: VecDeque<_> = pieces.by_ref().take(2).collect();
+    while let Some(piece) = made.pop_front() {
+        profits.iter_mut().zip(piece.wait()?).for_each(|(all, row)| all.extend(row));
+        bar.set_position(profits[0].len() as u64);
+        made.extend(pieces.next());
     }
     bar.finish_and_clear();
     let seconds = began.elapsed().as_secs_f64();
-    let mean = profits.iter().map(|profit| f64::from(*profit)).sum::<f64>() / count as f64;
-    profits.sort_unstable_by(f32::total_cmp);
-    let at = |share: f64| f64::from(profits[((count - 1) as f64 * share) as usize]);
+    let mut spreads = profits.into_iter().map(Spread::of);
+    let whole = spreads.next().expect("Invariant: the whole comes first");
+    let alone = |((part, value), spread): ((&Part, f64), Spread)| Alone {
+        portfolio: part.name.clone(),
+        value,
+        mean: spread.mean,
+        worst: spread.worst,
+        best: spread.best,
+        quantiles: spread.quantiles,
+    };
+    let portfolios = parts.iter().zip(values).zip(spreads).map(alone).collect();
     Ok(Report {
         base: portfolio.base.clone(),
         value: holdings.positions.iter().map(|position| position.value).sum(),
@@ -288,14 +339,34 @@ fn generated(
         seconds,
         count,
         scenarios_per_second: count as f64 / seconds,
-        mean,
-        worst: at(0.0),
-        best: at(1.0),
+        mean: whole.mean,
+        worst: whole.worst,
+        best: whole.best,
+        portfolios,
         scenarios: Vec::new(),
         repairs,
         notes: value_at_risk::notes(&holdings, &process),
-        quantiles: SHARES.map(|share| Quantile { share, profit: at(share) }).to_vec(),
+        quantiles: whole.quantiles,
     })
+}
+
+/// How profits of generated scenarios lie.
+struct Spread {
+    mean: f64,
+    worst: f64,
+    best: f64,
+    quantiles: Vec<Quantile>,
+}
+
+impl Spread {
+    fn of(mut profits: Vec<f32>) -> Spread {
+        let count = profits.len();
+        let mean = profits.iter().map(|profit| f64::from(*profit)).sum::<f64>() / count as f64;
+        profits.sort_unstable_by(f32::total_cmp);
+        let at = |share: f64| f64::from(profits[((count - 1) as f64 * share) as usize]);
+        let quantiles = SHARES.map(|share| Quantile { share, profit: at(share) }).to_vec();
+        Spread { mean, worst: at(0.0), best: at(1.0), quantiles }
+    }
 }
 
 pub(super) fn text(report: &Report) -> String {
@@ -324,6 +395,14 @@ pub(super) fn text(report: &Report) -> String {
         let _ = writeln!(text, "note: {note}");
     }
     text.push_str(&output::repaired(&report.repairs));
+    if !report.portfolios.is_empty() {
+        let heads = ["value", "mean", "worst", "best"].map(|head| format!("{head:>16}")).concat();
+        let _ = writeln!(text, "{:<28}{heads}", "portfolio");
+    }
+    for alone in &report.portfolios {
+        let Alone { portfolio, value, mean, worst, best, .. } = alone;
+        let _ = writeln!(text, "{portfolio:<28}{value:>16.2}{mean:>16.2}{worst:>16.2}{best:>16.2}");
+    }
     let Report { mean, worst, best, .. } = report;
     let _ = writeln!(text, "mean {mean:.2}, worst {worst:.2}, best {best:.2}");
     text

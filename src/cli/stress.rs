@@ -8,7 +8,7 @@ use super::output;
 use super::scenarios::{Report, ScenariosError, last_prices, text, valued};
 use crate::compute::device::Choice;
 use crate::compute::engine::Engine;
-use crate::instrument::Portfolio;
+use crate::instrument::{Portfolio, Several};
 use crate::risk::events::{Class, Classified, documented, worst_stretches};
 use crate::risk::stress::built_in;
 use clap::Args;
@@ -60,7 +60,8 @@ pub fn run(args: &StressArgs, out: &mut dyn Write) -> Result<(), ScenariosError>
     let (mut scenarios, classes) = documented(&portfolio, &prices, &args.class)?;
     scenarios.extend(worst_stretches(&engine, &portfolio, &prices)?);
     scenarios.extend(built_in(&portfolio, &prices)?);
-    let mut report = valued(&engine, &portfolio, &prices, &scenarios, repairs)?;
+    let alone = Several { whole: portfolio, parts: Vec::new() };
+    let mut report = valued(&engine, &alone, &prices, &scenarios, repairs)?;
     for known in &classes {
         let class = format!("{:?}", known.class).to_lowercase();
         let own = match known.own_moves {

@@ -96,6 +96,24 @@ pub struct Portfolio {
 /// Why a portfolio file is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum PortfolioError {
+    /// Two that cannot stand together.
+    #[error(
+        "{}: its {what} is {found}, that of {} is {wanted}; portfolios under one set of scenarios have \
+         the same",
+        .other.display(), .first.display()
+    )]
+    Apart {
+        /// The first file.
+        first: PathBuf,
+        /// The one that differs.
+        other: PathBuf,
+        /// In what.
+        what: &'static str,
+        /// What the first one says.
+        wanted: String,
+        /// What the other one says.
+        found: String,
+    },
     /// The file.
     #[error("{}: {error}", .path.display())]
     Open {

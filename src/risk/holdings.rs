@@ -12,6 +12,7 @@ use crate::history::Panel;
 use crate::history::date::Date;
 use crate::instrument::option::{Black, Right};
 use crate::instrument::position::{Kind, Portfolio, Position};
+use std::ops::Range;
 
 /// How options are revalued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +115,19 @@ struct Market<'a> {
 }
 
 impl Holdings {
+    /// The value of some of the positions, and their book.
+    ///
+    /// # Errors
+    /// Amounts that together are more than f32 holds.
+    pub fn part(&self, positions: Range<usize>) -> Result<(f64, Book), HoldingsError> {
+        let mut book = Book::new(self.book.factors());
+        for position in &self.positions[positions.clone()] {
+            let wrong = |error| HoldingsError::Book { id: position.id.clone(), error };
+            book.add_book(&position.book).map_err(wrong)?;
+        }
+        Ok((self.positions[positions].iter().map(|position| position.value).sum(), book))
+    }
+
     /// One position of `notional`, moved by one factor.
     #[must_use]
     pub fn single(notional: f64) -> Holdings {

@@ -8,7 +8,7 @@ use super::holdings::{Holdings, HoldingsError, volatility_name};
 use crate::compute::engine::{Engine, EngineError};
 use crate::compute::scenarios::tiles;
 use crate::history::Panel;
-use crate::instrument::Portfolio;
+use crate::instrument::{Part, Portfolio, Several};
 use serde::Serialize;
 use std::io::Read;
 
@@ -51,6 +51,18 @@ pub struct Effect {
     pub unchanged: usize,
     /// By position.
     pub positions: Vec<PositionEffect>,
+    /// By portfolio, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub portfolios: Vec<PortfolioEffect>,
+}
+
+/// What a scenario does to one of several portfolios.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PortfolioEffect {
+    /// Portfolio.
+    pub portfolio: String,
+    /// Profit in base.
+    pub profit: f64,
 }
 
 /// What a scenario does to a position.
@@ -226,13 +238,13 @@ pub fn built_in(portfolio: &Portfolio, prices: &Panel) -> Result<Vec<Scenario>, 
     Ok(STRESSES.map(scenario).to_vec())
 }
 
-/// Values every scenario, in the order given.
+/// Values every scenario, in the order given, for the whole, every position and every portfolio.
 ///
 /// # Errors
 /// A scenario about what is not held, or a portfolio that cannot be valued.
 pub fn value(
     engine: &Engine,
-    portfolio: &Portfolio,
+    Several { whole: portfolio, parts }: &Several,
     prices: &Panel,
     scenarios: &[Scenario],
 ) -> Result<Vec<Effect>, StressError> {
@@ -248,14 +260,23 @@ pub fn value(
             .collect();
         let (columns, unchanged) = columns(&holdings, scenarios, &places)?;
         let tiles = tiles(&columns, places.len());
+        let mut own = Vec::with_capacity(parts.len());
+        for part in parts {
+            own.push(holdings.part(part.positions.clone())?.1);
+        }
         let positions = holdings.positions.iter().map(|position| &position.book);
-        let books: Vec<_> = std::iter::once(&holdings.book).chain(positions).collect();
-        let mut parts = engine.revalue_many(&books, &tiles, places.len())?;
-        let total = parts.remove(0);
+        let books: Vec<_> = std::iter::once(&holdings.book).chain(positions).chain(&own).collect();
+        let profits = engine.revalue_many(&books, &tiles, places.len())?;
+        let (total, profits) = profits.split_first().expect("Invariant: a row a book");
+        let (by_position, by_portfolio) = profits.split_at(holdings.positions.len());
         for (index, at) in places.iter().enumerate() {
             let scenario = &scenarios[*at];
             let position = |(position, profits): (&super::holdings::Holding, &Vec<f32>)| {
                 PositionEffect { id: position.id.clone(), profit: f64::from(profits[index]) }
+            };
+            let portfolio = |(part, profits): (&Part, &Vec<f32>)| PortfolioEffect {
+                portfolio: part.name.clone(),
+                profit: f64::from(profits[index]),
             };
             effects[*at] = Some(Effect {
                 scenario: scenario.name.clone(),
@@ -263,7 +284,8 @@ pub fn value(
                 horizon_days: days,
                 profit: f64::from(total[index]),
                 unchanged: unchanged[index],
-                positions: holdings.positions.iter().zip(&parts).map(position).collect(),
+                positions: holdings.positions.iter().zip(by_position).map(position).collect(),
+                portfolios: parts.iter().zip(by_portfolio).map(portfolio).collect(),
             });
         }
     }

@@ -9,6 +9,9 @@ mod queue;
 mod race;
 mod share;
 
+#[cfg(test)]
+mod tests;
+
 pub use queue::Ticket;
 
 use crate::compute::device::crew::Crew;
@@ -224,6 +227,56 @@ impl Engine {
         Ok(both)
     }
 
+    /// Profits of every book on the same simulated paths, `[book][path]`: the CPU makes each path once. The
+    /// books have at least the job's factors; the job is not tilted.
+    ///
+    /// # Errors
+    /// More profits than memory.
+    pub fn simulate_many(
+        &self,
+        job: &Paths,
+        books: &[&Book],
+        from: u64,
+        paths: usize,
+    ) -> Result<Vec<Vec<f32>>, EngineError> {
+        self.check_room(books.len() * paths, "profits")?;
+        let options: usize = books.iter().map(|book| book.options().len()).sum();
+        let shape = [paths, job.rows(), job.steps() as usize, books.len(), options];
+        let pieces = self.run(shape, |device, part| {
+            let (from, count) = (from + part.start as u64, part.len());
+            if device.simd().is_none() {
+                let one = |book: &&Book| Ok(self.simulate_on(device, job, book, from, count)?.0);
+                return books.iter().map(one).collect();
+            }
+            Ok(self.walk_and_value(job, books, from, count))
+        })?;
+        Ok(gathered(pieces, books.len()))
+    }
+
+    fn walk_and_value(
+        &self,
+        job: &Paths,
+        books: &[&Book],
+        from: u64,
+        paths: usize,
+    ) -> Vec<Vec<f32>> {
+        let simd = self.simd();
+        let (assets, rows) = (job.assets().len(), job.rows());
+        let mut all = vec![0.0; books.len() * paths.next_multiple_of(BLOCK)];
+        self.crew.pieces(&mut all, books.len().max(1) * BLOCK, |room, block, to| {
+            let factors = books.iter().map(|book| book.factors()).max().unwrap_or(0);
+            let mut tile = vec![0.0; factors.max(rows) * BLOCK];
+            let first = from + (block * BLOCK) as u64;
+            garch_paths::block(job, first, room, &mut tile[..rows * BLOCK], simd);
+            // a likelihood ratio is no factor's return
+            tile[assets * BLOCK..].fill(0.0);
+            for (book, to) in books.iter().zip(to.chunks_mut(BLOCK)) {
+                scenarios::block(book, &tile[..book.factors() * BLOCK], to, simd);
+            }
+        });
+        by_book(all, books.len(), paths)
+    }
+
     fn simulate_on(
         &self,
         device: Device,
@@ -287,8 +340,8 @@ impl Engine {
         Ok(self.revalue_many(&[book], tiles, scenarios)?.swap_remove(0))
     }
 
-    /// Profits of every book under one set of scenarios, `[book][scenario]`: each tile is read once. The books
-    /// have the same factors.
+    /// Profits of every book under one set of scenarios, `[book][scenario]`: each tile is read once. The
+    /// books have the same factors.
     ///
     /// # Errors
     /// More profits than memory.
@@ -312,11 +365,7 @@ impl Engine {
             let tiles = &tiles[part.start / BLOCK * size..part.end.div_ceil(BLOCK) * size];
             self.revalue_on(device, books, tiles, part.len())
         })?;
-        let mut profits = vec![Vec::new(); books.len()];
-        for piece in pieces {
-            profits.iter_mut().zip(piece).for_each(|(all, part)| extended(all, part));
-        }
-        Ok(profits)
+        Ok(gathered(pieces, books.len()))
     }
 
     fn revalue_on(
@@ -353,17 +402,7 @@ impl Engine {
                 scenarios::block(book, tile, to, simd);
             }
         });
-        if books.len() == 1 {
-            all.truncate(scenarios);
-            return Ok(vec![all]);
-        }
-        let row = |book: usize| {
-            let mut row: Vec<f32> =
-                all.chunks(BLOCK).skip(book).step_by(books.len()).flatten().copied().collect();
-            row.truncate(scenarios);
-            row
-        };
-        Ok((0..books.len()).map(row).collect())
+        Ok(by_book(all, books.len(), scenarios))
     }
 
     /// Sums of each book's profits over the paths whose total lies in each range: `[range][book]`, and the
@@ -511,6 +550,30 @@ fn add_shares(
             share.sums[at] += within.sum::<f64>();
         }
     }
+}
+
+/// `[block][book][BLOCK]` as `[book][item]`.
+fn by_book(mut all: Vec<f32>, books: usize, items: usize) -> Vec<Vec<f32>> {
+    if books == 1 {
+        all.truncate(items);
+        return vec![all];
+    }
+    let row = |book: usize| {
+        let mut row: Vec<f32> =
+            all.chunks(BLOCK).skip(book).step_by(books).flatten().copied().collect();
+        row.truncate(items);
+        row
+    };
+    (0..books).map(row).collect()
+}
+
+/// Parts `[part][book][item]` as `[book][item]`.
+fn gathered(parts: Vec<Vec<Vec<f32>>>, books: usize) -> Vec<Vec<f32>> {
+    let mut all = vec![Vec::new(); books];
+    for part in parts {
+        all.iter_mut().zip(part).for_each(|(row, more)| extended(row, more));
+    }
+    all
 }
 
 /// Adds a part's numbers behind those before.

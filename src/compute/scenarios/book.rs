@@ -211,6 +211,22 @@ impl Book {
         Ok(())
     }
 
+    /// Adds all that another book of the same factors holds.
+    ///
+    /// # Errors
+    /// A factor beyond the scenarios'.
+    pub fn add_book(&mut self, other: &Book) -> Result<(), BookError> {
+        self.add_constant(other.constant);
+        for group in &other.groups {
+            for &(factor, exposure) in &group.terms {
+                self.add_linear(Linear { factor, exposure, currency: group.currency })?;
+            }
+        }
+        other.squares.iter().try_for_each(|term| self.add_square(*term))?;
+        other.inverses.iter().try_for_each(|term| self.add_inverse(*term))?;
+        other.options.iter().try_for_each(|term| self.add_option(*term))
+    }
+
     fn check(
         &self,
         what: &'static str,

@@ -13,7 +13,8 @@ use cudarc::driver::{
 };
 use std::sync::Arc;
 
-/// Bytes up to which numbers are staged in pinned memory; the driver stages more than that in pieces of its own.
+/// Bytes up to which numbers are staged in pinned memory; the driver stages more than that in pieces of its
+/// own.
 const STAGED: usize = 64 << 20;
 
 /// What travels in one direction.
