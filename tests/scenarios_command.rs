@@ -56,6 +56,10 @@ down,1,0,BTC,rel,-0.2
 up,3,0,BTC,log,0.1
 smile,1,0,BTC,vol_abs,0.1
 month,1,30,BTC,rel,0
+dear money,0,0,BTC,rate_abs,0.05
+all at once,0,30,BTC,rel,-0.1
+all at once,0,30,BTC,rate_abs,-0.04
+all at once,0,30,BTC,vol_abs,0.2
 ";
 
 /// Black-76 by the book, so that the command is held against something that it does not run.
@@ -88,12 +92,21 @@ fn stated_scenarios_have_their_profits() {
         let moved = price / 50_000.0 - 1.0;
         2.0 * (price - 50_000.0) - 1_000.0 * moved + call(price, volatility, years) - worth
     };
+    // a rate moves the forward and what is discounted
+    let lent = |price: f64, volatility: f64, years: f64, rate: f64| {
+        let growth = (rate * years).exp();
+        let option = call(price * growth, volatility, years) / growth;
+        of(price, volatility, years) - call(price, volatility, years) + option
+    };
     let truths = [
         of(40_000.0, 0.6, years),
         of(50_000.0 * 0.1_f64.exp(), 0.6, years),
         of(50_000.0, 0.7, years),
         of(50_000.0, 0.6, years - 30.0 / 365.0),
+        lent(50_000.0, 0.6, years, 0.05),
+        lent(45_000.0, 0.8, years - 30.0 / 365.0, -0.04),
     ];
+    assert_eq!(found["count"], truths.len());
     for (effect, truth) in found["scenarios"].as_array().expect("a list").iter().zip(truths) {
         let profit = effect["profit"].as_f64().expect("a number");
         assert!((profit - truth).abs() < 0.05, "{effect}: {truth}");
@@ -270,4 +283,12 @@ fn several_portfolios_meet_the_same_scenarios() {
     std::fs::write(&hedge, HEDGE.replace("USD", "EUR")).expect("written");
     let args = ["--portfolio", &book, "--portfolio", &hedge, "--scenarios", &scenarios];
     refused(&args, &["hedge.toml", "EUR", "book.toml", "USD"]);
+    let coins = folder.file(
+        "coins.toml",
+        &PORTFOLIO[..PORTFOLIO.find("[[position]]\nid = \"call\"").expect("a call")],
+    );
+    let rates = "scenario,weight,horizon_days,factor,shock,value\ndear,1,0,BTC,rate_abs,0.05\n";
+    let rates = folder.file("rates.csv", rates);
+    let args = ["--portfolio", &coins, "--scenarios", &rates];
+    refused(&args, &["`dear`", "no option held is about `BTC`", "nothing"]);
 }

@@ -213,7 +213,7 @@ pub(super) fn valued(
     let effects = stress::value(engine, portfolios, prices, scenarios)?;
     let seconds = began.elapsed().as_secs_f64();
     let Several { whole: portfolio, parts } = portfolios;
-    let holdings = Holdings::stressed(portfolio, prices, 0.0)?;
+    let holdings = Holdings::stressed(portfolio, prices, 0.0, &[])?;
     let weights: f64 = effects.iter().map(|effect| effect.weight).sum();
     let spread = |profit: &dyn Fn(&Effect) -> f64| {
         let weighted: f64 = effects.iter().map(|effect| effect.weight * profit(effect)).sum();

@@ -12,7 +12,7 @@
 //! S&P 500.
 
 use super::holdings::{Holdings, volatility_name};
-use super::stress::{Scenario, Shock, StressError};
+use super::stress::{Moved, Scenario, Shock, StressError};
 use super::value_at_risk::hypothetical;
 use crate::compute::engine::Engine;
 use crate::history::date::Date;
@@ -158,7 +158,7 @@ pub fn documented(
     prices: &Panel,
     said: &[(String, Class)],
 ) -> Result<(Vec<Scenario>, Vec<Classified>), StressError> {
-    let holdings = Holdings::stressed(portfolio, prices, 0.0)?;
+    let holdings = Holdings::stressed(portfolio, prices, 0.0, &[])?;
     let moved: Vec<&String> =
         holdings.factors.iter().filter(|name| prices.column(name).is_some()).collect();
     let mut classes: Vec<Classified> = Vec::new();
@@ -183,10 +183,14 @@ pub fn documented(
             if value == 0.0 {
                 continue;
             }
-            shocks.push(Shock { factor: known.factor.clone(), value, volatility: false });
+            shocks.push(Shock { factor: known.factor.clone(), value, what: Moved::Price });
             let rise = (-value).clamp(0.0, RISE_MAX);
             if rise > 0.0 && holdings.factors.contains(&volatility_name(&known.factor)) {
-                shocks.push(Shock { factor: known.factor.clone(), value: rise, volatility: true });
+                shocks.push(Shock {
+                    factor: known.factor.clone(),
+                    value: rise,
+                    what: Moved::Volatility,
+                });
             }
         }
         if !shocks.is_empty() {
@@ -236,7 +240,7 @@ pub fn worst_stretches(
         let shock = |(factor, column): (&String, &Vec<f64>)| Shock {
             factor: factor.clone(),
             value: column[at],
-            volatility: false,
+            what: Moved::Price,
         };
         let shocks = moves.symbols().iter().zip(moves.columns()).map(shock);
         let shocks: Vec<Shock> =

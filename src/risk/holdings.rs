@@ -109,12 +109,19 @@ struct Market<'a> {
     as_of: Date,
     horizon_years: f64,
     how: Revaluation,
-    /// Whether every option has a volatility that a scenario can move.
-    stressed: bool,
+    /// Under stated scenarios, where every option has a volatility that they can move, changes of the rates
+    /// of options by factor.
+    stressed: Option<&'a [(String, f64)]>,
     factors: Vec<String>,
 }
 
 impl Holdings {
+    /// Whether an option on this factor is held; known of holdings for stated scenarios.
+    #[must_use]
+    pub fn has_option_on(&self, factor: &str) -> bool {
+        self.factors.contains(&volatility_name(factor))
+    }
+
     /// The value of some of the positions, and their book.
     ///
     /// # Errors
@@ -158,11 +165,12 @@ impl Holdings {
         horizon_years: f64,
         how: Revaluation,
     ) -> Result<Holdings, HoldingsError> {
-        Holdings::build(portfolio, prices, horizon_years, how, false)
+        Holdings::build(portfolio, prices, horizon_years, how, None)
     }
 
     /// The same for stated scenarios: every option's volatility is a factor of its own, named by
-    /// `volatility_name` of the option's factor, whose values are changes (0.1 is ten points).
+    /// `volatility_name` of the option's factor, whose values are changes (0.1 is ten points). At the horizon
+    /// the rates of options on a factor have changed by what `rates` says.
     ///
     /// # Errors
     /// A position that cannot be valued, by its id.
@@ -170,8 +178,9 @@ impl Holdings {
         portfolio: &Portfolio,
         prices: &Panel,
         horizon_years: f64,
+        rates: &[(String, f64)],
     ) -> Result<Holdings, HoldingsError> {
-        Holdings::build(portfolio, prices, horizon_years, Revaluation::Full, true)
+        Holdings::build(portfolio, prices, horizon_years, Revaluation::Full, Some(rates))
     }
 
     fn build(
@@ -179,7 +188,7 @@ impl Holdings {
         prices: &Panel,
         horizon_years: f64,
         how: Revaluation,
-        stressed: bool,
+        stressed: Option<&[(String, f64)]>,
     ) -> Result<Holdings, HoldingsError> {
         let last = prices.dates().last().copied().unwrap_or(Date(0));
         let as_of = match &portfolio.as_of {
@@ -346,7 +355,7 @@ impl Market<'_> {
         }
         let (volatility_factor, level) = match &position.vol_factor {
             // a stated scenario moves the volatility by itself
-            Some(column) if self.stressed => {
+            Some(column) if self.stressed.is_some() => {
                 let values = self.prices.column(column).unwrap_or_default();
                 (None, values.iter().rev().copied().find(|value| !value.is_nan()))
             }
@@ -356,7 +365,7 @@ impl Market<'_> {
             }
             None => (None, None),
         };
-        let (volatility_factor, changes) = if self.stressed {
+        let (volatility_factor, changes) = if self.stressed.is_some() {
             (Some(self.place(&volatility_name(position.factor()))), true)
         } else {
             (volatility_factor, false)
@@ -382,15 +391,23 @@ impl Market<'_> {
             self.rate(id, quote)?
         };
         let left = (years - self.horizon_years).max(0.0);
-        let grown = |years: f64| price * (position.rate * years).exp();
-        let black =
-            Black { forward: grown(years), strike, volatility, years, rate: position.rate, right };
+        let black = Black {
+            forward: price * (position.rate * years).exp(),
+            strike,
+            volatility,
+            years,
+            rate: position.rate,
+            right,
+        };
         let size = position.quantity * position.multiplier;
         let value = black.value();
         let worth = if in_coin { value / price } else { value } * size * rate;
         match self.how {
             Revaluation::Full => {
-                let discounted = strike * (-position.rate * left).exp();
+                let rates = self.stressed.unwrap_or_default().iter();
+                let change = rates.filter(|(name, _)| name == position.factor()).map(|(_, by)| by);
+                let growth = ((position.rate + change.sum::<f64>()) * left).exp();
+                let discounted = strike / growth;
                 let unit = if in_coin { 1.0 } else { discounted };
                 let paid = if in_coin { value / price } else { value / discounted };
                 let term = OptionTerm {
@@ -401,7 +418,7 @@ impl Market<'_> {
                         Right::Call => KernelRight::Call,
                         Right::Put => KernelRight::Put,
                     },
-                    moneyness: (grown(left) / strike) as f32,
+                    moneyness: (price * growth / strike) as f32,
                     volatility: volatility as f32,
                     root_time: left.sqrt() as f32,
                     value: paid as f32,
@@ -545,7 +562,7 @@ mod tests {
             option("vol_factor = \"V\"\n")
         );
         let portfolio: Portfolio = toml::from_str(&text).expect("sound");
-        let found = Holdings::stressed(&portfolio, &prices(), 0.0).expect("can be valued");
+        let found = Holdings::stressed(&portfolio, &prices(), 0.0, &[]).expect("can be valued");
         assert_eq!(found.factors, ["BTC", "volatility of BTC"]);
         assert!((found.book.options()[0].volatility - 0.7).abs() < 1e-6);
     }

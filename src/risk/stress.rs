@@ -1,7 +1,8 @@
 //! Stated scenarios: read from a file, or the built-in stress set, and what each does to a portfolio.
 //!
 //! A scenario is a list of shocks to named factors over a horizon: `rel` (a simple return), `log` (a
-//! logarithmic one), `vol_abs` (a change of the volatility of the options on that factor). Factors that it
+//! logarithmic one), `vol_abs` (a change of the volatility of the options on that factor),
+//! `rate_abs` (a change of their rate: their forward and what they are discounted by). Factors that it
 //! does not name stay, and are counted. Horizons take time from options.
 
 use super::holdings::{Holdings, HoldingsError, volatility_name};
@@ -17,10 +18,21 @@ use std::io::Read;
 pub struct Shock {
     /// Factor.
     pub factor: String,
-    /// The simple return, or the change of volatility.
+    /// The simple return, or the change of volatility or of the rate.
     pub value: f64,
-    /// Whether it is the volatility that changes.
-    pub volatility: bool,
+    /// What of the factor.
+    pub what: Moved,
+}
+
+/// What a shock is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moved {
+    /// The factor's price.
+    Price,
+    /// The volatility of the options on it.
+    Volatility,
+    /// Their rate, continuously compounded over a year.
+    Rate,
 }
 
 /// A scenario.
@@ -34,6 +46,16 @@ pub struct Scenario {
     pub horizon_days: f64,
     /// Shocks.
     pub shocks: Vec<Shock>,
+}
+
+impl Scenario {
+    /// Changes of rates, by factor.
+    fn rates(&self) -> Vec<(String, f64)> {
+        let rates = self.shocks.iter().filter(|shock| shock.what == Moved::Rate);
+        let mut rates: Vec<_> = rates.map(|shock| (shock.factor.clone(), shock.value)).collect();
+        rates.sort_by(|a, b| a.0.cmp(&b.0));
+        rates
+    }
 }
 
 /// What a scenario does.
@@ -105,6 +127,16 @@ pub enum StressError {
         /// What there is.
         known: String,
     },
+    /// The rate of options that are not held.
+    #[error("scenario `{scenario}`: no option held is about `{factor}`; options are about {known}")]
+    Rate {
+        /// Scenario.
+        scenario: String,
+        /// Factor.
+        factor: String,
+        /// What options are about.
+        known: String,
+    },
     /// Nothing.
     #[error("no scenario")]
     Empty,
@@ -156,24 +188,20 @@ pub fn read(from: impl Read) -> Result<Vec<Scenario>, StressError> {
         if horizon_days < 0.0 {
             return Err(wrong(2, "days are a number from zero on"));
         }
-        let (value, volatility) = match cell(4) {
-            "rel" => (value, false),
-            "log" => (value.exp_m1(), false),
-            "vol_abs" => (value, true),
-            "rate_abs" => {
-                return Err(wrong(4, "no position here is valued with a rate of its own"));
-            }
-            _ => return Err(wrong(4, "a shock is rel, log or vol_abs")),
+        let (value, what) = match cell(4) {
+            "rel" => (value, Moved::Price),
+            "log" => (value.exp_m1(), Moved::Price),
+            "vol_abs" => (value, Moved::Volatility),
+            "rate_abs" => (value, Moved::Rate),
+            _ => return Err(wrong(4, "a shock is rel, log, vol_abs or rate_abs")),
         };
-        if !volatility && value <= -1.0 {
+        if what == Moved::Price && value <= -1.0 {
             return Err(wrong(5, "a price cannot lose more than all of itself"));
         }
-        let shock = Shock { factor: cell(3).to_owned(), value, volatility };
+        let shock = Shock { factor: cell(3).to_owned(), value, what };
         match scenarios.iter_mut().find(|scenario| scenario.name == cell(0)) {
             Some(scenario) => {
-                let same = |other: &Shock| {
-                    other.factor == shock.factor && other.volatility == shock.volatility
-                };
+                let same = |other: &Shock| other.factor == shock.factor && other.what == shock.what;
                 if scenario.shocks.iter().any(same) {
                     return Err(wrong(3, "the scenario shocks this factor already"));
                 }
@@ -215,7 +243,7 @@ const STRESSES: [(&str, f64, f64); 10] = [
 /// # Errors
 /// A portfolio that cannot be valued.
 pub fn built_in(portfolio: &Portfolio, prices: &Panel) -> Result<Vec<Scenario>, StressError> {
-    let holdings = Holdings::stressed(portfolio, prices, 0.0)?;
+    let holdings = Holdings::stressed(portfolio, prices, 0.0, &[])?;
     let is_volatility = |name: &&String| prices.column(name).is_none();
     let moved: Vec<&String> = holdings.factors.iter().filter(|name| !is_volatility(name)).collect();
     let smiles: Vec<&String> = moved
@@ -224,10 +252,16 @@ pub fn built_in(portfolio: &Portfolio, prices: &Panel) -> Result<Vec<Scenario>, 
         .filter(|name| holdings.factors.contains(&volatility_name(name)))
         .collect();
     let scenario = |(name, price, change): (&str, f64, f64)| {
-        let price =
-            |factor: &&String| Shock { factor: (*factor).clone(), value: price, volatility: false };
-        let smile =
-            |factor: &&String| Shock { factor: (*factor).clone(), value: change, volatility: true };
+        let price = |factor: &&String| Shock {
+            factor: (*factor).clone(),
+            value: price,
+            what: Moved::Price,
+        };
+        let smile = |factor: &&String| Shock {
+            factor: (*factor).clone(),
+            value: change,
+            what: Moved::Volatility,
+        };
         Scenario {
             name: name.to_owned(),
             weight: 1.0,
@@ -249,15 +283,31 @@ pub fn value(
     scenarios: &[Scenario],
 ) -> Result<Vec<Effect>, StressError> {
     let mut effects: Vec<Option<Effect>> = vec![None; scenarios.len()];
-    let mut horizons: Vec<f64> = scenarios.iter().map(|scenario| scenario.horizon_days).collect();
-    horizons.sort_by(f64::total_cmp);
-    horizons.dedup();
-    for days in horizons {
-        // time passes for options, so each horizon is a book of its own
-        let holdings = Holdings::stressed(portfolio, prices, days / 365.0)?;
-        let places: Vec<usize> = (0..scenarios.len())
-            .filter(|at| scenarios[*at].horizon_days.total_cmp(&days).is_eq())
-            .collect();
+    // time passes for options and their rates move, so each horizon and set of rates is a book of its own
+    let mut settings: Vec<(f64, Vec<(String, f64)>)> = Vec::new();
+    for scenario in scenarios {
+        let setting = (scenario.horizon_days, scenario.rates());
+        if !settings.contains(&setting) {
+            settings.push(setting);
+        }
+    }
+    for (days, rates) in settings {
+        let holdings = Holdings::stressed(portfolio, prices, days / 365.0, &rates)?;
+        let is_here = |scenario: &Scenario| {
+            scenario.horizon_days.total_cmp(&days).is_eq() && scenario.rates() == rates
+        };
+        let places: Vec<usize> =
+            (0..scenarios.len()).filter(|&at| is_here(&scenarios[at])).collect();
+        if let Some((factor, _)) = rates.iter().find(|(factor, _)| !holdings.has_option_on(factor))
+        {
+            let optional = holdings.factors.iter().filter(|name| holdings.has_option_on(name));
+            let known: Vec<&str> = optional.map(String::as_str).collect();
+            return Err(StressError::Rate {
+                scenario: scenarios[places[0]].name.clone(),
+                factor: factor.clone(),
+                known: if known.is_empty() { "nothing".to_owned() } else { known.join(", ") },
+            });
+        }
         let (columns, unchanged) = columns(&holdings, scenarios, &places)?;
         let tiles = tiles(&columns, places.len());
         let mut own = Vec::with_capacity(parts.len());
@@ -304,10 +354,11 @@ fn columns(
     for (index, at) in places.iter().enumerate() {
         let mut moved = vec![false; factors];
         for shock in &scenarios[*at].shocks {
-            let name = if shock.volatility {
-                volatility_name(&shock.factor)
-            } else {
-                shock.factor.clone()
+            let name = match shock.what {
+                Moved::Price => shock.factor.clone(),
+                Moved::Volatility => volatility_name(&shock.factor),
+                // the book itself has them
+                Moved::Rate => continue,
             };
             let factor = holdings.factors.iter().position(|known| *known == name);
             let factor = factor.ok_or_else(|| StressError::Factor {
@@ -349,7 +400,7 @@ mod tests {
         says(format!("{head}a,1,0,BTC,jump,0.1\n"), &["row 1", "`shock`", "`jump`"]);
         says(format!("{head}a,-1,0,BTC,rel,0.1\n"), &["`weight`", "`-1`"]);
         says(format!("{head}a,1,0,BTC,rel,nan\n"), &["`value`", "`nan`"]);
-        says(format!("{head}a,1,0,BTC,rate_abs,0.1\n"), &["`rate_abs`"]);
+        says(format!("{head}a,1,0,BTC,rate,0.1\n"), &["`rate`", "rate_abs"]);
         let twice = "a,1,0,BTC,rel,0.1\na,1,0,BTC,log,0.1\n";
         says(format!("{head}{twice}"), &["row 2", "already"]);
         says(format!("{head}a,1,0,BTC,rel,0.1\na,2,0,ETH,rel,0.1\n"), &["row 2", "`weight`"]);
