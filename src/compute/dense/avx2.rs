@@ -6,10 +6,10 @@ use super::{
 };
 use crate::host::cpu;
 use std::arch::x86_64::{
-    __m256, _mm_loadu_si128, _mm256_add_epi32, _mm256_and_si256, _mm256_castsi256_ps,
-    _mm256_cvtepi8_epi16, _mm256_cvtepi32_ps, _mm256_cvtps_epi32, _mm256_div_ps,
-    _mm256_dpbusd_avx_epi32, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
-    _mm256_madd_epi16, _mm256_mul_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_si256,
+    __m256, _mm_loadu_si128, _mm256_add_epi32, _mm256_castsi256_ps, _mm256_cvtepi8_epi16,
+    _mm256_cvtepi32_ps, _mm256_cvtps_epi32, _mm256_div_ps, _mm256_dpbusd_avx_epi32,
+    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_mul_ps,
+    _mm256_set_epi8, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_si256, _mm256_shuffle_epi8,
     _mm256_slli_epi32, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_epi32,
 };
 
@@ -218,7 +218,12 @@ unsafe fn bf16<const R: usize>(panel: &[u32], x: &[f32], bias: &[f32], to: &mut 
     debug_assert!(panel.len() == x.len() * R * REGISTER / 2 && bias.len() == R * REGISTER);
     // SAFETY: the lengths are as the caller promises.
     unsafe {
-        let upper = _mm256_set1_epi32(0xFFFF_0000_u32.cast_signed());
+        // lower halves go up by a shuffle, which leaves both ports of multiply-adds free; a shift does not,
+        // and a compiler that knows the mask makes it a shift
+        let lift = std::hint::black_box(_mm256_set_epi8(
+            13, 12, -1, -1, 9, 8, -1, -1, 5, 4, -1, -1, 1, 0, -1, -1, //
+            13, 12, -1, -1, 9, 8, -1, -1, 5, 4, -1, -1, 1, 0, -1, -1,
+        ));
         let mut sums: [__m256; R] =
             std::array::from_fn(|r| _mm256_loadu_ps(bias.as_ptr().add(r * REGISTER)));
         let mut at = panel.as_ptr();
@@ -226,8 +231,8 @@ unsafe fn bf16<const R: usize>(panel: &[u32], x: &[f32], bias: &[f32], to: &mut 
             let x = _mm256_set1_ps(*x);
             for pair in 0..R / 2 {
                 let words = _mm256_loadu_si256(at.add(pair * REGISTER).cast());
-                let low = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(words));
-                let high = _mm256_castsi256_ps(_mm256_and_si256(words, upper));
+                let low = _mm256_castsi256_ps(_mm256_shuffle_epi8(words, lift));
+                let high = _mm256_castsi256_ps(words);
                 sums[2 * pair] = _mm256_fmadd_ps(low, x, sums[2 * pair]);
                 sums[2 * pair + 1] = _mm256_fmadd_ps(high, x, sums[2 * pair + 1]);
             }

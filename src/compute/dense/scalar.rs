@@ -22,7 +22,7 @@ pub(super) fn apply(dense: &Dense, x: &[f32], to: &mut [f32]) {
                 let row = x.iter().enumerate();
                 to[first + output] = row.fold(dense.bias[first + output], |sum, (k, x)| {
                     let word = panel[k * width / 2 + place];
-                    let bits = if within < REGISTER { word << 16 } else { word & 0xFFFF_0000 };
+                    let bits = if within < REGISTER { word << 16 } else { word };
                     f32::from_bits(bits).mul_add(*x, sum)
                 });
             }

@@ -78,6 +78,38 @@ fn groups_of_inputs_change_no_bit() {
     }
 }
 
+/// A word's upper number is as near to its weight as bf16 comes, whatever stands below it.
+#[test]
+fn words_hold_two_numbers_without_clearing_one() {
+    let mut weights = numbers(400, 9);
+    let tiny = f32::MIN_POSITIVE;
+    weights.extend([
+        0.0,
+        -0.0,
+        1.0,
+        -1.0,
+        tiny,
+        -0.7 * tiny,
+        1e-42,
+        f32::MAX,
+        f32::MIN,
+        1.0 - 1e-7,
+    ]);
+    for weight in weights {
+        for lower in [0, 1, 0x7FFF, 0x8000, 0xABCD, 0xFFFF] {
+            let word = above(weight, lower);
+            let number = f32::from_bits(word);
+            assert_eq!(word & 0xFFFF, lower);
+            assert!(number.is_normal() || number == 0.0, "{weight} {lower}: {number:e}");
+            let error = (f64::from(number) - f64::from(weight)).abs();
+            // at the end of the range the next one up is no number
+            let least = if weight.abs() < f32::MAX { 2.0_f64.powi(-8) } else { 2.0_f64.powi(-7) };
+            let bound = least * f64::from(weight).abs() + 2.0 * f64::from(tiny);
+            assert!(error <= bound * (1.0 + 1e-6), "{weight} {lower}: {number} {error:e}");
+        }
+    }
+}
+
 #[test]
 fn many_samples_are_each_alone() {
     let (inputs, outputs) = (37, 100);
