@@ -117,6 +117,14 @@ fn stated_scenarios_have_their_profits() {
     let weighted = (truths[0] + 3.0 * truths[1] + truths[2] + truths[3]) / 6.0;
     assert!((found["mean"].as_f64().expect("a number") - weighted).abs() < 0.05);
     assert_eq!(found["scenarios"][0]["unchanged"], 1);
+    // a zero with a sign is a zero, and no scenario is left out
+    let signed = "scenario,weight,horizon_days,factor,shock,value\na,1,0,BTC,rel,0.1\n\
+                  b,1,-0,BTC,rel,0.2\nc,1,0,BTC,rate_abs,-0\n";
+    let signed = folder.file("signed.csv", signed);
+    let found = json(&["--portfolio", &portfolio, "--scenarios", &signed]);
+    let names = found["scenarios"].as_array().expect("a list").iter();
+    let names: Vec<&Value> = names.map(|effect| &effect["scenario"]).collect();
+    assert_eq!(names, ["a", "b", "c"]);
 }
 
 #[test]
@@ -287,6 +295,7 @@ fn several_portfolios_meet_the_same_scenarios() {
         "coins.toml",
         &PORTFOLIO[..PORTFOLIO.find("[[position]]\nid = \"call\"").expect("a call")],
     );
+    refused(&["--portfolio", &book, "--portfolio", &book], &["book.toml", "given twice"]);
     let rates = "scenario,weight,horizon_days,factor,shock,value\ndear,1,0,BTC,rate_abs,0.05\n";
     let rates = folder.file("rates.csv", rates);
     let args = ["--portfolio", &coins, "--scenarios", &rates];

@@ -298,7 +298,7 @@ fn generated(
         books.push(book);
         values.push(value);
     }
-    engine.fits(books.len() * count)?;
+    engine.fits(books.len().saturating_mul(count))?;
     let (job, books) = (Arc::new(process.job.clone()), Arc::new(books));
     let mut pieces = (0..count).step_by(AT_ONCE).map(|first| {
         let (job, books, some) = (Arc::clone(&job), Arc::clone(&books), AT_ONCE.min(count - first));

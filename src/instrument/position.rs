@@ -96,6 +96,9 @@ pub struct Portfolio {
 /// Why a portfolio file is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum PortfolioError {
+    /// One file for two portfolios.
+    #[error("{}: given twice; each portfolio is a file of its own", .0.display())]
+    Twice(PathBuf),
     /// Two that cannot stand together.
     #[error(
         "{}: its {what} is {found}, that of {} is {wanted}; portfolios under one set of scenarios have \

@@ -26,11 +26,16 @@ impl Several {
     /// Reads files.
     ///
     /// # Errors
-    /// A file that is refused, or portfolios of different bases or dates.
+    /// A file that is refused or given twice, or portfolios of different bases or dates.
     ///
     /// # Panics
     /// Without any file.
     pub fn read(paths: &[PathBuf]) -> Result<Several, PortfolioError> {
+        let whole = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
+        let known: Vec<PathBuf> = paths.iter().map(whole).collect();
+        if let Some(at) = (1..known.len()).find(|&at| known[..at].contains(&known[at])) {
+            return Err(PortfolioError::Twice(paths[at].clone()));
+        }
         let mut all = Vec::with_capacity(paths.len());
         for path in paths {
             all.push(Portfolio::read(path)?);

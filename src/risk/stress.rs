@@ -11,6 +11,7 @@ use crate::compute::scenarios::tiles;
 use crate::history::Panel;
 use crate::instrument::{Part, Portfolio, Several};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::io::Read;
 
 /// What moves.
@@ -52,7 +53,8 @@ impl Scenario {
     /// Changes of rates, by factor.
     fn rates(&self) -> Vec<(String, f64)> {
         let rates = self.shocks.iter().filter(|shock| shock.what == Moved::Rate);
-        let mut rates: Vec<_> = rates.map(|shock| (shock.factor.clone(), shock.value)).collect();
+        let mut rates: Vec<_> =
+            rates.map(|shock| (shock.factor.clone(), shock.value + 0.0)).collect();
         rates.sort_by(|a, b| a.0.cmp(&b.0));
         rates
     }
@@ -148,6 +150,9 @@ pub enum StressError {
     Engine(#[from] EngineError),
 }
 
+/// Changes of a rate beyond which a scenario means something else, as points.
+const RATE_MAX: f64 = 1.0;
+
 const HEADINGS: [&str; 6] = ["scenario", "weight", "horizon_days", "factor", "shock", "value"];
 
 /// Reads a scenario file; rows of one scenario stand together or apart.
@@ -198,6 +203,11 @@ pub fn read(from: impl Read) -> Result<Vec<Scenario>, StressError> {
         if what == Moved::Price && value <= -1.0 {
             return Err(wrong(5, "a price cannot lose more than all of itself"));
         }
+        if what == Moved::Rate && value.abs() > RATE_MAX {
+            return Err(wrong(5, "a rate changes by parts of one a year: 0.05 is five points"));
+        }
+        // a zero with a sign is a zero
+        let horizon_days = horizon_days + 0.0;
         let shock = Shock { factor: cell(3).to_owned(), value, what };
         match scenarios.iter_mut().find(|scenario| scenario.name == cell(0)) {
             Some(scenario) => {
@@ -272,6 +282,15 @@ pub fn built_in(portfolio: &Portfolio, prices: &Panel) -> Result<Vec<Scenario>, 
     Ok(STRESSES.map(scenario).to_vec())
 }
 
+/// Scenarios that one book values.
+struct Setting {
+    days: f64,
+    /// Changes of rates, by factor.
+    rates: Vec<(String, f64)>,
+    /// Which scenarios.
+    places: Vec<usize>,
+}
+
 /// Values every scenario, in the order given, for the whole, every position and every portfolio.
 ///
 /// # Errors
@@ -284,20 +303,14 @@ pub fn value(
 ) -> Result<Vec<Effect>, StressError> {
     let mut effects: Vec<Option<Effect>> = vec![None; scenarios.len()];
     // time passes for options and their rates move, so each horizon and set of rates is a book of its own
-    let mut settings: Vec<(f64, Vec<(String, f64)>)> = Vec::new();
-    for scenario in scenarios {
-        let setting = (scenario.horizon_days, scenario.rates());
-        if !settings.contains(&setting) {
-            settings.push(setting);
-        }
+    let mut settings: BTreeMap<String, Setting> = BTreeMap::new();
+    for (at, scenario) in scenarios.iter().enumerate() {
+        let (days, rates) = (scenario.horizon_days, scenario.rates());
+        let setting = settings.entry(format!("{days:e} {rates:?}"));
+        setting.or_insert_with(|| Setting { days, rates, places: Vec::new() }).places.push(at);
     }
-    for (days, rates) in settings {
+    for Setting { days, rates, places } in settings.into_values() {
         let holdings = Holdings::stressed(portfolio, prices, days / 365.0, &rates)?;
-        let is_here = |scenario: &Scenario| {
-            scenario.horizon_days.total_cmp(&days).is_eq() && scenario.rates() == rates
-        };
-        let places: Vec<usize> =
-            (0..scenarios.len()).filter(|&at| is_here(&scenarios[at])).collect();
         if let Some((factor, _)) = rates.iter().find(|(factor, _)| !holdings.has_option_on(factor))
         {
             let optional = holdings.factors.iter().filter(|name| holdings.has_option_on(name));
@@ -339,7 +352,8 @@ pub fn value(
             });
         }
     }
-    Ok(effects.into_iter().flatten().collect())
+    let valued = |effect: Option<Effect>| effect.expect("Invariant: every scenario has a setting");
+    Ok(effects.into_iter().map(valued).collect())
 }
 
 /// Shocks by factor and scenario, and how many factors each scenario leaves alone.
@@ -401,6 +415,7 @@ mod tests {
         says(format!("{head}a,-1,0,BTC,rel,0.1\n"), &["`weight`", "`-1`"]);
         says(format!("{head}a,1,0,BTC,rel,nan\n"), &["`value`", "`nan`"]);
         says(format!("{head}a,1,0,BTC,rate,0.1\n"), &["`rate`", "rate_abs"]);
+        says(format!("{head}a,1,0,BTC,rate_abs,5\n"), &["row 1", "`5`", "five points"]);
         let twice = "a,1,0,BTC,rel,0.1\na,1,0,BTC,log,0.1\n";
         says(format!("{head}{twice}"), &["row 2", "already"]);
         says(format!("{head}a,1,0,BTC,rel,0.1\na,2,0,ETH,rel,0.1\n"), &["row 2", "`weight`"]);

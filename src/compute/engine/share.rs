@@ -46,7 +46,10 @@ pub(super) fn run(
         }
         Ok(done)
     };
-    let lanes = gpus.iter().flat_map(|gpu| (0..gpu.lanes()).map(move |_| *gpu));
+    // every device's first lane, then their second: a few parts busy all of them
+    let most = gpus.iter().map(|gpu| gpu.lanes()).max().unwrap_or(0);
+    let lanes =
+        (0..most).flat_map(|lane| gpus.iter().copied().filter(move |gpu| lane < gpu.lanes()));
     let found: Vec<Result<Done, GpuError>> = std::thread::scope(|scope| {
         let threads: Vec<_> =
             lanes.take(parts.len()).map(|gpu| scope.spawn(move || lane(gpu))).collect();
